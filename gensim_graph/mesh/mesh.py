@@ -1,0 +1,267 @@
+"""The mesh: faces over nodes in a plane, with named boundaries.
+
+Everything downstream sees faces as cells with a centre and an area. Derived quantities are computed when first asked
+for and kept; all of it is vectorised, a million faces take seconds.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from pyproj import CRS
+from scipy.sparse import csr_array
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh import geometry, grid
+from gensim_graph.mesh.topology import EdgeTable, FaceAdjacency, corner_counts, edge_table, find_pairs
+from gensim_graph.mesh.validity import (
+    Defects,
+    checked_faces,
+    checked_nodes,
+    counter_clockwise,
+    renumbering,
+    reversed_faces,
+    without_degenerate,
+)
+from gensim_graph.typing import Array
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Polygons in a plane. Build it with :meth:`from_faces` or :meth:`from_grid`, which check what they are given.
+
+    Attributes:
+        nodes: (N, 2) m, x and y in the plane of ``crs``.
+        faces: (F, k) int64 node numbers, counter-clockwise, padded with -1 at the end.
+        boundaries: name -> (E, 2) node pairs of boundary edges; ``coast`` and ``open`` have a meaning downstream.
+        crs: the plane, or None for an idealised one.
+        grid_shape: (ny, nx) of the grid that the mesh was made from, else None.
+        grid_index: (F,) flat position of each face in that grid, else None.
+    """
+
+    nodes: Array
+    faces: Array
+    boundaries: dict[str, Array] = field(default_factory=dict)
+    crs: CRS | None = None
+    grid_shape: tuple[int, int] | None = None
+    grid_index: Array | None = None
+
+    @classmethod
+    def from_faces(
+        cls,
+        nodes: Array,
+        faces: Array,
+        crs: CRS | str | int | None = None,
+        boundaries: Mapping[str, Array] | None = None,
+        *,
+        defects: Defects = "mend",
+    ) -> "Mesh":
+        """Mesh from arrays, checked; what is repaired is logged.
+
+        Args:
+            nodes: (N, 2) m; a constant third coordinate is dropped.
+            faces: (F, k) node numbers counted from 0, padded with -1 at the end.
+            crs: anything pyproj understands, or None.
+            boundaries: name -> (E, 2) node pairs. Pairs that are not on the boundary are dropped.
+            defects: ``mend`` merges duplicate nodes and turns clockwise faces, ``raise`` refuses them (a mesh that is
+                clockwise throughout is turned all the same), ``drop`` also leaves out faces without area. Unused
+                nodes are dropped in any case.
+
+        Raises:
+            InputError: anything that is not a mesh; it names the first few nodes or faces.
+        """
+        points = checked_nodes(nodes)
+        table = checked_faces(faces, len(points))
+        pairs = {name: _checked_pairs(name, rows, len(points)) for name, rows in (boundaries or {}).items()}
+        points, table, number = _renumbered(points, table, defects)
+        whole = without_degenerate(points, table, defects)
+        if len(whole) < len(table):  # the faces left out may have taken nodes along
+            points, table, again = _renumbered(points, whole, defects)
+            number = np.where(number >= 0, again[number], -1)
+        table = counter_clockwise(points, table, defects)
+        mesh = cls(points, table, {}, _crs(crs))
+        for name, rows in pairs.items():
+            mesh.boundaries[name] = mesh._on_boundary(name, number[rows])
+        return mesh
+
+    @classmethod
+    def from_grid(cls, x: Array, y: Array, mask: Array | None = None, crs: CRS | str | int | None = None) -> "Mesh":
+        """Quadrilaterals around the cell centres of a grid; land cells are left out.
+
+        Corners are means of the centres around, extrapolated at the rim.
+
+        Args:
+            x, y: cell centres in m: axes (nx,) and (ny,), or both (ny, nx).
+            mask: (ny, nx), True = ocean. Where there is land, boundary edges are named ``coast`` next to it and
+                ``open`` on the rim of the grid.
+            crs: the plane.
+
+        Raises:
+            InputError: shapes that do not fit, no ocean, or a grid that folds.
+        """
+        x, y = grid.centres_2d(x, y)
+        ocean = grid.ocean_mask(mask, x.shape)
+        nodes = np.stack([grid.corners(x).ravel(), grid.corners(y).ravel()], axis=1)
+        cells = np.flatnonzero(ocean)
+        faces = grid.quadrilaterals(x.shape)[cells]
+        if np.median(geometry.signed_areas(nodes, faces)) < 0:  # an axis runs backwards
+            faces = reversed_faces(faces)
+        table = edge_table(faces, len(nodes))
+        boundaries = grid.coast_and_rim(table.nodes[table.single], ocean)
+        mesh = cls.from_faces(nodes, faces, crs, boundaries, defects="raise")
+        return cls(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, x.shape, cells)
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{len(pairs)} {name}" for name, pairs in self.boundaries.items()) or "unnamed boundaries"
+        crs = self.crs.name if self.crs else "no crs"
+        return f"Mesh({self.n_nodes} nodes, {self.n_faces} faces, {names}, {crs})"
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes."""
+        return len(self.nodes)
+
+    @property
+    def n_faces(self) -> int:
+        """Number of faces."""
+        return len(self.faces)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges, interior and boundary."""
+        return len(self._edges.pairs) + len(self._edges.single)
+
+    @cached_property
+    def corner_counts(self) -> Array:
+        """Number of corners of every face, (F,)."""
+        return corner_counts(self.faces)
+
+    @cached_property
+    def areas(self) -> Array:
+        """Area of every face in the plane, (F,) m2."""
+        return geometry.signed_areas(self.nodes, self.faces)
+
+    @cached_property
+    def centres(self) -> Array:
+        """Centroid of every face, (F, 2) m."""
+        return geometry.centroids(self.nodes, self.faces)
+
+    @cached_property
+    def spacing(self) -> Array:
+        """Square root of the area of every face, (F,) m."""
+        return np.sqrt(self.areas)
+
+    @cached_property
+    def _edges(self) -> EdgeTable:
+        return edge_table(self.faces, self.n_nodes)
+
+    @cached_property
+    def adjacency(self) -> FaceAdjacency:
+        """Which faces share an edge; each interior edge once."""
+        pairs = self._edges.pairs
+        edges = self._edges.nodes[pairs[:, 0]]
+        return FaceAdjacency(self._edges.faces[pairs], edges, self._lengths(edges))
+
+    @cached_property
+    def boundary_edges(self) -> Array:
+        """Node pairs (E, 2) of the edges with one face, that face on their left."""
+        return self._edges.nodes[self._edges.single]
+
+    @cached_property
+    def boundary_faces(self) -> Array:
+        """The face of every boundary edge, (E,)."""
+        return self._edges.faces[self._edges.single]
+
+    @cached_property
+    def boundary_kind(self) -> Array:
+        """Name of the boundary that each boundary edge belongs to, (E,) strings.
+
+        An edge that no boundary names is ``coast`` if the mesh names none at all, else ``open``.
+        """
+        kinds = np.full(len(self.boundary_edges), "open" if self.boundaries else "coast", dtype=object)
+        for name, pairs in self.boundaries.items():
+            kinds[find_pairs(self.boundary_edges, pairs, self.n_nodes) >= 0] = name
+        return kinds.astype(str)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over nodes, faces, boundaries and crs; the order of the boundary pairs does not matter."""
+        digest = hashlib.sha256()
+        for array in (self.nodes, self.faces):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        for name in sorted(self.boundaries):
+            pairs = np.sort(self.boundaries[name], axis=1)
+            digest.update(f"{name}:{len(pairs)}".encode())
+            digest.update(pairs[np.lexsort(pairs.T)].tobytes())
+        digest.update(self.crs.to_wkt().encode() if self.crs else b"")
+        return digest.hexdigest()
+
+    def matches(self, other: "Mesh", tolerance: float = 1e-5) -> bool:
+        """Whether the other mesh has the same faces in the same order, nodes within ``tolerance`` of the spacing."""
+        if self.nodes.shape != other.nodes.shape or not np.array_equal(self.faces, other.faces):
+            return False
+        return bool(np.abs(self.nodes - other.nodes).max() <= tolerance * self.spacing.min())
+
+    def to_faces(self, node_values: Array) -> Array:
+        """Values on faces as the mean over their corners: (..., N) -> (..., F)."""
+        self._check_length(node_values, self.n_nodes, "node")
+        total = np.zeros((*node_values.shape[:-1], self.n_faces), dtype=np.result_type(node_values, np.float32))
+        for corner in self.faces.T:
+            total += np.where(corner >= 0, node_values[..., corner], 0)
+        return total / self.corner_counts.astype(total.dtype)
+
+    def to_nodes(self, face_values: Array) -> Array:
+        """Values on nodes as the area-weighted mean over the faces around: (..., F) -> (..., N)."""
+        self._check_length(face_values, self.n_faces, "face")
+        flat = face_values.reshape(-1, self.n_faces)
+        nodal = (self._face_to_node @ flat.T).T.astype(np.result_type(face_values, np.float32), order="C")
+        return nodal.reshape(*face_values.shape[:-1], self.n_nodes)
+
+    @cached_property
+    def _face_to_node(self) -> csr_array:
+        valid = self.faces >= 0
+        rows, columns = self.faces[valid], np.repeat(np.arange(self.n_faces), self.corner_counts)
+        total = np.bincount(rows, self.areas[columns], minlength=self.n_nodes)
+        return csr_array((self.areas[columns] / total[rows], (rows, columns)), shape=(self.n_nodes, self.n_faces))
+
+    def _lengths(self, edges: Array) -> Array:
+        return np.linalg.norm(self.nodes[edges[:, 1]] - self.nodes[edges[:, 0]], axis=1)
+
+    def _on_boundary(self, name: str, pairs: Array) -> Array:
+        pairs = pairs[(pairs >= 0).all(axis=1)]
+        inside = find_pairs(pairs, self.boundary_edges, self.n_nodes) < 0
+        if inside.any():
+            log.warning(
+                "boundary '%s': left out %d of %d edges that are not on the boundary", name, inside.sum(), len(pairs)
+            )
+        return pairs[~inside]
+
+    def _check_length(self, values: Array, expected: int, location: str) -> None:
+        if values.shape[-1:] != (expected,):
+            raise InputError(f"values on {location}s must end with a dimension of {expected}; got shape {values.shape}")
+
+
+def _renumbered(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Array, Array]:
+    kept, number = renumbering(nodes, faces, defects)
+    return nodes[kept], np.where(faces >= 0, number[faces], -1), number
+
+
+def _checked_pairs(name: str, pairs: Array, n_nodes: int) -> Array:
+    table = np.asarray(pairs)
+    if table.size == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    if table.ndim != 2 or table.shape[1] != 2 or not np.issubdtype(table.dtype, np.integer):
+        raise InputError(f"boundary '{name}' must be integer node pairs, shape (E, 2); got {table.dtype} {table.shape}")
+    if table.min() < 0 or table.max() >= n_nodes:
+        raise InputError(f"boundary '{name}' refers to nodes that do not exist (there are {n_nodes}, counted from 0)")
+    return table.astype(np.int64)
+
+
+def _crs(crs: CRS | str | int | None) -> CRS | None:
+    return None if crs is None else CRS.from_user_input(crs)

@@ -1,0 +1,200 @@
+"""What makes arrays a mesh: checks, and the repair of what can be repaired without guessing.
+
+Order: shapes and indices, duplicate nodes, unused nodes, repeated corners and zero areas, winding, overlaps. Every
+repair is logged; every error names the first few nodes or faces, counted from 0.
+"""
+
+import logging
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh.geometry import corner_points, signed_areas
+from gensim_graph.mesh.topology import corner_counts, edge_table
+from gensim_graph.typing import Array
+
+log = logging.getLogger(__name__)
+
+Defects = Literal["raise", "mend", "drop"]
+"""What to do about defects.
+
+``raise``: nothing that a correct file would not have; a mesh that is clockwise throughout is still turned.
+``mend``: merge duplicate nodes and turn single clockwise faces. ``drop``: also leave out faces without area.
+"""
+
+_SAME_POINT = 1e-9  # of the extent of the mesh: a few mm over the Arctic, far below any spacing
+_NO_AREA = 1e-8  # of the longest side squared: an angle of about 1e-6 degrees
+_ADVICE = "mend it with load_mesh(path, repair=True) or --repair"
+
+
+def first_few(indices: Array, count: int = 5) -> str:
+    """``3, 7, 12, ... (57 in all)``."""
+    shown = ", ".join(str(index) for index in indices[:count])
+    return shown if len(indices) <= count else f"{shown}, ... ({len(indices)} in all)"
+
+
+def checked_nodes(nodes: Array) -> Array:
+    """Nodes as (N, 2) float64 in a plane, m.
+
+    Raises:
+        InputError: wrong shape, values that are not finite, or a third coordinate that is not constant.
+    """
+    try:
+        points = np.array(nodes, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"nodes must be an array of numbers, shape (N, 2): {error}") from None
+    if points.ndim != 2 or points.shape[1] not in (2, 3):
+        raise InputError(f"nodes must have shape (N, 2), metres in a plane; got {points.shape}")
+    bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    if len(bad):
+        raise InputError(
+            f"coordinates are not finite (NaN or infinite) at nodes {first_few(bad)}; correct or remove them"
+        )
+    if points.shape[1] == 3 and len(points):
+        if np.ptp(points[:, 2]) > _SAME_POINT * np.ptp(points, axis=0).max():
+            raise InputError(
+                "nodes have a third coordinate that varies: a mesh lives in a plane. Project them first "
+                "(gensim_graph.mesh.nextsim.sphere_to_plane for points on a sphere, pyproj for longitude and latitude)"
+            )
+        points = np.ascontiguousarray(points[:, :2])
+    return points
+
+
+def checked_faces(faces: Array, n_nodes: int) -> Array:
+    """Faces as (F, k) int64, padded with -1 at the end.
+
+    Raises:
+        InputError: wrong shape or type, no faces, padding in the middle, fewer than three corners, unknown nodes.
+    """
+    table = np.asarray(faces)
+    if table.size == 0:
+        raise InputError("the mesh has no faces (triangles, quadrilaterals or polygons)")
+    if table.ndim != 2 or table.shape[1] < 3:
+        raise InputError(f"faces must have shape (F, k) with k >= 3 node indices; got {table.shape}")
+    if not np.issubdtype(table.dtype, np.integer):
+        raise InputError(f"faces must be integer node indices, counted from 0; got {table.dtype}")
+    table = table.astype(np.int64)
+    valid = table >= 0
+    _refuse(~valid & (table != -1), "have a negative node index other than the padding -1")
+    _refuse(valid[:, 1:] & ~valid[:, :-1], "have padding (-1) between their corners; it belongs at the end of the row")
+    _refuse(valid.sum(axis=1, keepdims=True) < 3, "have fewer than three corners")
+    _refuse(table >= n_nodes, f"refer to nodes that do not exist (there are {n_nodes}, counted from 0)")
+    return table
+
+
+def _refuse(bad: Array, what: str) -> None:
+    rows = np.flatnonzero(bad.any(axis=1))
+    if len(rows):
+        raise InputError(f"faces {first_few(rows)} {what}")
+
+
+def renumbering(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Array]:
+    """Merge duplicate nodes and drop unused ones.
+
+    Returns:
+        kept: (M,) nodes that stay; number: (N,) new number of every old node, -1 where it is dropped.
+
+    Raises:
+        InputError: duplicate nodes, where ``defects`` is ``raise``.
+    """
+    merged = _merge_duplicates(nodes, defects)
+    used = np.zeros(len(nodes), dtype=bool)
+    used[merged[faces[faces >= 0]]] = True
+    kept = np.flatnonzero(used)
+    unused = np.count_nonzero(~used & (merged == np.arange(len(nodes))))
+    if unused:
+        log.info("dropped %d of %d nodes that belong to no face", unused, len(nodes))
+    number = np.full(len(nodes), -1)
+    number[kept] = np.arange(len(kept))
+    return kept, number[merged]
+
+
+def _merge_duplicates(nodes: Array, defects: Defects) -> Array:
+    tolerance = _SAME_POINT * np.ptp(nodes, axis=0).max()
+    pairs = cKDTree(nodes).query_pairs(tolerance, output_type="ndarray")
+    itself = np.arange(len(nodes))
+    if len(pairs) == 0:
+        return itself
+    if defects == "raise":
+        shown = "; ".join(f"{a} and {b}" for a, b in pairs[:5])
+        raise InputError(f"{len(pairs)} pairs of nodes have the same position ({shown}); {_ADVICE}")
+    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(nodes), len(nodes)))
+    _, group = connected_components(links, directed=False)
+    _, first = np.unique(group, return_index=True)
+    log.warning("merged %d nodes that have the position of another one", len(nodes) - len(first))
+    return first[group]
+
+
+def without_degenerate(nodes: Array, faces: Array, defects: Defects) -> Array:
+    """Faces that have an area and no corner twice.
+
+    Raises:
+        InputError: there are others, unless ``defects`` is ``drop``.
+    """
+    # The padding is made distinct so that it does not count as a repeated corner.
+    distinct = np.sort(np.where(faces >= 0, faces, -1 - np.arange(faces.shape[1])), axis=1)
+    repeated = (np.diff(distinct, axis=1) == 0).any(axis=1)
+    here, following = corner_points(nodes, faces)
+    longest = ((following - here) ** 2).sum(axis=-1).max(axis=1)
+    empty = np.abs(signed_areas(nodes, faces)) <= _NO_AREA * longest
+    bad = repeated | empty
+    if not bad.any():
+        return faces
+    kinds = {"have the same node at two corners": repeated, "have zero area": empty & ~repeated}
+    found = " and ".join(
+        f"faces {first_few(np.flatnonzero(which))} {what}" for what, which in kinds.items() if which.any()
+    )
+    if defects != "drop":
+        raise InputError(f"{found}; remove them from the mesh, or {_ADVICE}")
+    if bad.all():
+        raise InputError(f"{found}; no face is left")
+    log.warning("left out %d faces: %s", np.count_nonzero(bad), found)
+    return faces[~bad]
+
+
+def counter_clockwise(nodes: Array, faces: Array, defects: Defects) -> Array:
+    """Faces wound counter-clockwise.
+
+    A single clockwise face is turned only if it then fits its neighbours, that is, if it was written in the wrong
+    order. A face that is clockwise because a node was pulled across a side overlaps its neighbours and is an error.
+
+    Raises:
+        InputError: faces of both windings where ``defects`` is ``raise``; faces that overlap their neighbours.
+    """
+    clockwise = signed_areas(nodes, faces) < 0
+    turned = np.flatnonzero(clockwise)
+    if 0 < len(turned) < len(faces) and defects == "raise":
+        raise InputError(
+            f"faces {first_few(_minority(clockwise))} are inverted: their winding is opposite to that of the other "
+            f"{max(len(turned), len(faces) - len(turned))}; {_ADVICE}"
+        )
+    if len(turned):
+        faces = faces.copy()
+        faces[turned] = reversed_faces(faces[turned])
+    table = edge_table(faces, len(nodes))
+    if len(table.crowded):
+        bad = np.unique(table.faces[table.crowded])
+        inverted = np.intersect1d(bad, turned) if len(turned) < len(faces) else bad
+        named = f"faces {first_few(inverted if len(inverted) else bad)}"
+        raise InputError(
+            f"{named} overlap their neighbours (inverted, doubled, or more than two on one edge); correct the mesh"
+        )
+    if len(turned):
+        log.warning("reversed %d of %d faces that were clockwise", len(turned), len(faces))
+    return faces
+
+
+def _minority(flags: Array) -> Array:
+    return np.flatnonzero(flags if 2 * np.count_nonzero(flags) <= len(flags) else ~flags)
+
+
+def reversed_faces(faces: Array) -> Array:
+    """The same faces wound the other way, first corner kept: (F, k) -> (F, k)."""
+    columns = np.arange(faces.shape[1])
+    counts = corner_counts(faces)[:, None]
+    source = np.where((columns > 0) & (columns < counts), counts - columns, columns)
+    return np.take_along_axis(faces, source, axis=1)
