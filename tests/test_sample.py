@@ -32,7 +32,7 @@ def test_test_trajectory_is_not_trained_on():
 
 def test_unknown_split_names_the_known_ones():
     with pytest.raises(ValueError, match="train, test, zero_shot"):
-        cyclone_trajectories("validation")  # type: ignore[arg-type]
+        cyclone_trajectories("validation")
 
 
 def test_data_fit_into_the_package():
@@ -50,7 +50,8 @@ def test_trajectory_is_on_its_mesh(path: Path):
         assert dataset.sizes["time"] == 33
         for name in ("sit", "sic", "sid", "snt", "uas", "vas", "siu", "siv"):
             assert np.isfinite(dataset[name]).all(), name
-        assert float(dataset.sic.min()) >= 0 and float(dataset.sic.max()) <= 1
+        assert float(dataset.sic.min()) >= 0
+        assert float(dataset.sic.max()) <= 1
 
 
 def test_data_equal_their_source(shared_data: Path):
