@@ -96,7 +96,8 @@ class Mesh:
         Corners are means of the centres around, extrapolated at the rim.
 
         Args:
-            x, y: cell centres in m: axes (nx,) and (ny,), or both (ny, nx).
+            x: cell centres in m, axis (nx,) or (ny, nx).
+            y: cell centres in m, axis (ny,) or (ny, nx).
             mask: (ny, nx), True = ocean. Where there is land, boundary edges are named ``coast`` next to it and
                 ``open`` on the rim of the grid.
             crs: the plane.

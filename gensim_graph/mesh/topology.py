@@ -38,7 +38,8 @@ class EdgeTable:
         faces: (H,) the face on its left.
         pairs: (A, 2) half-edges that share an interior edge, those of the lower face first.
         single: (E,) half-edges on the boundary.
-        crowded: half-edges of edges with more than two faces, or with two faces on the same side; empty in a valid mesh.
+        crowded: half-edges of edges with more than two faces, or with two on the same side; empty in a
+            valid mesh.
     """
 
     nodes: Array
@@ -89,7 +90,7 @@ def edge_table(faces: Array, n_nodes: int) -> EdgeTable:
 
 
 def find_pairs(pairs: Array, among: Array, n_nodes: int) -> Array:
-    """Position of each node pair ``among`` others, either direction: (E, 2), (B, 2) -> (E,), -1 where it is not there."""
+    """Position of each node pair ``among`` others, in either direction: (E, 2), (B, 2) -> (E,), -1 where absent."""
     if len(among) == 0 or len(pairs) == 0:
         return np.full(len(pairs), -1)
     keys, known = undirected_keys(pairs, n_nodes), undirected_keys(among, n_nodes)
