@@ -1,0 +1,21 @@
+"""The graph of a mesh: cells, their order into tokens and clusters, halos, coarsening, subgraphs."""
+
+from gensim_graph.graph.cells import Cells
+from gensim_graph.graph.graph import RADIUS, MeshGraph, batch_graphs, build_graph, coarse_cells, graph_of_cells
+from gensim_graph.graph.order import TOKEN_CELLS, Order, order_cells
+from gensim_graph.graph.subgraph import Subgraph, extract_subgraph
+
+__all__ = [
+    "RADIUS",
+    "TOKEN_CELLS",
+    "Cells",
+    "MeshGraph",
+    "Order",
+    "Subgraph",
+    "batch_graphs",
+    "build_graph",
+    "coarse_cells",
+    "extract_subgraph",
+    "graph_of_cells",
+    "order_cells",
+]

@@ -1,0 +1,105 @@
+"""Subgraphs: a run of clusters with the clusters around it, small enough to train on.
+
+Memory does not depend on the mesh then. The loss counts on the core, the run itself; the clusters around it give
+it its halo. This is the domain decomposition of GenSIM on a graph.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from gensim_graph.graph.graph import MeshGraph
+from gensim_graph.graph.order import TOKEN_CELLS
+from gensim_graph.typing import Bool, Int, Tensor
+
+
+@dataclass(frozen=True)
+class Subgraph:
+    """Part of a graph.
+
+    Attributes:
+        graph: the part, a graph of its own.
+        cells: (F_sub,) its cells in the whole graph.
+        core: (F_sub,) which of them are in the core.
+    """
+
+    graph: MeshGraph
+    cells: Int[Tensor, " cell"]
+    core: Bool[Tensor, " cell"]
+
+
+def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> Subgraph:
+    """Cut out the ``core`` consecutive clusters from ``start`` (cyclic) and the nearest others, ``clusters`` in all.
+
+    A graph of no more than ``clusters`` clusters comes back whole, all of it core.
+    """
+    if graph.n_clusters <= clusters:
+        cells = torch.arange(graph.n_cells)
+        return Subgraph(graph, cells, torch.ones(graph.n_cells, dtype=torch.bool))
+    chosen, in_core = _nearest_clusters(graph, start, core, clusters)
+    cluster_slots = graph.query_pos.shape[1] * TOKEN_CELLS
+    rank = torch.full((graph.n_clusters,), -1, dtype=torch.long)
+    rank[chosen] = torch.arange(len(chosen))
+    cluster_of_cell = graph.slot // cluster_slots
+    cells = torch.nonzero(rank[cluster_of_cell] >= 0).squeeze(1)
+    part = _cut(graph, chosen, rank, cells, cluster_slots)
+    return Subgraph(part, cells, in_core[rank[cluster_of_cell[cells]]])
+
+
+def _nearest_clusters(
+    graph: MeshGraph, start: int, core: int, clusters: int
+) -> tuple[Int[Tensor, " cluster"], Bool[Tensor, " cluster"]]:
+    tokens = graph.query_pos.shape[1]
+    weight = graph.token_area.reshape(-1, tokens, 1)
+    centre = (graph.token_pos.reshape(-1, tokens, 2) * weight).sum(1) / weight.sum(1)
+    run = (start + torch.arange(core)) % graph.n_clusters
+    distance = torch.cdist(centre, centre[run]).amin(dim=1)
+    distance[run] = -1.0
+    chosen = distance.argsort(stable=True)[:clusters].sort().values
+    return chosen, torch.isin(chosen, run)
+
+
+def _cut(
+    graph: MeshGraph,
+    chosen: Int[Tensor, " cluster"],
+    rank: Int[Tensor, " cluster"],
+    cells: Int[Tensor, " cell"],
+    cluster_slots: int,
+) -> MeshGraph:
+    tokens = cluster_slots // TOKEN_CELLS
+    new_cell = torch.full((graph.n_cells,), -1, dtype=torch.long)
+    new_cell[cells] = torch.arange(len(cells))
+    neighbours = new_cell[graph.neighbours[cells]]
+    inside = neighbours >= 0
+    slot = graph.slot[cells]
+    key_cluster = rank[graph.halo[chosen] // tokens]
+    halo_valid = graph.halo_valid[chosen] & (key_cluster >= 0)
+    edges = new_cell[graph.edge_index]
+    kept = (edges >= 0).all(dim=0)
+    per_cell = {name: graph[name][cells] for name in ("pos", "area", "length", "boundary")}
+    per_cluster = {name: graph[name][chosen] for name in ("cluster_length", "query_pos", "key_pos")}
+    per_token = {
+        name: graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
+        for name in ("token_pos", "token_area", "token_length", "token_valid", "token_graph")
+    }
+    per_slot = {
+        name: graph[name].unflatten(0, (-1, cluster_slots))[chosen].flatten(0, 1)
+        for name in ("slot_weight", "slot_offset")
+    }
+    return MeshGraph(
+        num_nodes=len(cells),
+        edge_index=edges[:, kept],
+        edge_attr=graph.edge_attr[kept],
+        neighbours=neighbours.clamp(min=0),
+        mean=graph.mean[cells] * inside,
+        gradient=graph.gradient[cells] * inside.unsqueeze(-1),
+        slot=rank[slot // cluster_slots] * cluster_slots + slot % cluster_slots,
+        halo=torch.where(halo_valid, key_cluster * tokens + graph.halo[chosen] % tokens, 0),
+        halo_valid=halo_valid,
+        key_log_area=graph.key_log_area[chosen].masked_fill(~halo_valid, -1e4),
+        radius=graph.radius,
+        **per_cell,
+        **per_token,
+        **per_slot,
+        **per_cluster,
+    )

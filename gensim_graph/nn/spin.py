@@ -1,0 +1,159 @@
+"""Features with a spin: channels that know how they turn when the frame turns.
+
+A channel of spin s is multiplied by exp(i s phi) when the axes of the plane turn and all vectors with them
+(the spin-weighted quantities of Newman and Penrose 1966; Goldberg et al. 1967). Spin 0 are scalars (thickness),
+spin 1 vectors written as u + i v (drift, wind), spin 2 symmetric traceless tensors (shear). Layers that multiply
+a channel of spin s only by complex numbers, and multiply channels so that spins add up, are *exactly* equivariant
+to rotations, with no augmentation. They may still turn a vector by an angle of its own, as Coriolis does: mirrored
+physics is other physics on one hemisphere, so reflections are no symmetry here.
+
+Features are one real tensor (..., D) laid out as [scalars | Re vectors | Im vectors | Re tensors | Im tensors],
+so that norms, gates and residuals are plain elementwise operations.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gensim_graph.typing import Float, Tensor
+
+Complex = tuple[Tensor, Tensor]
+"""Real and imaginary part."""
+
+
+class Spins(NamedTuple):
+    """Number of channels of spin 0, 1 and 2."""
+
+    scalar: int
+    vector: int = 0
+    tensor: int = 0
+
+    @property
+    def total(self) -> int:
+        """Real numbers in all."""
+        return self.scalar + 2 * self.vector + 2 * self.tensor
+
+    @property
+    def channels(self) -> int:
+        """Channels, a complex one counted once."""
+        return self.scalar + self.vector + self.tensor
+
+    def split(self, features: Float[Tensor, "*rest channel"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Scalars, vectors [Re | Im] and tensors [Re | Im]."""
+        scalar, vector, tensor = features.split((self.scalar, 2 * self.vector, 2 * self.tensor), dim=-1)
+        return scalar, vector, tensor
+
+    def spread(self, numbers: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest total"]:
+        """One number a channel -> one a real component, to scale features without turning them."""
+        scalar, vector, tensor = numbers.split(tuple(self), dim=-1)
+        return torch.cat((scalar, vector, vector, tensor, tensor), dim=-1)
+
+
+def times(a: Complex, b: Complex) -> Complex:
+    """a b: spins add."""
+    return a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]
+
+
+def times_conjugate(a: Complex, b: Complex) -> Complex:
+    """a conj(b): the spin of b is subtracted."""
+    return a[0] * b[0] + a[1] * b[1], a[1] * b[0] - a[0] * b[1]
+
+
+class SpinLinear(nn.Module):
+    """Linear map that keeps spins: real weights for scalars (with bias), complex weights for vectors and tensors.
+
+    Args:
+        spins_in, spins_out: channels.
+        gain: standard deviation of the output for an input of unit variance; 0 starts at zero.
+    """
+
+    def __init__(self, spins_in: Spins, spins_out: Spins, gain: float = 1.0) -> None:
+        super().__init__()
+        self.spins_in, self.spins_out = spins_in, spins_out
+        self.scalar = nn.Linear(spins_in.scalar, spins_out.scalar)
+        nn.init.normal_(self.scalar.weight, std=gain / math.sqrt(max(1, spins_in.scalar)))
+        nn.init.zeros_(self.scalar.bias)
+        self.vector = _complex_weight(spins_in.vector, spins_out.vector, gain)
+        self.tensor = _complex_weight(spins_in.tensor, spins_out.tensor, gain)
+
+    def forward(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
+        """(..., D_in) -> (..., D_out)."""
+        rows = features.reshape(-1, self.spins_in.total)
+        scalar, vector, tensor = self.spins_in.split(rows)
+        out = [self.scalar(scalar)]
+        if self.spins_out.vector:
+            out.append(_complex_linear(vector, self.vector))
+        if self.spins_out.tensor:
+            out.append(_complex_linear(tensor, self.tensor))
+        joined = torch.cat(out, dim=-1) if len(out) > 1 else out[0]
+        return joined.reshape(*features.shape[:-1], self.spins_out.total)
+
+
+def _complex_weight(channels_in: int, channels_out: int, gain: float) -> nn.Parameter:
+    """(2, out, in): real and imaginary part."""
+    std = gain / math.sqrt(max(1, 2 * channels_in))
+    return nn.Parameter(torch.randn(2, channels_out, channels_in) * std)
+
+
+def _complex_linear(features: Tensor, weight: Tensor) -> Tensor:
+    real, imaginary = weight
+    matrix = torch.cat((torch.cat((real, -imaginary), dim=1), torch.cat((imaginary, real), dim=1)), dim=0)
+    return functional.linear(features, matrix.to(features.dtype))
+
+
+class SpinNorm(nn.Module):
+    """RMSNorm over all channels, with a learned scale a channel (Zhang and Sennrich 2019)."""
+
+    def __init__(self, spins: Spins, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.spins, self.eps = spins, eps
+        self.scale = nn.Parameter(torch.ones(spins.channels))
+
+    def forward(self, features: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest channel"]:
+        """Same shape."""
+        return functional.rms_norm(features, features.shape[-1:], self.spins.spread(self.scale), self.eps)
+
+
+class SpinMLP(nn.Module):
+    """Gated network in which the spins meet.
+
+    Scalars are gated by scalars (SwiGLU, Shazeer 2020), vectors and tensors too, and products of two channels make
+    channels of the other spins: a conj(b) a scalar, a b a tensor, c conj(b) a vector.
+
+    Args:
+        spins_in, spins_out: channels.
+        scalar, complex_: hidden channels, of scalars and of vectors and of tensors.
+        gain: as in :class:`SpinLinear`, of the last layer.
+    """
+
+    def __init__(self, spins_in: Spins, spins_out: Spins, scalar: int, complex_: int, gain: float = 1.0) -> None:
+        super().__init__()
+        self.widths = (scalar, complex_)
+        self.up = SpinLinear(spins_in, Spins(2 * scalar + 2 * complex_, 2 * complex_, 2 * complex_))
+        self.down = SpinLinear(Spins(scalar + 3 * complex_, 2 * complex_, 2 * complex_), spins_out, gain)
+
+    def forward(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
+        """(..., D_in) -> (..., D_out)."""
+        n, m = self.widths
+        scalar, vector, tensor = self.up.spins_out.split(self.up(features))
+        value, gate, vector_gate, tensor_gate = scalar.split((n, n, m, m), dim=-1)
+        a, b = _halves(vector, m)
+        c, d = _halves(tensor, m)
+        ab, cd = times_conjugate(a, b), times_conjugate(c, d)
+        cb, aa = times_conjugate(c, b), times(a, b)
+        vector_gate, tensor_gate = torch.sigmoid(vector_gate), torch.sigmoid(tensor_gate)
+        hidden = (
+            *(value * functional.silu(gate), ab[0], ab[1], cd[0]),
+            *(a[0] * vector_gate, cb[0], a[1] * vector_gate, cb[1]),
+            *(c[0] * tensor_gate, aa[0], c[1] * tensor_gate, aa[1]),
+        )
+        return self.down(torch.cat(hidden, dim=-1))
+
+
+def _halves(features: Tensor, channels: int) -> tuple[Complex, Complex]:
+    """[Re a, Re b | Im a, Im b] -> a, b."""
+    real_a, real_b, imaginary_a, imaginary_b = features.split(channels, dim=-1)
+    return (real_a, imaginary_a), (real_b, imaginary_b)
