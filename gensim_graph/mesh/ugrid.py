@@ -1,0 +1,181 @@
+"""Mesh topology in xarray datasets: UGRID-1.0 with a CF grid mapping.
+
+Boundaries are written twice: as ``node_flag`` (0 interior, 1 coast, 2 open), which other tools understand at a
+glance, and as UGRID's boundary edges with a flag that names them, from which they come back exactly.
+"""
+
+import numpy as np
+import xarray as xr
+from pyproj import CRS
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.nextsim import lonlat_to_plane
+from gensim_graph.mesh.validity import Defects
+from gensim_graph.typing import Array
+
+_FLAGS = {"interior": 0, "coast": 1, "open": 2}
+
+
+def mesh_to_dataset(mesh: Mesh, name: str = "mesh") -> xr.Dataset:
+    """Topology of a mesh as a dataset with dimensions ``node``, ``face``, ``corner``, ``boundary_edge`` and ``two``.
+
+    Returns:
+        Variables ``mesh``, ``node_x``, ``node_y`` (m), ``face_nodes``, ``node_flag``, ``boundary_nodes``,
+        ``boundary_flag``, and ``crs`` where the mesh has one.
+    """
+    topology = {
+        "cf_role": "mesh_topology",
+        "topology_dimension": 2,
+        "node_coordinates": "node_x node_y",
+        "face_node_connectivity": "face_nodes",
+        "face_dimension": "face",
+        "boundary_node_connectivity": "boundary_nodes",
+    }
+    data: dict[str, tuple] = {name: ((), np.int32(0), topology)}
+    for axis, values in zip("xy", mesh.nodes.T, strict=True):
+        data[f"node_{axis}"] = ("node", values.copy(), _coordinate_attrs(axis, mesh.crs))
+    attrs = {"cf_role": "face_node_connectivity", "start_index": 0, "long_name": "corners, counter-clockwise"}
+    data["face_nodes"] = (("face", "corner"), mesh.faces.astype(np.int32), attrs, {"_FillValue": np.int32(-1)})
+    on_nodes = {"mesh": name, "location": "node"}
+    data["node_flag"] = ("node", _node_flags(mesh), _flag_attrs("boundary of the mesh at the node", _FLAGS) | on_nodes)
+    data |= _boundary_variables(mesh)
+    if mesh.crs is not None:
+        data["crs"] = ((), np.int32(0), {key: value for key, value in mesh.crs.to_cf().items() if value is not None})
+    return xr.Dataset(
+        {key: xr.Variable(*parts) for key, parts in data.items()}, attrs={"Conventions": "CF-1.8 UGRID-1.0"}
+    )
+
+
+def _coordinate_attrs(axis: str, crs: CRS | None) -> dict[str, str]:
+    attrs = {"long_name": f"{axis} of the nodes", "units": "m"}
+    return attrs | {"standard_name": f"projection_{axis}_coordinate", "grid_mapping": "crs"} if crs else attrs
+
+
+def _flag_attrs(long_name: str, flags: dict[str, int]) -> dict:
+    values = np.array(list(flags.values()), dtype=np.int8)
+    return {"long_name": long_name, "flag_values": values, "flag_meanings": " ".join(flags)}
+
+
+def _node_flags(mesh: Mesh) -> Array:
+    flags = np.zeros(mesh.n_nodes, dtype=np.int8)
+    is_coast = mesh.boundary_kind == "coast"
+    flags[mesh.boundary_edges[~is_coast]] = _FLAGS["open"]
+    flags[mesh.boundary_edges[is_coast]] = _FLAGS["coast"]  # a node of both does not move: it is coast
+    return flags
+
+
+def _boundary_variables(mesh: Mesh) -> dict[str, tuple]:
+    """Every named edge, then the edges that no name claims: flag 0."""
+    numbers = {"unnamed": 0} | {name: number for number, name in enumerate(mesh.boundaries, start=1)}
+    named = [pairs for pairs in mesh.boundaries.values() if len(pairs)]
+    flags = [np.full(len(pairs), numbers[name]) for name, pairs in mesh.boundaries.items() if len(pairs)]
+    if not named:
+        named, flags = [mesh.boundary_edges], [np.zeros(len(mesh.boundary_edges))]
+    attrs = {"cf_role": "boundary_node_connectivity", "start_index": 0}
+    meaning = _flag_attrs("boundary that the edge belongs to", {_token(key): value for key, value in numbers.items()})
+    return {
+        "boundary_nodes": (("boundary_edge", "two"), np.concatenate(named).astype(np.int32), attrs),
+        "boundary_flag": ("boundary_edge", np.concatenate(flags).astype(np.int8), meaning),
+    }
+
+
+def _token(name: str) -> str:
+    return "_".join(name.split())  # flag_meanings is a list separated by blanks
+
+
+def mesh_from_dataset(
+    ds: xr.Dataset, name: str | None = None, crs: CRS | None = None, defects: Defects = "raise"
+) -> Mesh:
+    """Mesh of a UGRID dataset, faces and nodes in the order of the file.
+
+    Args:
+        ds: a dataset with a 2-D mesh topology.
+        name: name of the topology variable, where there are several.
+        crs: plane, where the dataset has no grid mapping; longitude and latitude are projected to it.
+        defects: see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.
+
+    Raises:
+        InputError: no topology or an incomplete one, geographic coordinates without ``crs``, or an invalid mesh.
+    """
+    topology = _topology(ds, name)
+    nodes, plane = _nodes(ds, topology, crs)
+    faces = _faces(ds, topology)
+    mesh = Mesh.from_faces(nodes, faces, plane, defects=defects)
+    if "boundary_node_connectivity" in topology.attrs and "boundary_flag" in ds:
+        boundaries = _named_boundaries(ds, topology)
+    elif "node_flag" in ds and mesh.n_nodes == ds["node_flag"].size:
+        boundaries = _flagged_boundaries(mesh, ds["node_flag"])
+    else:
+        return mesh
+    return Mesh.from_faces(nodes, faces, plane, boundaries, defects=defects) if boundaries else mesh
+
+
+def _topology(ds: xr.Dataset, name: str | None) -> xr.DataArray:
+    found = [key for key, variable in ds.variables.items() if variable.attrs.get("cf_role") == "mesh_topology"]
+    if name is not None:
+        found = [key for key in found if key == name]
+    if len(found) != 1:
+        what = f"{len(found)} mesh topologies {found}; name one" if found else "no mesh topology"
+        raise InputError(f"the dataset has {what}; UGRID needs a variable with cf_role = 'mesh_topology'")
+    return ds[found[0]]
+
+
+def _referenced(ds: xr.Dataset, topology: xr.DataArray, attribute: str) -> list[xr.DataArray]:
+    names = str(topology.attrs.get(attribute, "")).split()
+    missing = [name for name in names if name not in ds.variables]
+    if not names or missing:
+        raise InputError(
+            f"mesh topology '{topology.name}': {attribute} names {missing or 'nothing'} that is not in the dataset"
+        )
+    return [ds[name] for name in names]
+
+
+def _nodes(ds: xr.Dataset, topology: xr.DataArray, crs: CRS | None) -> tuple[Array, CRS | None]:
+    x, y = _referenced(ds, topology, "node_coordinates")[:2]
+    if str(x.attrs.get("units", "m")).startswith("degree"):
+        if crs is None:
+            raise InputError(
+                f"nodes are in degrees ({x.name}, {y.name}); a mesh lives in a plane: give a projection, "
+                "load_mesh(path, crs=...), for instance gensim_graph.mesh.nextsim.NEXTSIM_CRS for the Arctic"
+            )
+        longitude, latitude = (x, y) if "lon" in str(x.attrs.get("standard_name", x.name)) else (y, x)
+        return lonlat_to_plane(longitude.values, latitude.values, crs), crs
+    mapping = ds.variables.get(x.attrs.get("grid_mapping", "crs"))
+    if mapping is not None and {"crs_wkt", "grid_mapping_name"} & set(mapping.attrs):
+        crs = CRS.from_cf(mapping.attrs)
+    return np.stack([x.values, y.values], axis=1), crs
+
+
+def _connectivity(variable: xr.DataArray) -> Array:
+    """Node numbers counted from 0, -1 where there is none, whatever the file's fill value and start index are."""
+    values = np.asarray(variable.values)
+    start = int(variable.attrs.get("start_index", 0))
+    fill = variable.attrs.get("_FillValue", variable.encoding.get("_FillValue"))
+    absent = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+    absent |= (values == fill) if fill is not None else (values < start)
+    return np.where(absent, -1, np.where(absent, 0, values).astype(np.int64) - start)
+
+
+def _faces(ds: xr.Dataset, topology: xr.DataArray) -> Array:
+    (variable,) = _referenced(ds, topology, "face_node_connectivity")
+    if variable.ndim == 2 and topology.attrs.get("face_dimension") == variable.dims[1]:
+        variable = variable.T
+    return _connectivity(variable)
+
+
+def _named_boundaries(ds: xr.Dataset, topology: xr.DataArray) -> dict[str, Array]:
+    (variable,) = _referenced(ds, topology, "boundary_node_connectivity")
+    pairs, flag = _connectivity(variable), ds["boundary_flag"]
+    names = str(flag.attrs["flag_meanings"]).split()
+    numbers = np.atleast_1d(flag.attrs["flag_values"])
+    return {name: pairs[flag.values == number] for name, number in zip(names, numbers, strict=True) if number != 0}
+
+
+def _flagged_boundaries(mesh: Mesh, flag: xr.DataArray) -> dict[str, Array]:
+    """An edge between two coast nodes is coast, one that touches an open node is open."""
+    ends = flag.values[mesh.boundary_edges]
+    coast = (ends == _FLAGS["coast"]).all(axis=1)
+    is_open = (ends == _FLAGS["open"]).any(axis=1)
+    named = {"coast": mesh.boundary_edges[coast], "open": mesh.boundary_edges[is_open]}
+    return {name: pairs for name, pairs in named.items() if len(pairs)}
