@@ -39,10 +39,10 @@ check: check-fast docs  ## everything: lints, types, layers, documentation, test
 	$(BIN)/python -m pytest
 
 docs: .venv/dev.stamp  ## build the site into site/, strictly
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 serve: .venv/dev.stamp  ## show the site at http://127.0.0.1:8000 while writing
-	$(BIN)/mkdocs serve
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 clean:  ## remove what was built, but not .venv
 	rm -rf build dist site demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache *.egg-info
