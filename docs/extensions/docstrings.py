@@ -5,13 +5,13 @@ from typing import Any
 
 import griffe
 
-_ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):`(~?)([\w.]+)`")
+_ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):`(?:~(?:\w+\.)*(?P<last>\w+)|(?P<text>[^`<]+?)(?: <[^>]+>)?)`")
 _TABLE = re.compile(r"^=+(?: +=+)+$.*^=+(?: +=+)+$", re.MULTILINE | re.DOTALL)
 
 
 def to_markdown(text: str) -> str:
     """Cross-reference roles become code, tables ruled with ``=`` become preformatted text."""
-    text = _ROLE.sub(lambda role: f"`{role[2].rsplit('.', 1)[-1] if role[1] else role[2]}`", text)
+    text = _ROLE.sub(lambda role: f"`{role['last'] or role['text']}`", text)
     return _TABLE.sub(lambda table: f"```text\n{table[0]}\n```", text)
 
 
