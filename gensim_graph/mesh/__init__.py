@@ -5,5 +5,6 @@ Read :mod:`~gensim_graph.mesh.mesh` first, then :mod:`~gensim_graph.mesh.load`.
 
 from gensim_graph.mesh.load import load_mesh
 from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.quality import MeshQuality, quality_report
 
-__all__ = ["Mesh", "load_mesh"]
+__all__ = ["Mesh", "MeshQuality", "load_mesh", "quality_report"]

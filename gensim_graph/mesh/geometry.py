@@ -56,3 +56,35 @@ def smallest_angles(nodes: Array, faces: Array) -> Array:
 
 def _cross(a: Array, b: Array) -> Array:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def gradient_weights(nodes: Array, faces: Array) -> Array:
+    r"""Weights of the corners in the mean gradient over each face: (F, k, 2) 1/m, 0 in the padding.
+
+    Green's theorem with the trapezoidal rule on the sides, exact for linear fields on every polygon; on triangles it
+    is the P1 gradient:
+
+    .. math:: \frac{1}{A} \oint f\, n\, ds = \frac{1}{2A} \sum_c f_c\, (y_{c+1} - y_{c-1},\ x_{c-1} - x_{c+1})
+    """
+    here, following = corner_points(nodes, faces)
+    valid = faces >= 0
+    previous = np.roll(here, 1, axis=1)
+    rows, last = np.arange(len(faces)), np.count_nonzero(valid, axis=1) - 1
+    previous[:, 0] = here[rows, last]
+    across = following - previous
+    normal = np.stack([across[..., 1], -across[..., 0]], axis=-1)
+    return np.where(valid[..., None], normal / (2.0 * signed_areas(nodes, faces))[:, None, None], 0.0)
+
+
+def face_gradient(mesh_nodes: Array, faces: Array, node_values: Array) -> Array:
+    """Mean gradient over each face of a field given at the nodes: (..., N) -> (..., F, 2), units of the field per m.
+
+    Exact for linear fields, see :func:`gradient_weights`.
+    """
+    weights = gradient_weights(mesh_nodes, faces)
+    first = node_values[..., faces[:, 0]]
+    gradient = np.zeros((*first.shape, 2))
+    for corner, weight in zip(faces.T[1:], weights.transpose(1, 0, 2)[1:], strict=True):
+        # Relative to the first corner: weights add up to zero, so a large mean would only bring rounding.
+        gradient += (node_values[..., np.maximum(corner, 0)] - first)[..., None] * weight
+    return gradient

@@ -98,3 +98,10 @@ def find_pairs(pairs: Array, among: Array, n_nodes: int) -> Array:
     place = np.minimum(np.searchsorted(known[order], keys), len(known) - 1)
     found = order[place]
     return np.where(known[found] == keys, found, -1)
+
+
+def fan_triangles(faces: Array) -> tuple[Array, Array]:
+    """Polygons as triangles around their first corner: (T, 3) nodes and the face (T,) of each."""
+    fans = [faces[:, [0, i, i + 1]] for i in range(1, faces.shape[1] - 1)]
+    whole = [np.flatnonzero(fan[:, 2] >= 0) for fan in fans]
+    return np.concatenate([fan[rows] for fan, rows in zip(fans, whole, strict=True)]), np.concatenate(whole)

@@ -1,0 +1,147 @@
+"""What a mesh is like, in numbers: the report that ``mesh info`` prints."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import trimesh
+from rich.table import Table
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from gensim_graph.mesh.geometry import smallest_angles
+from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.topology import fan_triangles
+from gensim_graph.typing import Array
+
+_REGRID_ANGLE = 10.0  # neXtSIM refuses to start below (numerics.regrid_angle)
+
+
+@dataclass(frozen=True)
+class MeshQuality:
+    """Counts, sizes and defects of a mesh. Lengths in km, angles in degrees, areas in km2.
+
+    Attributes:
+        nodes: number of nodes.
+        faces: number of faces.
+        edges: number of edges, interior and boundary.
+        corners: number of corners -> how many faces have so many.
+        boundary_edges: name -> number of boundary edges.
+        components: parts of the mesh that share no edge.
+        spacing_km: (min, median, max) of the square root of the face area.
+        edge_km: (shortest, longest) edge.
+        smallest_angle: smallest interior angle anywhere.
+        faces_below_10_degrees: how many faces have a smaller angle than neXtSIM accepts.
+        area_km2: total area.
+        bounding_box_km: (x min, y min, x max, y max).
+        extent_km: (width, height) of the bounding box.
+        crs: name of the plane, None for an idealised one.
+        duplicate_faces: faces that another one covers with the same corners.
+        degenerate_faces: faces without area.
+        consistent_winding: whether neighbours agree on which side is up.
+    """
+
+    nodes: int
+    faces: int
+    edges: int
+    corners: dict[int, int]
+    boundary_edges: dict[str, int]
+    components: int
+    spacing_km: tuple[float, float, float]
+    edge_km: tuple[float, float]
+    smallest_angle: float
+    faces_below_10_degrees: int
+    area_km2: float
+    bounding_box_km: tuple[float, float, float, float]
+    extent_km: tuple[float, float]
+    crs: str | None
+    duplicate_faces: int
+    degenerate_faces: int
+    consistent_winding: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    def render(self) -> Table:
+        """A table for the terminal."""
+        table = Table(title="Mesh", show_header=False, title_justify="left")
+        table.add_column(style="bold")
+        table.add_column()
+        for label, text in self._lines():
+            table.add_row(label, text)
+        return table
+
+    def _lines(self) -> list[tuple[str, str]]:
+        kinds = {3: "triangles", 4: "quadrilaterals"}
+        shapes = ", ".join(
+            f"{count} {kinds.get(corners, f'{corners}-gons')}" for corners, count in self.corners.items()
+        )
+        boundary = ", ".join(f"{count} {name}" for name, count in self.boundary_edges.items())
+        left, low, right, high = self.bounding_box_km
+        return [
+            ("nodes, edges", f"{self.nodes}, {self.edges}"),
+            ("faces", f"{self.faces} ({shapes})"),
+            ("boundary edges", boundary or "none"),
+            ("components", str(self.components)),
+            ("spacing", "{:.2f} / {:.2f} / {:.2f} km (min, median, max)".format(*self.spacing_km)),
+            ("edges", "{:.2f} - {:.2f} km".format(*self.edge_km)),
+            ("smallest angle", f"{self.smallest_angle:.1f} degrees ({self.faces_below_10_degrees} faces below 10)"),
+            ("area", f"{self.area_km2:,.0f} km2"),
+            ("bounding box", f"x {left:.1f} .. {right:.1f}, y {low:.1f} .. {high:.1f} km"),
+            ("crs", self.crs or "none (an idealised plane)"),
+            ("defects", self._defects()),
+        ]
+
+    def _defects(self) -> str:
+        found = {"duplicate faces": self.duplicate_faces, "degenerate faces": self.degenerate_faces}
+        said = [f"{count} {what}" for what, count in found.items() if count]
+        return ", ".join(said if self.consistent_winding else [*said, "inconsistent winding"]) or "none"
+
+
+def quality_report(mesh: Mesh) -> MeshQuality:
+    """Measure a mesh."""
+    low, high = mesh.nodes.min(axis=0) / 1e3, mesh.nodes.max(axis=0) / 1e3
+    spacing = mesh.spacing / 1e3
+    edges = np.concatenate([mesh.adjacency.edges, mesh.boundary_edges])
+    lengths = np.linalg.norm(mesh.nodes[edges[:, 1]] - mesh.nodes[edges[:, 0]], axis=1) / 1e3
+    angles = smallest_angles(mesh.nodes, mesh.faces)
+    surface = _surface(mesh)
+    return MeshQuality(
+        nodes=mesh.n_nodes,
+        faces=mesh.n_faces,
+        edges=mesh.n_edges,
+        corners=_counts(mesh.corner_counts, int),
+        boundary_edges=_counts(mesh.boundary_kind, str),
+        components=count_components(mesh),
+        spacing_km=(float(spacing.min()), float(np.median(spacing)), float(spacing.max())),
+        edge_km=(float(lengths.min()), float(lengths.max())),
+        smallest_angle=float(angles.min()),
+        faces_below_10_degrees=int(np.count_nonzero(angles < _REGRID_ANGLE)),
+        area_km2=float(mesh.areas.sum() / 1e6),
+        bounding_box_km=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
+        extent_km=(float(high[0] - low[0]), float(high[1] - low[1])),
+        crs=mesh.crs.name if mesh.crs else None,
+        duplicate_faces=int(np.count_nonzero(~surface.unique_faces())),
+        degenerate_faces=int(np.count_nonzero(~surface.nondegenerate_faces(height=1e-9))),
+        consistent_winding=bool(surface.is_winding_consistent),
+    )
+
+
+def count_components(mesh: Mesh) -> int:
+    """Number of parts that share no edge with each other."""
+    pairs = mesh.adjacency.faces
+    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(mesh.n_faces, mesh.n_faces))
+    return int(connected_components(links, directed=False)[0])
+
+
+def _counts(values: Array, kind: type) -> dict[Any, int]:
+    names, counts = np.unique(values, return_counts=True)
+    return {kind(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+
+def _surface(mesh: Mesh) -> trimesh.Trimesh:
+    """The mesh as triangles in space; polygons as fans around their first corner."""
+    triangles, _ = fan_triangles(mesh.faces)
+    flat = np.pad(mesh.nodes / mesh.spacing.mean(), ((0, 0), (0, 1)))
+    return trimesh.Trimesh(flat, triangles, process=False)

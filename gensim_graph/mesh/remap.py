@@ -1,0 +1,143 @@
+"""From one mesh to another: area-weighted for cells, linear for nodes.
+
+Both give sparse matrices, so that a remapping is computed once and applied to every field and time.
+"""
+
+import numpy as np
+import shapely
+from pyproj import CRS
+from scipy.sparse import csr_array
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.topology import fan_triangles
+from gensim_graph.typing import Array
+
+
+def conservative_weights(source: Mesh, target: Mesh) -> csr_array:
+    """Share of each target face that each source face covers: (F_target, F_source).
+
+    First-order conservative remapping (Jones 1999): overlap area / target area. Rows add up to :func:`covered`.
+
+    Raises:
+        InputError: the meshes lie in different planes.
+    """
+    check_same_plane(source, target)
+    origin = source.nodes.mean(axis=0)  # overlaps are differences of coordinates: keep them small
+    here, there = polygons(source, origin), polygons(target, origin)
+    rows, columns = shapely.STRtree(here).query(there, predicate="intersects")
+    overlap = shapely.area(shapely.intersection(there[rows], here[columns]))
+    keep = overlap > 0
+    rows, columns, overlap = rows[keep], columns[keep], overlap[keep]
+    return csr_array((overlap / target.areas[rows], (rows, columns)), shape=(target.n_faces, source.n_faces))
+
+
+def covered(weights: csr_array) -> Array:
+    """Fraction of each target face that the source mesh covers, (F_target,) in [0, 1]."""
+    return np.minimum(np.asarray(weights.sum(axis=1)).ravel(), 1.0)
+
+
+def remap_faces(values: Array, weights: csr_array) -> Array:
+    """Mean over what is covered of each target face: (..., F_source) -> (..., F_target), NaN where nothing is.
+
+    Constants stay constant; integrals are kept where the source covers the target.
+    """
+    if values.shape[-1:] != (weights.shape[1],):
+        raise InputError(f"values to remap need shape (..., {weights.shape[1]}); got {values.shape}")
+    flat = values.reshape(-1, weights.shape[1]).T
+    total = np.asarray(weights.sum(axis=1)).ravel()
+    with np.errstate(invalid="ignore"):
+        mean = (weights @ flat).T / np.where(total > 0, total, np.nan)
+    return mean.astype(np.result_type(values, np.float32)).reshape(*values.shape[:-1], weights.shape[0])
+
+
+def linear_weights(source: Mesh, points: Array, tolerance: float = 1.0) -> csr_array:
+    """Weights of linear interpolation from the nodes of a mesh to points: (P, N).
+
+    Exact for linear fields inside the mesh. Polygons are cut into a fan of triangles. A point outside takes the value
+    at about the nearest point of the mesh.
+
+    Args:
+        source: the mesh.
+        points: (P, 2) m, in the plane of the mesh.
+        tolerance: how far outside a point may lie, in spacings of the nearest face.
+
+    Raises:
+        InputError: points lie further out than that.
+    """
+    triangles, owners = fan_triangles(source.faces)
+    origin = source.nodes.mean(axis=0)
+    tree = shapely.STRtree(shapely.polygons((source.nodes - origin)[triangles]))
+    (_, found), distance = tree.query_nearest(shapely.points(points - origin), return_distance=True, all_matches=False)
+    far = distance > tolerance * source.spacing[owners[found]]
+    if far.any():
+        raise InputError(
+            f"{np.count_nonzero(far)} of {len(points)} points lie outside the mesh, up to "
+            f"{distance.max() / 1e3:.3g} km; the two meshes must cover the same region"
+        )
+    corners = triangles[found]
+    share = np.maximum(_barycentric(source.nodes[corners], points), 0.0)
+    share /= share.sum(axis=1, keepdims=True)
+    rows = np.repeat(np.arange(len(points)), 3)
+    return csr_array((share.ravel(), (rows, corners.ravel())), shape=(len(points), source.n_nodes))
+
+
+def _barycentric(corners: Array, points: Array) -> Array:
+    """Barycentric coordinates (P, 3) of points (P, 2) in triangles (P, 3, 2)."""
+    a, b, c = (corners[:, i] - points for i in range(3))
+    parts = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)], axis=1)
+    return parts / parts.sum(axis=1, keepdims=True)
+
+
+def _cross(a: Array, b: Array) -> Array:
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
+def same_domain(source: Mesh, target: Mesh, tolerance: float = 0.01) -> bool:
+    """Whether two meshes cover the same region, up to ``tolerance`` of the area that either covers.
+
+    Raises:
+        InputError: the meshes lie in different planes.
+    """
+    check_same_plane(source, target)
+    origin = source.nodes.mean(axis=0)
+    here, there = outline(source, origin), outline(target, origin)
+    common = shapely.area(shapely.intersection(here, there))
+    either = shapely.area(here) + shapely.area(there) - common
+    return bool(either - common <= tolerance * either)
+
+
+def polygons(mesh: Mesh, origin: Array | float = 0.0) -> Array:
+    """Faces as shapely polygons, relative to ``origin``, (F,)."""
+    shapes = np.empty(mesh.n_faces, dtype=object)
+    for count in np.unique(mesh.corner_counts):
+        rows = np.flatnonzero(mesh.corner_counts == count)
+        shapes[rows] = shapely.polygons((mesh.nodes - origin)[mesh.faces[rows, :count]])
+    return shapes
+
+
+def outline(mesh: Mesh, origin: Array | float = 0.0) -> shapely.Geometry:
+    """The region that a mesh covers, with its islands as holes."""
+    rings = shapely.multilinestrings(shapely.linestrings((mesh.nodes - origin)[mesh.boundary_edges]))
+    region = shapely.build_area(rings)
+    if abs(shapely.area(region) - mesh.areas.sum()) > 1e-6 * mesh.areas.sum():  # islands that touch, for instance
+        region = shapely.union_all(polygons(mesh, origin))
+    return region
+
+
+def check_same_plane(source: Mesh, target: Mesh) -> None:
+    """Refuse meshes in different projections; one without a crs goes with any.
+
+    Raises:
+        InputError: the projections differ.
+    """
+    if source.crs is None or target.crs is None or source.crs == target.crs:
+        return
+    raise InputError(
+        f"the meshes lie in different planes, '{_name(source.crs)}' and '{_name(target.crs)}'; "
+        "project one of them first"
+    )
+
+
+def _name(crs: CRS) -> str:
+    return crs.name if crs.name not in ("unknown", "undefined") else crs.to_string()[:80]
