@@ -10,10 +10,13 @@ def centres_2d(x: Array, y: Array) -> tuple[Array, Array]:
     """Cell centres as two (ny, nx) arrays, from 1-D axes or from 2-D curvilinear coordinates, m.
 
     Raises:
-        InputError: shapes that do not fit together, fewer than two cells in a direction, values that are not finite.
+        InputError: shapes that do not fit together, fewer than two cells in a direction, an axis that turns
+            back, values that are not finite.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim == 1 and y.ndim == 1:
+        _refuse_unordered(x, "x")
+        _refuse_unordered(y, "y")
         x, y = np.meshgrid(x, y)
     if x.ndim != 2 or x.shape != y.shape:
         raise InputError(f"a grid needs two 1-D axes or two 2-D arrays of one shape; got x {x.shape} and y {y.shape}")
@@ -22,6 +25,12 @@ def centres_2d(x: Array, y: Array) -> tuple[Array, Array]:
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError("grid coordinates are not finite everywhere; land needs coordinates too, mask it instead")
     return x, y
+
+
+def _refuse_unordered(axis: Array, name: str) -> None:
+    steps = np.diff(axis)
+    if (steps >= 0).any() and (steps <= 0).any():
+        raise InputError(f"the {name} axis of the grid must increase or decrease throughout")
 
 
 def corners(centres: Array) -> Array:

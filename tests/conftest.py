@@ -1,0 +1,58 @@
+"""Fixtures that every test may use, and the shape checks that run only here."""
+
+from jaxtyping import install_import_hook
+
+install_import_hook("gensim_graph", "beartype.beartype")  # before anything imports the package
+
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from scipy.spatial import Delaunay  # noqa: E402
+
+from gensim_graph.mesh import Mesh  # noqa: E402
+
+BOX = 100e3  # side of the small box, m
+
+
+def jittered_box(cells: int = 10, seed: int = 0, side: float = BOX) -> Mesh:
+    """An irregular triangulation of a square box, about 2 ``cells`` squared faces, without slivers."""
+    rng = np.random.default_rng(seed)
+    step = side / cells
+    axis = np.arange(cells + 1) * step
+    x, y = (coordinate.ravel() for coordinate in np.meshgrid(axis, axis))
+    inner = (x > 0) & (x < axis[-1]) & (y > 0) & (y < axis[-1])
+    points = np.stack([x, y], axis=1)
+    points[inner] += 0.25 * step * rng.uniform(-1, 1, (inner.sum(), 2))
+    return Mesh.from_faces(points, Delaunay(points).simplices.astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of genuine data beside the checkout."""
+    folder = (Path(__file__).parents[1] / ".." / "shared" / "data").resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no genuine data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cyclone_meshes() -> Path:
+    """Folder of the built-in meshes of the 512 km box."""
+    folder = Path(__file__).parents[1] / "meshes" / "cyclone_512km"
+    if not list(folder.glob("*.msh")):
+        pytest.skip(f"no meshes at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_mesh() -> Mesh:
+    """About 200 irregular triangles in a box of 100 km."""
+    return jittered_box()
+
+
+@pytest.fixture(scope="session")
+def square_grid() -> Mesh:
+    """8 x 8 squares in the same box."""
+    axis = (np.arange(8) + 0.5) * BOX / 8
+    return Mesh.from_grid(axis, axis)
