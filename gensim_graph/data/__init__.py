@@ -1,0 +1,22 @@
+"""Data: stores, trajectories, statistics, samples, and the data that ship."""
+
+from gensim_graph.data.normalise import Normaliser
+from gensim_graph.data.sampling import SamplingConfig, TrainingBatch, TrainingSamples, collate
+from gensim_graph.data.statistics import Statistics
+from gensim_graph.data.store import open_store, open_stores
+from gensim_graph.data.trajectories import Trajectories, lead_steps, stack_variables, statistics_of
+
+__all__ = [
+    "Normaliser",
+    "SamplingConfig",
+    "Statistics",
+    "TrainingBatch",
+    "TrainingSamples",
+    "Trajectories",
+    "collate",
+    "lead_steps",
+    "open_store",
+    "open_stores",
+    "stack_variables",
+    "statistics_of",
+]

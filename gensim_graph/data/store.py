@@ -1,0 +1,209 @@
+"""Trajectories from files: xarray on the faces of a mesh, checked before anything expensive starts.
+
+``open_store`` reads netCDF or zarr with a UGRID topology, averages node velocities to faces, checks units, ranges and
+gaps against the variable table, and remaps to another mesh of the same domain where one is asked for.
+"""
+
+import glob
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path as FilePath
+
+import numpy as np
+import xarray as xr
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.remap import conservative_weights, covered, remap_faces
+from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.typing import Array, Path
+from gensim_graph.variables import Variable, VariableTable, default_variables
+
+log = logging.getLogger(__name__)
+
+Source = Path | xr.Dataset
+"""A file, a glob pattern, a folder of netCDF files, or a dataset with a UGRID topology."""
+
+_SPELLINGS = {
+    "m s-1": {"m/s", "m s**-1", "m s^-1", "m.s-1", "meter second-1"},
+    "1": {"", "-", "fraction", "0-1"},
+    "m": {"meter", "meters", "metre", "metres"},
+    "K": {"kelvin", "Kelvin"},
+    "kg kg-1": {"kg/kg", "1", "kg kg**-1"},
+    "K d": {"K day", "degree days"},
+}
+
+_MIN_OVERLAP = 0.99
+"""Share of the target's area that the source must cover to be remapped."""
+
+
+def open_store(
+    source: Source | Sequence[Source], mesh: Mesh | None = None, variables: VariableTable | None = None
+) -> xr.Dataset:
+    """Trajectories on one mesh.
+
+    Args:
+        source: file, glob pattern, folder, dataset, or a list of them; several become a ``trajectory`` dimension.
+        mesh: the mesh to have them on; fields on another mesh of the same domain are remapped, area-weighted. None
+            takes the mesh of the files, which must be one.
+        variables: the variable table; None for the default.
+
+    Returns:
+        Dataset ((trajectory,) time, face) in float32 with its topology.
+
+    Raises:
+        InputError: a missing or unreadable file, no topology, no state variable, a wrong unit, values out of range or
+            missing, another domain, several meshes, or times that differ between trajectories.
+    """
+    stores = open_stores(source, mesh, variables)
+    if len(stores) > 1:
+        counts = ", ".join(str(store.sizes["face"]) for store in stores)
+        raise InputError(
+            f"the {len(stores)} groups of files are on different meshes ({counts} faces); pass mesh= to have them on "
+            "one, or open them separately"
+        )
+    return stores[0]
+
+
+def open_stores(
+    source: Source | Sequence[Source], mesh: Mesh | None = None, variables: VariableTable | None = None
+) -> list[xr.Dataset]:
+    """As :func:`open_store`, one dataset for each mesh, trajectories of the same mesh and times together."""
+    table = variables or default_variables()
+    groups: dict[tuple, list[xr.Dataset]] = {}
+    for item in _expand(source):
+        name, raw = _open(item)
+        store = _on_faces(name, raw, table)
+        if mesh is not None:
+            store = _on_mesh(name, store, mesh)
+        key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(store.data_vars)))
+        groups.setdefault(key, []).append(store)
+    return [_concatenate(group) for group in groups.values()]
+
+
+def _expand(source: Source | Sequence[Source]) -> list[Source]:
+    if isinstance(source, xr.Dataset):
+        return [source]
+    if not isinstance(source, str | FilePath):
+        return [part for item in source for part in _expand(item)]  # type: ignore[union-attr]
+    path = FilePath(source)
+    if path.is_dir() and path.suffix != ".zarr":
+        found = sorted([*path.glob("*.nc"), *path.glob("*.zarr")])
+        if not found:
+            raise InputError(f"{path}: no .nc or .zarr files in this folder")
+        return list(found)
+    if path.exists():
+        return [path]
+    matched = sorted(glob.glob(str(source)))
+    if not matched:
+        raise InputError(f"{source}: there is no such file; check the path (patterns such as 'runs/*.nc' work too)")
+    return [FilePath(name) for name in matched]
+
+
+def _open(item: Source) -> tuple[str, xr.Dataset]:
+    if isinstance(item, xr.Dataset):
+        return item.encoding.get("source", "dataset"), item
+    path = FilePath(item)
+    try:
+        return str(path), xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
+    except Exception as error:
+        raise InputError(f"{path}: cannot be read as netCDF or zarr ({error}); is it complete?") from None
+
+
+def _on_faces(name: str, raw: xr.Dataset, table: VariableTable) -> xr.Dataset:
+    try:
+        mesh = mesh_from_dataset(raw)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    if "time" not in raw.dims:
+        raise InputError(f"{name}: no dimension 'time' (dimensions: {', '.join(map(str, raw.dims))})")
+    found = [variable for variable in table.variables if variable.name in raw]
+    if not any(variable.role == "state" for variable in found):
+        expected = ", ".join(variable.name for variable in table.state)
+        raise InputError(f"{name}: none of the state variables ({expected}); it has: {', '.join(map(str, raw.data_vars))}")
+    columns = {variable.name: _column(name, raw[variable.name], variable, mesh) for variable in found}
+    for variable in found:
+        if variable.vector is not None and variable.vector not in columns:
+            raise InputError(f"{name}: '{variable.name}' is here but its other component '{variable.vector}' is not")
+    store = mesh_to_dataset(mesh).assign_coords(time=_times(name, raw))
+    return store.assign({key: column for key, column in columns.items()})
+
+
+def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> xr.DataArray:
+    """One variable on the faces, checked."""
+    unit = str(values.attrs.get("units", variable.units)).strip()
+    if unit != variable.units and unit not in _SPELLINGS.get(variable.units, set()):
+        raise InputError(
+            f"{name}: '{variable.name}' is in '{unit}', expected '{variable.units}'; convert it and set its units attribute"
+        )
+    leading = [dim for dim in ("trajectory", "time") if dim in values.dims]
+    if "node" in values.dims:
+        array = mesh.to_faces(values.transpose(*leading, "node").values)
+    elif "face" in values.dims:
+        array = values.transpose(*leading, "face").values
+    else:
+        raise InputError(f"{name}: '{variable.name}' has dimensions {values.dims}; expected (time, face) or (time, node)")
+    _check_values(name, array, variable)
+    return xr.DataArray(array.astype(np.float32), dims=(*leading, "face"), attrs=variable.attrs)
+
+
+def _check_values(name: str, values: Array, variable: Variable) -> None:
+    missing = ~np.isfinite(values)
+    if missing.any():
+        faces = np.unique(np.nonzero(missing)[-1])
+        raise InputError(
+            f"{name}: '{variable.name}' is missing (NaN) on {len(faces)} faces at some time, first {faces[:5].tolist()}; "
+            "fill them, or leave these faces out of the mesh (land)"
+        )
+    low, high = variable.range
+    if values.size and (values.min() < low or values.max() > high):
+        raise InputError(
+            f"{name}: '{variable.name}' runs from {values.min():.4g} to {values.max():.4g}, plausible in "
+            f"{variable.units} is {low:g} to {high:g}; is it in another unit?"
+        )
+
+
+def _times(name: str, raw: xr.Dataset) -> Array:
+    times = raw["time"].values
+    if not np.issubdtype(times.dtype, np.datetime64):
+        raise InputError(f"{name}: 'time' has no calendar dates; it needs units such as 'hours since 2000-01-01'")
+    if len(times) > 1 and not (np.diff(times) > np.timedelta64(0)).all():
+        raise InputError(f"{name}: 'time' does not increase from record to record")
+    return times.astype("datetime64[ns]")
+
+
+def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
+    """The same fields on another mesh of the same domain."""
+    source = mesh_from_dataset(store)
+    if source.matches(mesh):
+        return store
+    weights = conservative_weights(source, mesh)
+    share = float(np.average(covered(weights), weights=mesh.areas))
+    if share < _MIN_OVERLAP:
+        raise InputError(
+            f"{name}: these data cover {100 * share:.1f} % of the mesh of {mesh.n_faces} faces, which lies elsewhere; "
+            f"the data extend over {_extent(source)}, the mesh over {_extent(mesh)}. Give data of the mesh's own domain "
+            "(--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the wind "
+            "(uas, vas) at regular times"
+        )
+    log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
+    faces = {}
+    for key, column in store.data_vars.items():
+        if column.dims[-1:] == ("face",) and "time" in column.dims:
+            faces[key] = xr.DataArray(remap_faces(column.values, weights), dims=column.dims, attrs=column.attrs)
+    return mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign(faces)
+
+
+def _extent(mesh: Mesh) -> str:
+    low, high = mesh.nodes.min(axis=0) / 1e3, mesh.nodes.max(axis=0) / 1e3
+    return f"x {low[0]:.0f}..{high[0]:.0f} km, y {low[1]:.0f}..{high[1]:.0f} km"
+
+
+def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:
+    """Trajectories side by side; one alone gets no dimension."""
+    stores = list(group)
+    if len(stores) == 1:
+        return stores[0]
+    fields = [name for name, column in stores[0].data_vars.items() if "time" in column.dims]
+    joined = xr.concat([store[fields] for store in stores], dim="trajectory")
+    return stores[0].drop_vars(fields).merge(joined)

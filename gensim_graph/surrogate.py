@@ -1,0 +1,263 @@
+"""The surrogate: an operator with everything it needs to forecast. xarray in, xarray out.
+
+A saved surrogate is a folder with ``weights.safetensors`` and ``surrogate.json`` (sizes, variable table, statistics,
+sampler, format version); nothing else is needed to use it.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path as FilePath
+
+import numpy as np
+import torch
+import xarray as xr
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gensim_graph.data import Normaliser, Statistics, lead_steps, stack_variables
+from gensim_graph.errors import InputError
+from gensim_graph.flow import SamplerConfig, sample
+from gensim_graph.graph import MeshGraph, build_graph
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.nn import OperatorConfig, VelocityOperator
+from gensim_graph.typing import Float, Path, Tensor
+from gensim_graph.variables import VariableTable
+from gensim_graph.writing import write_atomically
+
+FORMAT_VERSION = 1
+"""Version of the folder; a surrogate of another version is refused with a word on what to do."""
+
+
+@dataclass
+class Surrogate:
+    """A trained model of the sea ice.
+
+    Attributes:
+        operator: the network.
+        normaliser: variable table and statistics.
+        sampler: how a step is sampled.
+        deterministic: the twin without noise: one evaluation gives the residual.
+        information: what the training says of itself (steps, data, ...); free text by key.
+    """
+
+    operator: VelocityOperator
+    normaliser: Normaliser
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    deterministic: bool = False
+    information: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def lead_time(self) -> np.timedelta64:
+        """Length of one step."""
+        return np.timedelta64(round(self.normaliser.statistics.lead_hours * 3600), "s")
+
+    @torch.inference_mode()
+    def step(
+        self,
+        state: Float[Tensor, "batch face state"],
+        forcing: Float[Tensor, "face forcing"],
+        next_forcing: Float[Tensor, "face forcing"],
+        slow: Float[Tensor, "face slow"],
+        graph: MeshGraph,
+        generators: list[torch.Generator],
+    ) -> Float[Tensor, "batch face state"]:
+        """One lead time ahead, physical units in and out; ``generators``: one a member."""
+        shared = (values.expand(len(state), -1, -1) for values in (forcing, next_forcing, slow))
+        conditions = self.normaliser.conditions(state, *shared)
+
+        def velocity(noised: Tensor, flow_time: float) -> Tensor:
+            return self.operator(noised, conditions, noised.new_full((len(noised),), flow_time), graph)
+
+        if self.deterministic:
+            return self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))
+        noise = torch.stack([torch.randn(state.shape[1:], generator=generator) for generator in generators])
+        bounds = self.normaliser.residual_bounds(state)
+        return self.normaliser.advance(state, sample(velocity, noise, self.sampler, bounds))
+
+    def rollout(
+        self,
+        initial: xr.Dataset,
+        forcing: xr.Dataset,
+        steps: int,
+        members: int = 16,
+        seed: int = 0,
+        batch: int = 8,
+        mesh: Mesh | None = None,
+    ) -> Iterator[xr.Dataset]:
+        """Forecast step by step, never holding more than one step.
+
+        Args:
+            initial: state at one time, as :func:`~gensim_graph.open_store` gives it, ``.isel(time=...)``.
+            forcing: forcing at the initial time and at every step after it.
+            steps: number of steps.
+            members: ensemble members; the deterministic twin has one.
+            seed: of the noise; a member's numbers do not depend on the others nor on ``batch``.
+            batch: members computed together.
+            mesh: the mesh of ``initial``, if it is at hand.
+
+        Yields:
+            Dataset (member, face) with coordinates lead_time and valid_time, from lead 0 (the initial state) on.
+
+        Raises:
+            InputError: a state variable missing, several times, or forcing that does not cover the forecast.
+        """
+        mesh = mesh or mesh_from_dataset(initial)
+        self._check_initial(initial)
+        table = self.normaliser.table
+        start = initial["time"].values
+        drivers = [self._forcing_at(forcing, start + index * self.lead_time) for index in range(steps + 1)]
+        count = 1 if self.deterministic else members
+        state = torch.from_numpy(stack_variables(initial, table.state)).expand(count, -1, -1).clone()
+        graph = build_graph(mesh)
+        self.operator.eval()
+        yield self._dataset(state, start, 0)
+        for index in range(steps):
+            (now, slow), (then, _) = drivers[index], drivers[index + 1]
+            parts = []
+            for first in range(0, count, batch):
+                chosen = range(first, min(first + batch, count))
+                generators = [_generator(seed, member, index) for member in chosen]
+                parts.append(self.step(state[chosen.start : chosen.stop], now, then, slow, graph, generators))
+            state = torch.cat(parts)
+            yield self._dataset(state, start, index + 1)
+
+    def forecast(
+        self, initial: xr.Dataset, forcing: xr.Dataset, steps: int, members: int = 16, seed: int = 0, batch: int = 8
+    ) -> xr.Dataset:
+        """Ensemble forecast in memory: Dataset ((start,) member, lead_time, face) with its mesh.
+
+        ``initial`` may hold several times: each becomes a ``start``. Arguments and errors as in :meth:`rollout`.
+        """
+        mesh = mesh_from_dataset(initial)
+        if initial["time"].ndim == 0:
+            runs = list(self.rollout(initial, forcing, steps, members, seed, batch, mesh))
+            return mesh_to_dataset(mesh).merge(xr.concat(runs, "lead_time", coords="different", compat="equals"))
+        starts = [
+            xr.concat(
+                list(self.rollout(initial.isel(time=i), forcing, steps, members, seed, batch, mesh)),
+                "lead_time",
+                coords="different",
+                compat="equals",
+            )
+            for i in range(initial.sizes["time"])
+        ]
+        joined = xr.concat(starts, "start", coords="different", compat="equals")
+        return mesh_to_dataset(mesh).merge(joined.assign_coords(initial_time=("start", initial["time"].values)))
+
+    def _check_initial(self, initial: xr.Dataset) -> None:
+        if initial["time"].ndim:
+            raise InputError(f"initial state: expected one time, came {initial.sizes['time']}; choose one, .isel(time=0)")
+        present = self.normaliser.state_present.tolist()
+        missing = [v.name for v, seen in zip(self.normaliser.table.state, present, strict=True) if seen and v.name not in initial]
+        if missing:
+            raise InputError(
+                f"initial state: {', '.join(missing)} missing; this model was trained on them "
+                f"(it has: {', '.join(map(str, initial.data_vars))})"
+            )
+
+    def _forcing_at(self, forcing: xr.Dataset, time: np.datetime64) -> tuple[Tensor, Tensor]:
+        table = self.normaliser.table
+        needed = [v.name for v in (*table.forcing, *table.slow) if v.name in self.normaliser.statistics.values]
+        missing = [name for name in needed if name not in forcing]
+        if missing:
+            raise InputError(f"forcing: {', '.join(missing)} missing; this model was trained with them")
+        times = forcing["time"].values
+        if time not in times:
+            raise InputError(
+                f"forcing: no values at {np.datetime_as_string(time, 'm')}, which the forecast needs; it runs from "
+                f"{np.datetime_as_string(times.min(), 'm')} to {np.datetime_as_string(times.max(), 'm')} "
+                f"({len(times)} times)"
+            )
+        now = forcing.sel(time=time)
+        drivers, slow = stack_variables(now, table.forcing), stack_variables(now, table.slow)
+        return torch.from_numpy(drivers), torch.from_numpy(slow)
+
+    def _dataset(self, state: Tensor, start: np.datetime64, index: int) -> xr.Dataset:
+        lead = (index * self.lead_time).astype("timedelta64[ns]")
+        present = self.normaliser.state_present.tolist()
+        variables = {
+            variable.name: (("member", "face"), state[..., column].numpy(), variable.attrs)
+            for column, (variable, seen) in enumerate(zip(self.normaliser.table.state, present, strict=True))
+            if seen
+        }
+        coords = {"member": np.arange(len(state)), "lead_time": lead, "valid_time": start + lead, "initial_time": start}
+        return xr.Dataset(variables, coords=coords)
+
+    def save(self, folder: Path) -> None:
+        """Write weights and description into ``folder``, each file whole or not at all."""
+        target = FilePath(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.operator.state_dict().items()}
+        description = {
+            "format": "gensim-graph surrogate",
+            "format_version": FORMAT_VERSION,
+            "operator": asdict(self.operator.config),
+            "variables": self.normaliser.table.to_dict(),
+            "statistics": self.normaliser.statistics.to_dict(),
+            "sampler": asdict(self.sampler),
+            "deterministic": self.deterministic,
+            "information": self.information,
+        }
+        write_atomically(target / "weights.safetensors", lambda path: save_file(weights, path))
+        write_atomically(target / "surrogate.json", lambda path: path.write_text(json.dumps(description, indent=1)))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Surrogate":
+        """Read a saved surrogate.
+
+        Raises:
+            InputError: no surrogate there, a truncated or foreign file, or another format version.
+        """
+        path = FilePath(folder)
+        description = _read_description(path / "surrogate.json")
+        normaliser = Normaliser(
+            VariableTable.from_dict(description["variables"]), Statistics.from_dict(description["statistics"])
+        )
+        operator = VelocityOperator(
+            OperatorConfig(**description["operator"]), normaliser.state_channels, normaliser.condition_channels
+        )
+        weights = path / "weights.safetensors"
+        try:
+            operator.load_state_dict(load_file(weights))
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise InputError(f"{weights}: cannot be read ({error}); is it complete, and from the same run?") from None
+        return cls(
+            operator.eval(),
+            normaliser,
+            SamplerConfig(**description["sampler"]),
+            description["deterministic"],
+            description["information"],
+        )
+
+
+def _read_description(path: FilePath) -> dict:
+    if not path.exists():
+        raise InputError(f"{path.parent}: no trained model here (no {path.name}); train one with gensim-graph train --out {path.parent}")
+    try:
+        description = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); is it complete?") from None
+    if not isinstance(description, dict) or description.get("format") != "gensim-graph surrogate":
+        raise InputError(f"{path}: not the description of a gensim-graph model")
+    version = description.get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format version {version}, this installation reads {FORMAT_VERSION}; "
+            "install the version of gensim-graph that wrote it, or train again"
+        )
+    return description
+
+
+def _generator(seed: int, member: int, step: int) -> torch.Generator:
+    """Noise of one member at one step, independent of everything else."""
+    state = np.random.SeedSequence([seed, member, step]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def steps_in(forcing: xr.Dataset, lead_time: np.timedelta64, start: np.datetime64) -> int:
+    """Number of steps after ``start`` that the forcing covers."""
+    times = forcing["time"].values
+    stride = lead_steps(times, lead_time)
+    return int((times >= start).sum() - 1) // stride

@@ -1,0 +1,103 @@
+"""What Lightning trains: operator, scale model and the average of the weights."""
+
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from gensim_graph.config import TrainerConfig
+from gensim_graph.data import TrainingBatch
+from gensim_graph.flow import ScaleModel, censored_nll
+from gensim_graph.nn import Channels, VelocityOperator
+from gensim_graph.nn.embedding import log_length
+from gensim_graph.nn.kernel import face_graph
+from gensim_graph.typing import Tensor
+
+Rate = torch.optim.lr_scheduler.LambdaLR
+
+
+class TrainingModule(lightning.LightningModule):
+    """Censored flow matching, or squared error for the deterministic twin.
+
+    Args:
+        operator: the network.
+        config: rates, decay of the average, length of the run.
+    """
+
+    def __init__(self, operator: VelocityOperator, config: TrainerConfig) -> None:
+        super().__init__()
+        self.operator, self.config = operator, config
+        self.scale_model = ScaleModel(_scale_groups(operator.state))
+        self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema))
+
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
+        """Mean loss over the cells of the cores and the variables that the data have."""
+        predicted = self.operator(batch.noised, batch.conditions, batch.flow_time, batch.graph)
+        loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)
+        mean = (loss * batch.weight).sum() / batch.weight.sum()
+        self.log("loss", mean, prog_bar=True, batch_size=len(batch.flow_time[0]))
+        return mean
+
+    def _squared_error(self, batch: TrainingBatch, predicted: Tensor) -> Tensor:
+        return (batch.velocity - predicted).square()
+
+    def _nll(self, batch: TrainingBatch, predicted: Tensor) -> Tensor:
+        flow_time = batch.flow_time[:, face_graph(batch.graph)]
+        log_scale = self.scale_model(flow_time, log_length(batch.graph.length).unsqueeze(0))
+        return censored_nll(batch.velocity, predicted, log_scale, batch.at_lower, batch.at_upper)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; the scale model has its rate to itself and is not decayed."""
+        config = self.config
+        matrices = [p for p in self.operator.parameters() if p.ndim > 1]
+        vectors = [p for p in self.operator.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay},
+            {"params": vectors, "lr": config.learning_rate, "weight_decay": 0.0},
+            {"params": self.scale_model.parameters(), "lr": config.scale_learning_rate, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
+        return [optimizer], [{"scheduler": Rate(optimizer, self._rate), "interval": "step"}]
+
+    def _rate(self, step: int) -> float:
+        """Linear warm-up, then a cosine down to a hundredth."""
+        config = self.config
+        if step < config.warmup:
+            return (step + 1) / config.warmup
+        progress = min(1.0, (step - config.warmup) / max(1, config.max_steps - config.warmup))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient of the network alone: the scale model must not be held back by it."""
+        nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
+
+    def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:
+        """Move the average."""
+        self.average.update_parameters(self.operator)
+
+
+def _warm_average(decay: float) -> Any:
+    @torch.no_grad()
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        seen = float(count)
+        now = min(decay, (1 + seen) / (10 + seen))
+        torch._foreach_lerp_(averaged, current, 1 - now)
+
+    return average
+
+
+def _scale_groups(channels: Channels) -> tuple[int, ...]:
+    """Scale of each variable; the components of a vector share one."""
+    group = list(range(channels.count))
+    for x, y in channels.vectors:
+        group[y] = x
+    numbers = sorted(set(group))
+    return tuple(numbers.index(number) for number in group)
