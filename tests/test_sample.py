@@ -30,11 +30,6 @@ def test_test_trajectory_is_not_trained_on():
     assert len(set(winds.values())) == len(winds) == 7
 
 
-def test_unknown_split_names_the_known_ones():
-    with pytest.raises(ValueError, match="train, test, zero_shot"):
-        cyclone_trajectories("validation")
-
-
 def test_data_fit_into_the_package():
     sizes = [path.stat().st_size for path in resource("meshes", "cyclone_512km").iterdir()]
     assert max(sizes) < 4 * 2**20

@@ -31,10 +31,8 @@ def cyclone_trajectories(split: Split) -> list[Path]:
             the built-in data does not see).
 
     Raises:
-        ValueError: there is no such split.
+        KeyError: there is no such split.
         FileNotFoundError: the installation lacks the data.
     """
     splits: dict[str, list[str]] = yaml.safe_load(resource("meshes", "cyclone_512km", "split.yaml").read_text())
-    if split not in splits:
-        raise ValueError(f"unknown split '{split}' of the built-in data; it has: {', '.join(splits)}")
     return [resource("meshes", "cyclone_512km", name) for name in splits[split]]
