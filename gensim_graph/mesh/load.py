@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path as FilePath
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,7 +18,11 @@ from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
 
-_UGRID = {".nc": "netcdf4", ".nc4": "netcdf4", ".zarr": "zarr"}
+_UGRID: dict[str, dict[str, Any]] = {
+    ".nc": {"engine": "netcdf4"},
+    ".nc4": {"engine": "netcdf4"},
+    ".zarr": {"engine": "zarr", "consolidated": False},
+}
 
 
 def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = False) -> Mesh:
@@ -64,7 +69,7 @@ def _crs(crs: CRS | str | int | None) -> CRS | None:
 
 def _read_ugrid(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
     try:
-        dataset = xr.open_dataset(file, engine=_UGRID[file.suffix.lower()])
+        dataset = xr.open_dataset(file, **_UGRID[file.suffix.lower()])
     except Exception as error:  # the backends raise whatever their libraries do
         raise InputError(f"cannot be opened, it is damaged or of another format ({str(error)[:200]})") from None
     with dataset:

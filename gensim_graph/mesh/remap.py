@@ -55,7 +55,7 @@ def linear_weights(source: Mesh, points: Array, tolerance: float = 1.0) -> csr_a
     """Weights of linear interpolation from the nodes of a mesh to points: (P, N).
 
     Exact for linear fields inside the mesh. Polygons are cut into a fan of triangles. A point outside takes the value
-    at about the nearest point of the mesh.
+    at the nearest point of the mesh.
 
     Args:
         source: the mesh.
@@ -67,8 +67,8 @@ def linear_weights(source: Mesh, points: Array, tolerance: float = 1.0) -> csr_a
     """
     triangles, owners = fan_triangles(source.faces)
     origin = source.nodes.mean(axis=0)
-    tree = shapely.STRtree(shapely.polygons((source.nodes - origin)[triangles]))
-    (_, found), distance = tree.query_nearest(shapely.points(points - origin), return_distance=True, all_matches=False)
+    shapes, places = shapely.polygons((source.nodes - origin)[triangles]), shapely.points(points - origin)
+    (_, found), distance = shapely.STRtree(shapes).query_nearest(places, return_distance=True, all_matches=False)
     far = distance > tolerance * source.spacing[owners[found]]
     if far.any():
         raise InputError(
@@ -76,7 +76,8 @@ def linear_weights(source: Mesh, points: Array, tolerance: float = 1.0) -> csr_a
             f"{distance.max() / 1e3:.3g} km; the two meshes must cover the same region"
         )
     corners = triangles[found]
-    share = np.maximum(_barycentric(source.nodes[corners], points), 0.0)
+    nearest = shapely.get_coordinates(shapely.shortest_line(shapes[found], places))[::2]  # the point itself, if inside
+    share = np.maximum(_barycentric(source.nodes[corners] - origin, nearest), 0.0)
     share /= share.sum(axis=1, keepdims=True)
     rows = np.repeat(np.arange(len(points)), 3)
     return csr_array((share.ravel(), (rows, corners.ravel())), shape=(len(points), source.n_nodes))

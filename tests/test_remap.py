@@ -1,0 +1,114 @@
+"""Remapping: constants, integrals, linear fields, and meshes that do not overlap."""
+
+import numpy as np
+import pytest
+import shapely
+from conftest import BOX, jittered_box
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh import Mesh, load_mesh
+from gensim_graph.mesh.remap import conservative_weights, covered, linear_weights, outline, remap_faces, same_domain
+
+
+def grid(cells: int, side: float = BOX, origin: float = 0.0) -> Mesh:
+    axis = origin + (np.arange(cells) + 0.5) * side / cells
+    return Mesh.from_grid(axis, axis)
+
+
+def assert_conserves(source: Mesh, target: Mesh) -> None:
+    weights = conservative_weights(source, target)
+    np.testing.assert_allclose(covered(weights), 1.0, rtol=1e-9)
+    values = np.stack([np.full(source.n_faces, 0.7), np.random.default_rng(2).uniform(size=source.n_faces)])
+    there = remap_faces(values, weights)
+    np.testing.assert_allclose(there[0], 0.7, rtol=1e-14)
+    np.testing.assert_allclose(there @ target.areas, values @ source.areas, rtol=1e-6)
+    assert there[1].min() >= values[1].min()
+    assert there[1].max() <= values[1].max()
+
+
+@pytest.mark.parametrize("target", ["finer triangles", "grid"])
+def test_constants_and_integrals_are_kept(small_mesh, target):
+    other = jittered_box(cells=17, seed=4) if target == "finer triangles" else grid(13)
+    assert_conserves(small_mesh, other)
+    assert_conserves(other, small_mesh)
+
+
+def test_constants_and_integrals_are_kept_between_meshes_of_the_box(cyclone_meshes):
+    coarse, fine = (load_mesh(cyclone_meshes / f"box_{name}.msh") for name in ("16km_a", "8km_a"))
+    x, y = (corner + (np.arange(64) + 0.5) * 8e3 for corner in coarse.nodes.min(axis=0))
+    regular = Mesh.from_grid(x, y)
+    assert_conserves(coarse, fine)
+    assert_conserves(fine, coarse)
+    assert_conserves(fine, regular)
+    assert_conserves(regular, coarse)
+
+
+def test_overlaps_equal_a_double_loop(small_mesh):
+    target = grid(3)
+    dense = conservative_weights(small_mesh, target).toarray()
+    here, there = ([shapely.Polygon(mesh.nodes[face]) for face in mesh.faces] for mesh in (small_mesh, target))
+    expected = [[a.intersection(b).area / a.area for b in here] for a in there]
+    np.testing.assert_allclose(dense, expected, atol=1e-12)
+
+
+def test_renumbering_permutes_the_weights(small_mesh):
+    order = np.random.default_rng(0).permutation(small_mesh.n_faces)
+    shuffled = Mesh.from_faces(small_mesh.nodes, small_mesh.faces[order])
+    there, expected = (conservative_weights(mesh, grid(4)).toarray() for mesh in (shuffled, small_mesh))
+    np.testing.assert_allclose(there, expected[:, order], atol=1e-12)
+
+
+def test_uncovered_cells_are_nan_and_partly_covered_ones_keep_constants(small_mesh):
+    weights = conservative_weights(small_mesh, grid(4, side=2 * BOX, origin=-BOX / 4))
+    share = covered(weights).reshape(4, 4)
+    np.testing.assert_allclose(share, np.outer([0.5, 1, 0.5, 0], [0.5, 1, 0.5, 0]), atol=1e-9)
+    values = remap_faces(np.full(small_mesh.n_faces, 2.0, dtype=np.float32), weights)
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values[share.ravel() > 0], 2.0)
+    assert np.isnan(values[share.ravel() == 0]).all()
+
+
+def test_values_of_another_mesh_are_refused(small_mesh):
+    with pytest.raises(InputError, match="values to remap need shape"):
+        remap_faces(np.zeros(3), conservative_weights(small_mesh, grid(2)))
+
+
+@pytest.mark.parametrize("source", ["triangles", "squares"])
+def test_linear_interpolation_is_exact_for_linear_fields(small_mesh, square_grid, source):
+    mesh = small_mesh if source == "triangles" else square_grid
+    points = np.random.default_rng(1).uniform(0, BOX, (500, 2))
+    weights = linear_weights(mesh, points)
+    np.testing.assert_allclose(weights @ mesh.nodes, points, atol=1e-6)
+    at_nodes = linear_weights(mesh, mesh.nodes)
+    np.testing.assert_allclose(at_nodes.toarray(), np.eye(mesh.n_nodes), atol=1e-9)
+
+
+def test_points_a_little_outside_take_the_value_at_the_rim(small_mesh):
+    point = np.array([[BOX / 2, -1e3]])
+    assert (linear_weights(small_mesh, point) @ small_mesh.nodes)[0] == pytest.approx([BOX / 2, 0], abs=1e-6)
+    with pytest.raises(InputError, match="1 of 1 points lie outside the mesh, up to 200 km"):
+        linear_weights(small_mesh, np.array([[-2e5, 0.0]]))
+
+
+def test_same_domain(small_mesh, cyclone_meshes):
+    assert same_domain(small_mesh, grid(5))
+    assert not same_domain(small_mesh, grid(5, origin=BOX / 10))
+    assert not same_domain(small_mesh, grid(5, origin=3 * BOX))
+    assert same_domain(small_mesh, grid(5, origin=BOX / 1000))
+    meshes = [load_mesh(cyclone_meshes / f"box_{name}.msh") for name in ("16km_a", "16km_b", "8km_a")]
+    assert all(same_domain(meshes[0], other) for other in meshes)
+
+
+def test_outline_has_islands_as_holes_even_where_they_touch():
+    mask = np.ones((6, 6), dtype=bool)
+    mask[1, 1] = mask[2, 2] = mask[4, 1] = mask[0, 5] = False
+    mesh = Mesh.from_grid(np.arange(6) * 1e3, np.arange(6) * 1e3, mask)
+    assert outline(mesh).area == pytest.approx(32e6)
+
+
+def test_different_planes_are_refused(small_mesh):
+    north, south = (Mesh.from_faces(small_mesh.nodes, small_mesh.faces, crs) for crs in (3413, 3031))
+    for function in (conservative_weights, same_domain):
+        with pytest.raises(InputError, match="different planes"):
+            function(north, south)
+    assert same_domain(north, small_mesh)
