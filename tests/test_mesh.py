@@ -178,6 +178,11 @@ def test_what_is_not_a_mesh_is_refused(nodes, faces, message):
         Mesh.from_faces(nodes, faces)
 
 
+def test_unknown_crs_is_refused():
+    with pytest.raises(InputError, match="unknown crs 'nowhere'"):
+        Mesh.from_faces(SQUARE, TWO, crs="nowhere")
+
+
 def test_errors_name_the_first_few_only():
     nodes = np.full((40, 2), np.nan)
     with pytest.raises(InputError, match=r"0, 1, 2, 3, 4, \.\.\. \(40 in all\)"):

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.gmsh import SUFFIXES, read_gmsh
-from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.mesh import Mesh, as_crs
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.mesh.validity import Defects
 from gensim_graph.typing import Path
@@ -40,7 +39,7 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
         InputError: missing, unknown, truncated or invalid file; the message names it and what to do.
     """
     file = FilePath(path)
-    plane = _crs(crs)
+    plane = as_crs(crs)
     suffix = file.suffix.lower()
     if not file.exists():
         raise InputError(f"{file}: there is no such file; check the path")
@@ -58,13 +57,6 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
         raise InputError(f"{file}: {error}") from None
     _warn_of_units(file, mesh)
     return mesh
-
-
-def _crs(crs: CRS | str | int | None) -> CRS | None:
-    try:
-        return None if crs is None else CRS.from_user_input(crs)
-    except CRSError as error:
-        raise InputError(f"unknown crs '{crs}': {error}; give an EPSG code, a PROJ string or WKT") from None
 
 
 def _read_ugrid(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 from pyproj import CRS
+from pyproj.exceptions import CRSError
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
@@ -84,7 +85,7 @@ class Mesh:
             points, table, again = _renumbered(points, whole, defects)
             number = np.where(number >= 0, again[number], -1)
         table = counter_clockwise(points, table, defects)
-        mesh = cls(points, table, {}, _crs(crs))
+        mesh = cls(points, table, {}, as_crs(crs))
         for name, rows in pairs.items():
             mesh.boundaries[name] = mesh._on_boundary(name, number[rows])
         return mesh
@@ -264,5 +265,13 @@ def _checked_pairs(name: str, pairs: Array, n_nodes: int) -> Array:
     return table.astype(np.int64)
 
 
-def _crs(crs: CRS | str | int | None) -> CRS | None:
-    return None if crs is None else CRS.from_user_input(crs)
+def as_crs(crs: CRS | str | int | None) -> CRS | None:
+    """A crs from an EPSG code, a PROJ string or WKT; None stays None.
+
+    Raises:
+        InputError: pyproj does not understand it.
+    """
+    try:
+        return None if crs is None else CRS.from_user_input(crs)
+    except CRSError as error:
+        raise InputError(f"unknown crs '{crs}': {error}; give an EPSG code, a PROJ string or WKT") from None
