@@ -16,7 +16,9 @@ from gensim_graph.variables import Variable, VariableTable, default_variables, v
 Sample = tuple[Array, Array, Array, Array]
 
 
-def persistence(initial: xr.Dataset, lead_times: Sequence[np.timedelta64] | Array, variables: VariableTable | None = None) -> xr.Dataset:
+def persistence(
+    initial: xr.Dataset, lead_times: Sequence[np.timedelta64] | Array, variables: VariableTable | None = None
+) -> xr.Dataset:
     """The initial state, unchanged at every lead time.
 
     Args:
@@ -43,7 +45,9 @@ def persistence_beside(forecast: xr.Dataset, truth: xr.Dataset, variables: Varia
     starts = (forecast["valid_time"] - forecast["lead_time"]).isel(lead_time=0)
     missing = np.setdiff1d(starts.values, truth["time"].values)
     if missing.size:
-        raise InputError(f"truth: it lacks {missing.size} starts of the forecast, the first is {missing[0]}; persistence needs them")
+        raise InputError(
+            f"truth: it lacks {missing.size} starts of the forecast, the first is {missing[0]}; persistence needs them"
+        )
     return persistence(truth.sel(time=np.atleast_1d(starts.values)), forecast["lead_time"].values, variables)
 
 
@@ -87,7 +91,9 @@ class LinearBaseline:
             vectors.add(features[0], change[0])
             scalars.add(features[1], change[1])
         if vectors.samples == 0:
-            raise InputError("linear baseline: there are no pairs to fit; the data needs at least two times one lead step apart")
+            raise InputError(
+                "linear baseline: there are no pairs to fit; the data needs at least two times one lead step apart"
+            )
         return cls(table, vectors.solution(), scalars.solution())
 
     def step(self, state: Array, forcing: Array, next_forcing: Array) -> Array:
@@ -100,10 +106,14 @@ class LinearBaseline:
         new[..., x, :] += drift.real
         new[..., y, :] += drift.imag
         new[..., rest, :] += change
-        lower, upper = (np.array([getattr(v, bound) for v in self.variables.state])[:, None] for bound in ("lower", "upper"))
+        lower, upper = (
+            np.array([getattr(v, bound) for v in self.variables.state])[:, None] for bound in ("lower", "upper")
+        )
         return np.clip(new, lower, upper)
 
-    def forecast(self, initial: xr.Dataset, forcing: xr.Dataset, lead_times: Sequence[np.timedelta64] | Array) -> xr.Dataset:
+    def forecast(
+        self, initial: xr.Dataset, forcing: xr.Dataset, lead_times: Sequence[np.timedelta64] | Array
+    ) -> xr.Dataset:
         """Forecast over lead times that follow each other by the step of the fit.
 
         Args:
@@ -131,7 +141,9 @@ class LinearBaseline:
         dims = ("lead_time", "start", "face") if "start" in initial.dims else ("lead_time", "face")
         channels = {variable.name: channel for channel, variable in enumerate(self.variables.state)}
         fields = {
-            v.name: _as_forecast(xr.DataArray(np.stack([s[..., channels[v.name], :] for s in states]), dims=dims, attrs=v.attrs))
+            v.name: _as_forecast(
+                xr.DataArray(np.stack([s[..., channels[v.name], :] for s in states]), dims=dims, attrs=v.attrs)
+            )
             for v in present
         }
         return _forecast_dataset("linear regression", initial, fields, lead_time)
@@ -139,7 +151,9 @@ class LinearBaseline:
     def _forcing(self, forcing: xr.Dataset, times: Array) -> Array:
         missing = np.setdiff1d(times, forcing["time"].values)
         if missing.size:
-            raise InputError(f"forcing: time {missing[0]} is missing; the linear baseline needs it at the starts and at every valid time")
+            raise InputError(
+                f"forcing: time {missing[0]} is missing; the linear baseline needs it at every start and valid time"
+            )
         return _stack(forcing.sel(time=times), self.variables.forcing)
 
 
@@ -190,7 +204,9 @@ def _check_channels(table: VariableTable, state: Array, forcing: Array, next_for
     expected = (len(table.state), len(table.forcing), len(table.forcing), len(table.state))
     got = tuple(len(values) for values in (state, forcing, next_forcing, next_state))
     if got != expected:
-        raise InputError(f"linear baseline: pairs have {got} channels; the variable table has {expected} (state, forcing, forcing, state)")
+        raise InputError(
+            f"linear baseline: pairs have {got} channels (state, forcing twice, state); the table has {expected}"
+        )
 
 
 def _regular_leads(lead_times: Sequence[np.timedelta64] | Array) -> Array:
@@ -217,14 +233,23 @@ def _one_start_or_many(initial: xr.Dataset) -> xr.Dataset:
 
 
 def _as_forecast(field: xr.DataArray) -> xr.DataArray:
-    return field.expand_dims("member").transpose(*(["start"] if "start" in field.dims else []), "member", "lead_time", ...)
+    return field.expand_dims("member").transpose(
+        *(["start"] if "start" in field.dims else []), "member", "lead_time", ...
+    )
 
 
-def _forecast_dataset(title: str, initial: xr.Dataset, fields: dict[str, xr.DataArray], lead_time: xr.DataArray) -> xr.Dataset:
+def _forecast_dataset(
+    title: str, initial: xr.Dataset, fields: dict[str, xr.DataArray], lead_time: xr.DataArray
+) -> xr.Dataset:
     """Fields with the coordinates of a forecast and the mesh of the initial state."""
     start = initial["start" if "start" in initial.dims else "time"]
-    static = [name for name in initial.data_vars if name not in fields and not {"time", "start"} & {*initial[name].dims}]
+    static = [
+        name for name in initial.data_vars if name not in fields and not {"time", "start"} & {*initial[name].dims}
+    ]
     topology = initial[static].drop_vars(["time", "start"], errors="ignore")
     dataset = topology.assign(fields).drop_vars(["time"], errors="ignore")
-    dataset.attrs = {"title": title, "Conventions": "CF-1.11 UGRID-1.0"}  # those of the initial state speak of its source
+    dataset.attrs = {
+        "title": title,
+        "Conventions": "CF-1.8 UGRID-1.0",
+    }  # those of the initial state speak of its source
     return dataset.assign_coords(lead_time=lead_time, valid_time=start.drop_vars("time", errors="ignore") + lead_time)

@@ -1,33 +1,45 @@
 """Figures of forecasts: maps on the native faces, score curves, the mesh itself.
 
-Every figure is a :class:`matplotlib.figure.Figure` of its own: nothing touches pyplot or needs a display. Colour maps
-are perceptually ordered and safe for the colour-blind: sequential for states, diverging around zero for velocities and
-divergence. Panels that are compared share their colour scale.
+Every figure is a :class:`matplotlib.figure.Figure` of its own: nothing touches pyplot or needs a display. Panels that
+are compared share their colour scale.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import ParamSpec
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import Colormap, LogNorm, Normalize, TwoSlopeNorm
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
 
+from gensim_graph.evaluate.maps import (
+    COLOUR_MAPS,
+    DIVERGING_MAP,
+    KILOMETRE,
+    arrows,
+    colour_bar,
+    face_map,
+    label,
+    label_rows,
+    map_grid,
+    shared_norm,
+    styled,
+    top_of,
+    with_units,
+)
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
 
-KILOMETRE = 1e-3
-COLOUR_MAPS = {"sic": "Blues_r", "sit": "viridis", "sid": "magma", "snt": "cividis"}
-SPREAD_MAP, DIVERGING_MAP, SPEED_MAP, DEFORMATION_MAP = "inferno", "RdBu_r", "viridis", "inferno"
-MODEL_STYLES = {  # colours of Okabe and Ito (2008); markers and dashes tell the lines apart without them
+__all__ = ["deformation_maps", "face_map", "forecast_maps", "mesh_figure", "score_curves"]
+
+SPREAD_MAP, DEFORMATION_MAP, DIVERGENCE_MAP = "inferno", "inferno", "PuOr"
+MODEL_STYLES: dict[
+    str, dict[str, Any]
+] = {  # colours of Okabe and Ito (2008); markers and dashes tell the lines apart without them
     "forecast": {"color": "#0072B2", "marker": "o", "linestyle": "-", "linewidth": 2.2, "zorder": 5},
     "persistence": {"color": "#666666", "marker": "s", "linestyle": "--"},
     "linear": {"color": "#E69F00", "marker": "^", "linestyle": "-."},
@@ -35,101 +47,9 @@ MODEL_STYLES = {  # colours of Okabe and Ito (2008); markers and dashes tell the
 }
 OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#D55E00", "#000000")
 BOUNDARY_COLOURS = {"coast": "#D55E00", "open": "#0072B2"}
-STYLE = {
-    "font.size": 10,
-    "font.family": "sans-serif",
-    "axes.titlesize": 10.5,
-    "axes.labelsize": 9.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#555555",
-    "axes.labelcolor": "#222222",
-    "legend.frameon": False,
-    "savefig.dpi": 110,
-    "figure.facecolor": "white",
-    "image.composite_image": False,
-}
-_P = ParamSpec("_P")
 
 
-def _styled(draw: Callable[_P, Figure]) -> Callable[_P, Figure]:
-    """Draw within our style and leave the user's untouched."""
-
-    @wraps(draw)
-    def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> Figure:
-        with mpl.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return wrapped
-
-
-def pretty_units(units: str) -> str:
-    """Units for a label: ``m s-1`` as m s⁻¹, nothing for a plain number."""
-    if units in ("", "1"):
-        return ""
-    superscripts = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power.group().translate(superscripts), units)
-
-
-def label(variable: Variable) -> str:
-    """Name, meaning and units of a variable for a title."""
-    units = pretty_units(variable.units)
-    return f"{variable.name}: {variable.long_name or variable.name}" + (f" ({units})" if units else "")
-
-
-def face_map(
-    ax: Axes, mesh: Mesh, values: Array, *, cmap: str | Colormap = "viridis", norm: Normalize | None = None, title: str = ""
-) -> PolyCollection:
-    """Draw values on the native faces, axes in km with equal scale.
-
-    Args:
-        values: (face).
-        norm: colour scale; the range of the values when not given.
-
-    Returns:
-        What a colour bar needs.
-    """
-    corners = np.where(mesh.faces >= 0, mesh.faces, mesh.faces[:, :1])
-    # Without antialiasing neighbours meet without a seam of background between them.
-    polygons = PolyCollection(list(mesh.nodes[corners] * KILOMETRE), cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True)
-    polygons.set_array(np.asarray(values, dtype=np.float64))
-    ax.add_collection(polygons)
-    _frame(ax, mesh)
-    ax.set_title(title)
-    return polygons
-
-
-def _frame(ax: Axes, mesh: Mesh) -> None:
-    low, high = mesh.nodes.min(axis=0) * KILOMETRE, mesh.nodes.max(axis=0) * KILOMETRE
-    margin = 0.01 * (high - low).max()
-    ax.set(xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin), aspect="equal", facecolor="#e6e6e6")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(4, integer=True))
-
-
-def arrows(ax: Axes, mesh: Mesh, drift: tuple[Array, Array], *, scale: float, spacing: float = 1 / 14) -> None:
-    """Draw drift arrows on an even subset of the faces.
-
-    Args:
-        drift: u, v along the mesh axes, each (face), m/s.
-        scale: drift that is drawn as long as the arrows stand apart, m/s.
-        spacing: distance between arrows as a share of the size of the mesh.
-    """
-    extent = np.ptp(mesh.nodes, axis=0).max()
-    bins = np.floor((mesh.centres - mesh.nodes.min(axis=0)) / (spacing * extent)).astype(np.int64)
-    middle = (bins + 0.5) * spacing * extent + mesh.nodes.min(axis=0)
-    order = np.argsort(np.linalg.norm(mesh.centres - middle, axis=1), kind="stable")
-    _, first = np.unique(bins[order], axis=0, return_index=True)
-    chosen = order[first]
-    x, y = mesh.centres[chosen].T * KILOMETRE
-    length = scale / (spacing * extent * KILOMETRE)
-    quiver = ax.quiver(x, y, drift[0][chosen], drift[1][chosen], angles="xy", scale_units="xy", scale=length, width=0.0042, pivot="mid")
-    quiver.set(color="black", path_effects=[withStroke(linewidth=1.4, foreground="white")])  # readable on light and dark
-
-
-@_styled
+@styled
 def forecast_maps(
     mesh: Mesh,
     truth: Array,
@@ -152,9 +72,9 @@ def forecast_maps(
     columns = {"truth": truth, "one member": member, "ensemble mean": mean}
     if spread is None:
         columns = {"truth": truth, "forecast": member}
-    norm = _shared_norm(list(columns.values()), variable)
+    norm = shared_norm(list(columns.values()), variable)
     cmap = DIVERGING_MAP if variable.vector else COLOUR_MAPS.get(variable.name, "viridis")
-    figure, axes = _grid(mesh, len(leads), len(columns) + (spread is not None))
+    figure, axes = map_grid(mesh, len(leads), len(columns) + (spread is not None))
     longest = max((float(np.hypot(*pair).max()) for pair in (drift or {}).values()), default=0.0)
     for column, (name, fields) in enumerate(columns.items()):
         for row, ax in enumerate(axes[:, column]):
@@ -162,17 +82,17 @@ def forecast_maps(
             source = name.split()[-1] if name != "forecast" else "member"
             if drift and longest > 0:
                 arrows(ax, mesh, (drift[source][0][row], drift[source][1][row]), scale=longest / 1.6)
-    _colour_bar(figure, image, axes[:, : len(columns)], label(variable), norm, list(columns.values()))
+    colour_bar(figure, image, axes[:, : len(columns)], label(variable), norm, list(columns.values()))
     if spread is not None:
-        scale = Normalize(0.0, _quantile(spread, 0.995) or 1.0)
+        scale = Normalize(0.0, top_of(spread, 0.995) or 1.0)
         for row, ax in enumerate(axes[:, -1]):
             image = face_map(ax, mesh, spread[row], cmap=SPREAD_MAP, norm=scale, title="spread" if row == 0 else "")
-        _colour_bar(figure, image, axes[:, -1:], _with_units("spread", variable.units), scale, [spread])
-    _label_rows(axes, leads)
+        colour_bar(figure, image, axes[:, -1:], with_units("spread", variable.units), scale, [spread])
+    label_rows(axes, leads)
     return figure
 
 
-@_styled
+@styled
 def deformation_maps(mesh: Mesh, fields: Mapping[str, Array], quantity: str, leads: Sequence[float]) -> Figure:
     """Deformation rates on the native faces, a row a lead time, a column a source.
 
@@ -181,20 +101,21 @@ def deformation_maps(mesh: Mesh, fields: Mapping[str, Array], quantity: str, lea
         quantity: ``total_deformation`` or ``shear`` (logarithmic colours) or ``divergence`` (diverging).
     """
     pooled = np.concatenate([np.abs(values).ravel() for values in fields.values()])
-    top = max(float(np.quantile(pooled, 0.995)), 1e-12)
     signed = quantity == "divergence"
+    top = max(top_of(pooled, 0.98 if signed else 0.995), 1e-12)
     norm = TwoSlopeNorm(0.0, -top, top) if signed else LogNorm(top / 1e3, top)
-    figure, axes = _grid(mesh, len(leads), len(fields))
+    cmap = DIVERGENCE_MAP if signed else DEFORMATION_MAP
+    figure, axes = map_grid(mesh, len(leads), len(fields))
     for column, (name, values) in enumerate(fields.items()):
         for row, ax in enumerate(axes[:, column]):
             shown = values[row] if signed else np.maximum(values[row], top / 1e3)
-            image = face_map(ax, mesh, shown, cmap="PuOr" if signed else DEFORMATION_MAP, norm=norm, title=name if row == 0 else "")
-    _colour_bar(figure, image, axes, f"{quantity.replace('_', ' ')} (day⁻¹)", norm, list(fields.values()))
-    _label_rows(axes, leads)
+            image = face_map(ax, mesh, shown, cmap=cmap, norm=norm, title=name if row == 0 else "")
+    colour_bar(figure, image, axes, f"{quantity.replace('_', ' ')} (day⁻¹)", norm, list(fields.values()))
+    label_rows(axes, leads)
     return figure
 
 
-@_styled
+@styled
 def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -> Figure:
     """RMSE, fair CRPS and spread-skill over lead time, a row a variable, a line a model.
 
@@ -206,7 +127,7 @@ def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -
     figure = Figure(figsize=(11.0, 0.7 + 2.1 * len(variables)), layout="constrained")
     axes = figure.subplots(len(variables), 3, squeeze=False, sharex=True)
     columns = {"rmse": "RMSE of the ensemble mean", "crps": "fair CRPS", "spread_skill": "spread-skill ratio"}
-    handles: dict[str, object] = {}
+    handles: dict[str, Artist] = {}
     for row, variable in enumerate(variables):
         for ax, (metric, title) in zip(axes[row], columns.items(), strict=True):
             for model in models:
@@ -216,11 +137,11 @@ def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -
     for ax in axes[-1]:
         ax.set_xlabel("lead time (h)")
         ax.set_xticks(sorted(scores["lead_hours"].unique())[:: max(1, scores["lead_hours"].nunique() // 8)])
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles), fontsize=10.5)
+    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=len(handles), fontsize=10.5)
     return figure
 
 
-@_styled
+@styled
 def mesh_figure(mesh: Mesh) -> Figure:
     """Cell spacing with the named boundaries, and its distribution."""
     figure = Figure(figsize=(10.0, 4.4), layout="constrained")
@@ -234,7 +155,9 @@ def mesh_figure(mesh: Mesh) -> Figure:
     for number, kind in enumerate(np.unique(kinds)):
         lines = mesh.nodes[mesh.boundary_edges[kinds == kind]] * KILOMETRE
         colour = BOUNDARY_COLOURS.get(str(kind), OTHER_COLOURS[number % len(OTHER_COLOURS)])
-        ax.add_collection(LineCollection(list(lines), colors=colour, linewidths=2.2, label=f"{kind} ({len(lines)} edges)"))
+        ax.add_collection(
+            LineCollection(list(lines), colors=colour, linewidths=2.2, label=f"{kind} ({len(lines)} edges)")
+        )
     ax.set(xlabel="x (km)", ylabel="y (km)")
     ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.14), ncols=2)
     histogram.hist(spacing, bins=40, color="#0072B2", edgecolor="white", linewidth=0.4)
@@ -244,52 +167,8 @@ def mesh_figure(mesh: Mesh) -> Figure:
     return figure
 
 
-def _grid(mesh: Mesh, rows: int, columns: int) -> tuple[Figure, Array]:
-    width, height = np.ptp(mesh.nodes, axis=0)
-    panel = 2.75
-    tall = panel * float(np.clip(height / width, 0.35, 1.6))
-    figure = Figure(figsize=(panel * columns + 0.9, tall * rows + 0.75), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for ax in axes[-1]:
-        ax.set_xlabel("x (km)")
-    return figure, axes
-
-
-def _label_rows(axes: Array, leads: Sequence[float]) -> None:
-    for ax, lead in zip(axes[:, 0], leads, strict=True):
-        ax.set_ylabel(f"+{lead:g} h\ny (km)")
-
-
-def _shared_norm(fields: Sequence[Array], variable: Variable) -> Normalize:
-    pooled = np.concatenate([values.ravel() for values in fields])
-    if variable.vector:
-        top = _quantile(np.abs(pooled), 0.995) or 1.0
-        return TwoSlopeNorm(0.0, -top, top)
-    low, high = np.quantile(pooled, [0.005, 0.995])
-    return Normalize(low, high) if high > low else Normalize(low - 0.5, low + 0.5)
-
-
-def _quantile(values: Array, level: float) -> float:
-    return float(np.quantile(values, level))
-
-
-def _colour_bar(figure: Figure, image: PolyCollection, axes: Array, text: str, norm: Normalize, fields: Sequence[Array]) -> None:
-    """One bar below the panels, with pointed ends where values lie beyond its range."""
-    below = min(float(values.min()) for values in fields) < float(norm.vmin or 0.0)
-    above = max(float(values.max()) for values in fields) > float(norm.vmax or 0.0)
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
-    shrink = min(1.0, 1.4 / axes.shape[1]) if axes.shape[1] > 1 else 0.9
-    bar = figure.colorbar(image, ax=list(axes.ravel()), location="bottom", shrink=shrink, aspect=24 * shrink * axes.shape[1] ** 0.5, extend=extend)
-    bar.set_label(text, fontsize=10.5)
-
-
-def _with_units(text: str, units: str) -> str:
-    shown = pretty_units(units)
-    return f"{text} ({shown})" if shown else text
-
-
-def _model_style(model: str, models: Sequence[str]) -> dict[str, object]:
-    common = {"markersize": 4.5, "linewidth": 1.5}
+def _model_style(model: str, models: Sequence[str]) -> dict[str, Any]:
+    common: dict[str, Any] = {"markersize": 4.5, "linewidth": 1.5}
     if model in MODEL_STYLES:
         return common | MODEL_STYLES[model]
     others = [name for name in models if name not in MODEL_STYLES]
@@ -306,4 +185,4 @@ def _finish_score_axes(ax: Axes, metric: str, variable: str, title: str, units: 
         ax.set_ylabel(variable)
     else:
         ax.set_ylim(bottom=0.0)
-        ax.set_ylabel(_with_units(variable, units))
+        ax.set_ylabel(with_units(variable, units))

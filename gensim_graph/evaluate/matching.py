@@ -78,14 +78,18 @@ class Verification:
         bad = np.count_nonzero(~np.isfinite(values))
         if bad:
             raise InputError(
-                f"{source}: '{field.name}' has {bad} of {values.size} values that are not finite {where}; every face of "
-                "the mesh must have a value, leave land out of the mesh instead of marking it with NaN"
+                f"{source}: '{field.name}' has {bad} of {values.size} values that are not finite {where}; every face "
+                "of the mesh must have a value, leave land out of the mesh instead of marking it with NaN"
             )
         return np.asarray(values)
 
 
 def match(
-    forecast: xr.Dataset, truth: xr.Dataset, variables: VariableTable, areas: Array | None = None, source: str = "forecast"
+    forecast: xr.Dataset,
+    truth: xr.Dataset,
+    variables: VariableTable,
+    areas: Array | None = None,
+    source: str = "forecast",
 ) -> Verification:
     """Check that a forecast can be held against a truth, and put them beside each other.
 
@@ -103,7 +107,9 @@ def match(
     truth = _single_trajectory(truth)
     mesh = _common_mesh(forecast, truth, source)
     if areas is None and mesh is None:
-        raise InputError(f"{source}: neither it nor the truth carries its mesh; pass areas= or write the mesh topology (UGRID) along")
+        raise InputError(
+            f"{source}: neither it nor the truth carries its mesh; pass areas= or write the mesh topology (UGRID) along"
+        )
     matched = Verification(
         forecast=forecast,
         truth=truth,
@@ -124,7 +130,9 @@ def lead_hours(dataset: xr.Dataset) -> Array:
 def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
     for name in ("lead_time", "valid_time"):
         if name not in forecast.coords:
-            raise InputError(f"{source}: coordinate '{name}' is missing; a forecast has lead_time (timedelta64) and valid_time (datetime64)")
+            raise InputError(
+                f"{source}: coordinate '{name}' is missing; a forecast has lead_time (timedelta64) and valid_time"
+            )
     if not np.issubdtype(forecast["lead_time"].dtype, np.timedelta64):
         raise InputError(f"{source}: lead_time must be timedelta64; got {forecast['lead_time'].dtype}")
     if "lead_time" not in forecast.dims:
@@ -143,7 +151,9 @@ def _single_trajectory(truth: xr.Dataset) -> xr.Dataset:
     if "time" not in truth.dims:
         raise InputError(f"truth: dimension 'time' is missing; got {dict(truth.sizes)}")
     if truth.sizes.get("trajectory", 1) > 1:
-        raise InputError(f"truth: it holds {truth.sizes['trajectory']} trajectories; choose one with truth.isel(trajectory=...)")
+        raise InputError(
+            f"truth: it holds {truth.sizes['trajectory']} trajectories; choose one with truth.isel(trajectory=...)"
+        )
     return truth.squeeze("trajectory", drop=True) if "trajectory" in truth.dims else truth
 
 
@@ -159,7 +169,9 @@ def _valid_times(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Array:
     return np.asarray(wanted)
 
 
-def _common_variables(forecast: xr.Dataset, truth: xr.Dataset, table: VariableTable, source: str) -> tuple[Variable, ...]:
+def _common_variables(
+    forecast: xr.Dataset, truth: xr.Dataset, table: VariableTable, source: str
+) -> tuple[Variable, ...]:
     common = []
     for variable in table.state:
         present = {source: variable.name in forecast, "truth": variable.name in truth}
@@ -168,7 +180,9 @@ def _common_variables(forecast: xr.Dataset, truth: xr.Dataset, table: VariableTa
         for name, has in present.items():
             if not has:
                 other = source if name == "truth" else "truth"
-                raise InputError(f"{name}: state variable '{variable.name}' is missing, the {other} has it; add it or drop it from both")
+                raise InputError(
+                    f"{name}: state variable '{variable.name}' is missing, the {other} has it; add it, or drop it there"
+                )
         common.append(variable)
     if not common:
         names = ", ".join(variable.name for variable in table.state)
@@ -198,4 +212,6 @@ def _check_faces(matched: Verification, source: str) -> None:
             field = dataset[variable.name]
             nodes = matched.mesh.n_nodes if matched.mesh is not None else -1
             if field.sizes.get("face") != expected and field.sizes.get("node") != nodes:
-                raise InputError(f"{owner}: '{variable.name}' has dims {dict(field.sizes)}; expected face = {expected} as in the mesh")
+                raise InputError(
+                    f"{owner}: '{variable.name}' has dims {dict(field.sizes)}; the mesh has {expected} faces"
+                )

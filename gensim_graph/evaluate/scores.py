@@ -32,7 +32,19 @@ from gensim_graph.evaluate.matching import Verification, match
 from gensim_graph.typing import Array, Path
 from gensim_graph.variables import Variable, VariableTable, default_variables
 
-COLUMNS = ("model", "variable", "lead_hours", "rmse", "bias", "mae", "crps", "spread", "spread_skill", "out_of_bounds", "n")
+COLUMNS = (
+    "model",
+    "variable",
+    "lead_hours",
+    "rmse",
+    "bias",
+    "mae",
+    "crps",
+    "spread",
+    "spread_skill",
+    "out_of_bounds",
+    "n",
+)
 
 
 def evaluate(
@@ -86,7 +98,9 @@ def skill_table(scores: pd.DataFrame, reference: str = "persistence") -> pd.Data
         InputError: the reference was not scored.
     """
     if reference not in set(scores["model"]):
-        raise InputError(f"no scores of '{reference}' to compare with; evaluate(..., baselines={{'{reference}': ...}}) adds them")
+        raise InputError(
+            f"no scores of '{reference}' to compare with; evaluate(..., baselines={{'{reference}': ...}}) adds them"
+        )
     key = ["variable", "lead_hours"]
     base = scores[scores["model"] == reference].set_index(key)["rmse"]
     others = scores[scores["model"] != reference]
@@ -129,7 +143,9 @@ def _rows(model: str, matched: Verification) -> list[dict[str, Any]]:
             pairs = (matched.pair(variable.name, start, lead) for start in range(matched.starts))
             moments = [_moments(ensemble, truth, matched.weights, variable) for ensemble, truth in pairs]
             mean = {key: float(np.mean([row[key] for row in moments])) for key in moments[0]}
-            rows.append({"model": model, "variable": variable.name, "lead_hours": float(hours)} | _scores(mean, matched))
+            rows.append(
+                {"model": model, "variable": variable.name, "lead_hours": float(hours)} | _scores(mean, matched)
+            )
     return rows
 
 
