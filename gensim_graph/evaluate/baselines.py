@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
+from gensim_graph.evaluate.matching import has_topology
+from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable, default_variables, vector_pairs
 
@@ -148,7 +150,7 @@ class LinearBaseline:
         }
         return _forecast_dataset("linear regression", initial, fields, lead_time)
 
-    def _forcing(self, forcing: xr.Dataset, times: Array) -> Array:
+    def _forcing(self, forcing: xr.Dataset, times: Array | np.datetime64) -> Array:
         missing = np.setdiff1d(times, forcing["time"].values)
         if missing.size:
             raise InputError(
@@ -243,11 +245,8 @@ def _forecast_dataset(
 ) -> xr.Dataset:
     """Fields with the coordinates of a forecast and the mesh of the initial state."""
     start = initial["start" if "start" in initial.dims else "time"]
-    static = [
-        name for name in initial.data_vars if name not in fields and not {"time", "start"} & {*initial[name].dims}
-    ]
-    topology = initial[static].drop_vars(["time", "start"], errors="ignore")
-    dataset = topology.assign(fields).drop_vars(["time"], errors="ignore")
+    topology = mesh_to_dataset(mesh_from_dataset(initial)) if has_topology(initial) else xr.Dataset()
+    dataset = topology.assign(fields).drop_vars("time", errors="ignore")
     dataset.attrs = {
         "title": title,
         "Conventions": "CF-1.8 UGRID-1.0",

@@ -129,7 +129,7 @@ class Gallery:
         arrows = {"truth": (truth_u, truth_v), "member": (u[0], v[0]), "mean": (u.mean(axis=0), v.mean(axis=0))}
         truth, member, mean = (np.hypot(*components) for components in arrows.values())
         spread = np.sqrt(u.var(axis=0, ddof=1) + v.var(axis=0, ddof=1)) if len(u) > 1 else None
-        variable = Variable(f"{x.name}, {y.name}", "state", x.units, "speed, and arrows along the vector")
+        variable = Variable(f"{x.name}, {y.name}", "state", x.units, "speed and direction")
         figure = forecast_maps(self._mesh, truth, member, mean, spread, variable, self._hours, arrows)
         return self._picture(figure, variable)
 

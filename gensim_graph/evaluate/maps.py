@@ -87,16 +87,15 @@ def face_map(
         What a colour bar needs.
     """
     corners = np.where(mesh.faces >= 0, mesh.faces, mesh.faces[:, :1])
+    polygons: Any = mesh.nodes[corners] * KILOMETRE
     # Without antialiasing neighbours meet without a seam of background between them.
-    polygons = PolyCollection(
-        mesh.nodes[corners] * KILOMETRE, cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True
-    )
-    polygons.set_array(np.asarray(values, dtype=np.float64))
-    ax.add_collection(polygons, autolim=False)
-    polygons.set_in_layout(False)  # the frame is known; to measure every face takes longer than to draw it
+    drawn = PolyCollection(polygons, cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True)
+    drawn.set_array(np.asarray(values, dtype=np.float64))
+    ax.add_collection(drawn, autolim=False)
+    drawn.set_in_layout(False)  # the frame is known; to measure every face takes longer than to draw it
     _frame(ax, mesh)
     ax.set_title(title)
-    return polygons
+    return drawn
 
 
 def _frame(ax: Axes, mesh: Mesh) -> None:

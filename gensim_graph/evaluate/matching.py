@@ -129,7 +129,7 @@ def lead_hours(dataset: xr.Dataset) -> Array:
 
 def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
     for name in ("lead_time", "valid_time"):
-        if name not in forecast.coords:
+        if name not in forecast.variables:
             raise InputError(
                 f"{source}: coordinate '{name}' is missing; a forecast has lead_time (timedelta64) and valid_time"
             )
@@ -137,7 +137,7 @@ def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
         raise InputError(f"{source}: lead_time must be timedelta64; got {forecast['lead_time'].dtype}")
     if "lead_time" not in forecast.dims:
         raise InputError(f"{source}: dimension 'lead_time' is missing; got {dict(forecast.sizes)}")
-    fields = forecast.reset_coords("valid_time")
+    fields = forecast.set_coords("valid_time").reset_coords("valid_time")
     for dim in ("member", "start"):
         if dim not in forecast.dims:
             lacking = {name: field for name, field in fields.data_vars.items() if "lead_time" in field.dims}
@@ -191,7 +191,7 @@ def _common_variables(
 
 
 def _common_mesh(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Mesh | None:
-    meshes = [mesh_from_dataset(dataset) if _has_topology(dataset) else None for dataset in (forecast, truth)]
+    meshes = [mesh_from_dataset(dataset) if has_topology(dataset) else None for dataset in (forecast, truth)]
     first, second = meshes
     if first is not None and second is not None and not first.matches(second):
         raise InputError(
@@ -201,7 +201,8 @@ def _common_mesh(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Mesh |
     return first or second
 
 
-def _has_topology(dataset: xr.Dataset) -> bool:
+def has_topology(dataset: xr.Dataset) -> bool:
+    """Whether a dataset carries a UGRID mesh."""
     return any(variable.attrs.get("cf_role") == "mesh_topology" for variable in dataset.variables.values())
 
 

@@ -21,7 +21,7 @@ from gensim_graph.evaluate.matching import Verification, match
 from gensim_graph.evaluate.scores import evaluate, skill_table, write_scores
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.typing import Path
-from gensim_graph.variables import VariableTable, default_variables
+from gensim_graph.variables import Variable, VariableTable, default_variables
 
 PAGE, MARKER = "report.html", '<meta name="generator" content="gensim-graph report">'
 FILES = {PAGE, "scores.json", "scores.csv", "deformation.csv"}
@@ -98,7 +98,11 @@ def _put_in_place(temporary: FilePath, out: FilePath) -> None:
     if out.exists():
         old = temporary.with_suffix(".old")
         out.rename(old)
-        temporary.rename(out)
+        try:
+            temporary.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
         shutil.rmtree(old)
     else:
         temporary.rename(out)
@@ -171,7 +175,7 @@ def _facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
         "Variables": ", ".join(variable.name for variable in matched.variables),
         "Truth": str(truth),
         "Mesh": f"{mesh.n_faces:,} faces, median spacing {np.median(mesh.spacing) * 1e-3:.3g} km, "
-        f"{mesh.crs.name if mesh.crs else 'idealised plane'}, hash {mesh.hash[:12]}",
+        f"{_plane(mesh)}, hash {mesh.hash[:12]}",
     }
 
 
@@ -215,11 +219,21 @@ def _bounds_rows(scores: pd.DataFrame, matched: Verification) -> list[dict[str, 
     for variable in matched.variables:
         if variable.is_bounded:
             share = float(largest[variable.name])
-            limits = f"{variable.lower:g} to {variable.upper:g}".replace("to inf", "upwards").replace(
-                "-inf to", "up to"
-            )
-            rows.append({"variable": variable.name, "limits": limits, "share": share, "good": share == 0.0})
+            rows.append({"variable": variable.name, "limits": _limits(variable), "share": share, "good": share == 0.0})
     return rows
+
+
+def _limits(variable: Variable) -> str:
+    ends = [f"{bound:g}" for bound in (variable.lower, variable.upper) if math.isfinite(bound)]
+    word = "" if len(ends) == 2 else "at least " if math.isfinite(variable.lower) else "at most "
+    return f"{word}{' to '.join(ends)} {pretty_units(variable.units)}".rstrip()
+
+
+def _plane(mesh: Mesh) -> str:
+    if mesh.crs is None:
+        return "idealised plane"
+    operation = mesh.crs.coordinate_operation  # planes of models are seldom named, their projection is
+    return str(operation.method_name if mesh.crs.name in ("undefined", "unknown") and operation else mesh.crs.name)
 
 
 def _cell(value: float, word: str, good: bool) -> dict[str, Any]:
