@@ -12,8 +12,7 @@ import math
 import torch
 from torch import nn
 
-from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.backends import HEAD_CONTENT, HEAD_SPINS, local_attention
+from gensim_graph.nn.backends import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, local_attention
 from gensim_graph.nn.localisation import LocalisationHead
 from gensim_graph.nn.spin import SpinLinear, Spins
 from gensim_graph.typing import Float, Tensor
@@ -39,14 +38,14 @@ class LocalAttention(nn.Module):
         self.out = SpinLinear(Spins(heads * (n + 2), heads * (m + 2), heads * (k + 1)), spins)
 
     def forward(
-        self, features: Float[Tensor, "batch token channel"], graph: MeshGraph
+        self, features: Float[Tensor, "batch token channel"], plan: AttentionPlan
     ) -> Float[Tensor, "batch token channel"]:
         """Same shape."""
         query, key, value, place = self._heads(self.project(features))
         query = _normalise(query, self.query_scale / math.sqrt(HEAD_CONTENT))
         key = _normalise(key, self.key_scale)
         localisation = self.localise(place[..., 0], place[..., 1:3], place[..., 3:5])
-        content, moments = local_attention(query, key, value, localisation, graph, self.backend)
+        content, moments = local_attention(query, key, value, localisation, plan, self.backend)
         return self.out(self._join(content, moments))
 
     def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

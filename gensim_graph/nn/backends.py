@@ -12,6 +12,7 @@ eight extra channels of the values. A new backend is one more row of ``BACKENDS`
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -34,8 +35,34 @@ LIFTED = (0, 1, 28, 35)
 _CHUNK_ELEMENTS = 2**24
 """Gathered keys (numbers) that the ``clusters`` backend holds at a time."""
 
+_STORED_TAPER = 2**26
+"""Taper (numbers) up to which it is kept for all blocks of an evaluation; above, each block makes it again."""
+
 Output = tuple[Float[Tensor, "batch token head content"], Float[Tensor, "batch token head moments"]]
-Backend = Callable[[Tensor, Tensor, Tensor, Localisation, MeshGraph], Output]
+
+
+@dataclass(frozen=True)
+class AttentionPlan:
+    """What all blocks of one evaluation share.
+
+    Attributes:
+        graph: positions, areas, halos and the radius of the taper.
+        taper: (C, W, K) taper of the clusters, or None where it is too large to keep.
+    """
+
+    graph: MeshGraph
+    taper: Float[Tensor, "cluster query key"] | None = None
+
+
+Backend = Callable[[Tensor, Tensor, Tensor, Localisation, AttentionPlan], Output]
+
+
+def plan_attention(graph: MeshGraph, dtype: torch.dtype, backend: str = "clusters") -> AttentionPlan:
+    """Prepare the attention of one evaluation on a graph."""
+    if backend not in BACKENDS:
+        raise InputError(f"attention backend '{backend}': expected one of {', '.join(BACKENDS)}")
+    keep = backend == "clusters" and graph.query_pos.shape[1] * graph.halo.numel() <= _STORED_TAPER
+    return AttentionPlan(graph, _taper_mask(graph, slice(0, graph.n_clusters), dtype) if keep else None)
 
 
 def local_attention(
@@ -43,7 +70,7 @@ def local_attention(
     key: Float[Tensor, "batch token head content"],
     value: Float[Tensor, "batch token head content"],
     localisation: Localisation,
-    graph: MeshGraph,
+    plan: AttentionPlan,
     backend: str = "clusters",
 ) -> Output:
     """Attend to the tokens of the own cluster and its halo.
@@ -51,21 +78,19 @@ def local_attention(
     Args:
         query, key, value: (B, T, H, 56); queries carry their scale.
         localisation: coefficients of each query.
-        graph: positions, areas, halos and the radius of the taper.
+        plan: of :func:`plan_attention`, for the same backend.
         backend: a name in ``BACKENDS``.
 
     Returns:
         Content (B, T, H, 56) and moments (B, T, H, 8): the lifted channels times dx, then times dy. Rows of padded
         tokens are finite and mean nothing.
     """
-    if backend not in BACKENDS:
-        raise InputError(f"attention backend '{backend}': expected one of {', '.join(BACKENDS)}")
-    return BACKENDS[backend](query, key, value, localisation, graph)
+    return BACKENDS[backend](query, key, value, localisation, plan)
 
 
-def _reference(query: Tensor, key: Tensor, value: Tensor, localisation: Localisation, graph: MeshGraph) -> Output:
+def _reference(query: Tensor, key: Tensor, value: Tensor, localisation: Localisation, plan: AttentionPlan) -> Output:
     """Dense softmax over all pairs of tokens, in float64. O(T^2)."""
-    dtype = query.dtype
+    dtype, graph = query.dtype, plan.graph
     query, key, value = query.double(), key.double(), value.double()
     quadratic, linear, scale = localisation.to(torch.float64)
     length = graph.token_length.double()
@@ -91,15 +116,16 @@ def _dense_taper(offset: Tensor, graph: MeshGraph) -> Tensor:
     return torch.where(allowed, bias, -torch.inf)
 
 
-def _clusters(query: Tensor, key: Tensor, value: Tensor, localisation: Localisation, graph: MeshGraph) -> Output:
+def _clusters(query: Tensor, key: Tensor, value: Tensor, localisation: Localisation, plan: AttentionPlan) -> Output:
     """Gather the keys of some clusters, attend, go on; the gathered keys are made again in the backward pass."""
     batch, _, heads, content = query.shape
+    graph = plan.graph
     per_cluster = batch * graph.halo.shape[1] * heads * content
     chunk = max(1, _CHUNK_ELEMENTS // per_cluster)
     parts = []
     for start in range(0, graph.n_clusters, chunk):
         clusters = slice(start, min(start + chunk, graph.n_clusters))
-        arguments = (query, key, value, *localisation, graph, clusters)
+        arguments = (query, key, value, *localisation, plan, clusters)
         if chunk < graph.n_clusters and torch.is_grad_enabled():
             parts.append(checkpoint(_attend, *arguments, use_reentrant=False))
         else:
@@ -115,11 +141,11 @@ def _attend(
     quadratic: Tensor,
     linear: Tensor,
     scale: Tensor,
-    graph: MeshGraph,
+    plan: AttentionPlan,
     clusters: slice,
 ) -> Tensor:
     """Attention of a range of clusters: (B, tokens, H, 64), content and moments."""
-    batch, _, heads, _ = query.shape
+    batch, graph = len(query), plan.graph
     width = graph.query_pos.shape[1]
     tokens = slice(clusters.start * width, clusters.stop * width)
     dtype = query.dtype
@@ -132,7 +158,8 @@ def _attend(
     queries = queries.unflatten(1, (-1, width)).flatten(0, 1).transpose(1, 2)
     keys = _gather(key, graph, clusters, _key_channels(key_pos, graph.key_log_area[clusters].to(dtype)))
     values = _gather_values(value, graph, clusters, key_pos)
-    mask = _taper_mask(query_pos, key_pos, graph, clusters, ratio).repeat(batch, 1, 1).unsqueeze(1)
+    mask = _taper_mask(graph, clusters, dtype) if plan.taper is None else plan.taper[clusters]
+    mask = mask.unsqueeze(1) if batch == 1 else mask.repeat(batch, 1, 1).unsqueeze(1)
     out = scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
     out = out.transpose(1, 2).unflatten(0, (batch, -1)).flatten(1, 2)
     return _centre_moments(out, query_pos.flatten(0, 1), ratio.unsqueeze(-1) * scale[:, None])
@@ -171,16 +198,16 @@ def _gather_values(value: Tensor, graph: MeshGraph, clusters: slice, position: T
     return torch.cat((rows, lifted * x, lifted * y), dim=-1).flatten(0, 1).transpose(1, 2)
 
 
-def _taper_mask(query_pos: Tensor, key_pos: Tensor, graph: MeshGraph, clusters: slice, ratio: Tensor) -> Tensor:
+def _taper_mask(graph: MeshGraph, clusters: slice, dtype: torch.dtype) -> Tensor:
     """(c, W, K) taper; a padded query sees every key, a padded key is seen by nobody else."""
-    difference = key_pos[:, None, :] - query_pos[:, :, None]
+    query_pos, key_pos = graph.query_pos[clusters], graph.key_pos[clusters]
     width = query_pos.shape[1]
-    radius = graph.radius.to(difference.dtype)[graph.token_graph[clusters.start * width : clusters.stop * width]]
-    steepness = (ratio[:, 0] / radius).square().reshape(-1, width, 1)
-    bias = taper(difference.square().sum(-1) * steepness)
-    bias = bias.masked_fill(~graph.halo_valid[clusters].unsqueeze(1), -torch.inf)
-    valid = graph.token_valid[clusters.start * width : clusters.stop * width].reshape(-1, width, 1)
-    return torch.where(valid, bias, 0.0)
+    tokens = slice(clusters.start * width, clusters.stop * width)
+    support = graph.token_length[tokens] * graph.radius[graph.token_graph[tokens]]
+    steepness = (graph.cluster_length[clusters].repeat_interleave(width) / support).square().reshape(-1, width, 1)
+    distance2 = (key_pos[:, None, :] - query_pos[:, :, None]).square().sum(-1)
+    bias = taper(distance2 * steepness).masked_fill(~graph.halo_valid[clusters].unsqueeze(1), -torch.inf)
+    return torch.where(graph.token_valid[tokens].reshape(-1, width, 1), bias, 0.0).to(dtype)
 
 
 def _centre_moments(out: Tensor, position: Tensor, factor: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.attention import LocalAttention
+from gensim_graph.nn.backends import AttentionPlan
 from gensim_graph.nn.embedding import Modulation, log_length
 from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins
 from gensim_graph.typing import Float, Tensor
@@ -32,13 +32,12 @@ class Block(nn.Module):
         self,
         features: Float[Tensor, "batch token channel"],
         embedding: Float[Tensor, "batch graph embedding"],
-        graph: MeshGraph,
+        plan: AttentionPlan,
     ) -> Float[Tensor, "batch token channel"]:
         """Same shape."""
-        scale, gate, mlp_scale, mlp_gate = self.modulation(
-            embedding, log_length(graph.token_length / 2), graph.token_graph
-        )
-        features = features + gate * self.attention(self.attention_norm(features) * scale, graph)
+        spacing = log_length(plan.graph.token_length / 2)
+        scale, gate, mlp_scale, mlp_gate = self.modulation(embedding, spacing, plan.graph.token_graph)
+        features = features + gate * self.attention(self.attention_norm(features) * scale, plan)
         return features + mlp_gate * self.mlp(self.mlp_norm(features) * mlp_scale)
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph
+from gensim_graph.nn.backends import plan_attention
 from gensim_graph.nn.block import Block, LongSkip
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.embedding import REFERENCE_LENGTH, FlowTimeEmbedding
@@ -138,11 +139,12 @@ class VelocityOperator(nn.Module):
     def _attend(self, tokens: Tensor, embedding: Tensor, graph: MeshGraph) -> Tensor:
         """Blocks; the second half interpolates towards the first, last in first out."""
         kept = []
+        plan = plan_attention(graph, tokens.dtype, self.config.backend)
         half = len(self.skips)
         for index, block in enumerate(self.blocks):
             if index >= len(self.blocks) - half:
                 tokens = self.skips[len(self.blocks) - 1 - index](tokens, kept.pop())
-            tokens = block(tokens, embedding, graph)
+            tokens = block(tokens, embedding, plan)
             if index < half:
                 kept.append(tokens)
         return tokens
