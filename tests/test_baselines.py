@@ -108,6 +108,15 @@ def test_forecast_applies_the_step_again_and_again():
     np.testing.assert_array_equal(forecast["valid_time"], TIMES[2:])
 
 
+def test_lead_zero_is_the_initial_state():
+    model, data = LinearBaseline.fit(samples(), TABLE), dataset()
+    from_zero = model.forecast(data.isel(time=1), data, np.arange(3) * HOURS)
+    np.testing.assert_array_equal(from_zero["siu"].values[0, 0], data["siu"].values[1])
+    xr.testing.assert_identical(
+        from_zero.isel(lead_time=slice(1, None)), model.forecast(data.isel(time=1), data, np.arange(1, 3) * HOURS)
+    )
+
+
 def test_several_starts_equal_one_after_the_other():
     model, data = LinearBaseline.fit(samples(), TABLE), dataset()
     leads = np.arange(1, 3) * HOURS
@@ -150,6 +159,8 @@ def test_wrong_input_is_named():
     model, data = LinearBaseline.fit(samples(), TABLE), dataset()
     with pytest.raises(InputError, match=r"12, 36 h"):
         model.forecast(data.isel(time=0), data, np.array([1, 3]) * HOURS)
+    with pytest.raises(InputError, match=r"got 0 h"):
+        model.forecast(data.isel(time=0), data, np.array([0]) * HOURS)
     with pytest.raises(InputError, match="forcing: time 2000-01-03"):
         model.forecast(data.isel(time=3), data.isel(time=slice(0, 4)), np.array([1]) * HOURS)
     with pytest.raises(InputError, match="no pairs"):

@@ -169,6 +169,18 @@ def test_wrong_input_is_named(case: str):
         evaluate(forecast, truth, np.ones(3))
 
 
+def test_lead_zero_is_not_scored():
+    forecast, truth = forecast_of(np.ones((1, 1, 2, 3))), truth_of(np.zeros((3, 3)))
+    initial = forecast.isel(lead_time=[0]).assign_coords(
+        lead_time=[np.timedelta64(0, "ns")], valid_time=(("start", "lead_time"), [[START]])
+    )
+    with_initial = xr.concat([initial, forecast], "lead_time")
+    assert with_initial.sizes["lead_time"] == 3
+    pd.testing.assert_frame_equal(evaluate(with_initial, truth, np.ones(3)), evaluate(forecast, truth, np.ones(3)))
+    with pytest.raises(InputError, match="beyond the start"):
+        evaluate(initial, truth, np.ones(3))
+
+
 def test_no_mesh_and_no_areas():
     with pytest.raises(InputError, match="areas="):
         evaluate(forecast_of(np.ones((1, 1, 1, 3))), truth_of(np.ones((2, 3))))

@@ -121,7 +121,7 @@ class LinearBaseline:
         Args:
             initial: state with a coordinate ``time``: dims (face) or (time, face), where every time is a start.
             forcing: dims (time, face); it must hold the starts and every valid time.
-            lead_times: timedelta64, multiples 1, 2, ... of the lead step that the baseline was fitted to.
+            lead_times: timedelta64, multiples 1, 2, ... of the lead step of the fit; zero may stand before them.
 
         Returns:
             Dims ([start], member, lead_time, face), a single member.
@@ -136,8 +136,9 @@ class LinearBaseline:
         state = _stack(initial, self.variables.state)
         states, before = [], self._forcing(forcing, starts)
         for lead in leads:
-            after = self._forcing(forcing, starts + lead)
-            state, before = self.step(state, before, after), after
+            if lead > np.timedelta64(0):
+                after = self._forcing(forcing, starts + lead)
+                state, before = self.step(state, before, after), after
             states.append(state)
         lead_time = xr.DataArray(leads, dims="lead_time", name="lead_time")
         dims = ("lead_time", "start", "face") if "start" in initial.dims else ("lead_time", "face")
@@ -213,7 +214,9 @@ def _check_channels(table: VariableTable, state: Array, forcing: Array, next_for
 
 def _regular_leads(lead_times: Sequence[np.timedelta64] | Array) -> Array:
     leads = np.asarray(lead_times).astype("timedelta64[ns]")
-    if not np.array_equal(leads, leads[:1] * np.arange(1, len(leads) + 1)):
+    first = 0 if (leads[:1] == np.timedelta64(0)).any() else 1
+    step = leads[1 - first : 2 - first]
+    if step.size == 0 or not np.array_equal(leads, step * np.arange(first, first + len(leads))):
         hours = [f"{lead / np.timedelta64(1, 'h'):g}" for lead in leads]
         raise InputError(f"linear baseline: lead times must be 1, 2, ... times its step; got {', '.join(hours)} h")
     return leads

@@ -94,7 +94,8 @@ def match(
     """Check that a forecast can be held against a truth, and put them beside each other.
 
     Args:
-        forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``.
+        forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``. A lead time of zero is left
+            out: the initial state is given, not forecast.
         truth: dims (time, face).
         variables: its state variables are matched; one that is in neither dataset is left out.
         areas: (face) m2; taken from the mesh of the forecast, or else of the truth, when not given.
@@ -137,6 +138,10 @@ def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
         raise InputError(f"{source}: lead_time must be timedelta64; got {forecast['lead_time'].dtype}")
     if "lead_time" not in forecast.dims:
         raise InputError(f"{source}: dimension 'lead_time' is missing; got {dict(forecast.sizes)}")
+    ahead = forecast["lead_time"].values > np.timedelta64(0)
+    if not ahead.any():
+        raise InputError(f"{source}: it has no lead time beyond the start; forecast at least one step")
+    forecast = forecast.isel(lead_time=ahead)
     fields = forecast.set_coords("valid_time").reset_coords("valid_time")
     for dim in ("member", "start"):
         if dim not in forecast.dims:

@@ -57,7 +57,7 @@ def evaluate(
     """Score a forecast, and baselines beside it, per state variable and lead time.
 
     Args:
-        forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``.
+        forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``; a lead time of zero is left out.
         truth: dims (time, face); it must hold every valid time. Velocities may be on nodes, then they are averaged
             to the faces.
         areas: (face) m2; taken from the mesh in the datasets when not given.
