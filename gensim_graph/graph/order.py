@@ -131,7 +131,7 @@ def _longer_axis(points: Array, starts: Array) -> Array:
 
 def _rank(first: Array, second: Array) -> Array:
     """Rank by ``first``, ties by ``second``; ties are those of a grid, equal to 1e-9 of the extent."""
-    scale = max(float(np.ptp(first)), 1e-300) * 1e-9
+    scale = float(np.ptp(first)) * 1e-9 or 1.0
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.lexsort((second, np.rint(first / scale)))] = np.arange(len(first))
     return rank
