@@ -1,0 +1,39 @@
+"""A generative sea-ice model on any mesh.
+
+The names below are the public interface; everything else may change. Start with :func:`load_mesh`,
+:func:`train` and :meth:`Surrogate.forecast`, or on the command line with ``gensim-graph --help``.
+"""
+
+from gensim_graph.data import open_store, open_stores
+from gensim_graph.errors import InputError
+from gensim_graph.evaluate import evaluate, write_report
+from gensim_graph.flow import SamplerConfig
+from gensim_graph.forecast import write_forecast
+from gensim_graph.graph import MeshGraph, build_graph
+from gensim_graph.mesh import Mesh, load_mesh
+from gensim_graph.nn import VelocityOperator
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.train import train
+from gensim_graph.variables import Variable, VariableTable, default_variables
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "InputError",
+    "Mesh",
+    "MeshGraph",
+    "SamplerConfig",
+    "Surrogate",
+    "Variable",
+    "VariableTable",
+    "VelocityOperator",
+    "build_graph",
+    "default_variables",
+    "evaluate",
+    "load_mesh",
+    "open_store",
+    "open_stores",
+    "train",
+    "write_forecast",
+    "write_report",
+]

@@ -106,6 +106,11 @@ def _explain(error: Exception, overrides: list[str]) -> str:
     cause = error.__cause__
     if cause is not None:
         reason = f"{reason}: {str(cause).splitlines()[0]}"
-    groups = {"operator": OperatorConfig, "data": SamplingConfig, "trainer": TrainerConfig, "sampler": SamplerConfig}
+    groups: dict[str, Any] = {
+        "operator": OperatorConfig,
+        "data": SamplingConfig,
+        "trainer": TrainerConfig,
+        "sampler": SamplerConfig,
+    }
     keys = "; ".join(f"{name}.{{{', '.join(group.__dataclass_fields__)}}}" for name, group in groups.items())
     return f"configuration {' '.join(overrides)}: {reason}. The keys are: {keys}"

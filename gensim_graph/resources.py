@@ -18,4 +18,6 @@ def resource(*parts: str) -> Path:
         path = root.joinpath(*parts)
         if path.exists():
             return path
-    raise FileNotFoundError(f"{'/'.join(parts)} is missing from this installation of gensim-graph; reinstall the package")
+    raise FileNotFoundError(
+        f"{'/'.join(parts)} is missing from this installation of gensim-graph; reinstall the package"
+    )

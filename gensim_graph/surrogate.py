@@ -22,7 +22,7 @@ from gensim_graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.nn import OperatorConfig, VelocityOperator
-from gensim_graph.typing import Float, Path, Tensor
+from gensim_graph.typing import Array, Float, Path, Tensor
 from gensim_graph.variables import VariableTable
 from gensim_graph.writing import write_atomically
 
@@ -148,16 +148,22 @@ class Surrogate:
 
     def _check_initial(self, initial: xr.Dataset) -> None:
         if initial["time"].ndim:
-            raise InputError(f"initial state: expected one time, came {initial.sizes['time']}; choose one, .isel(time=0)")
+            raise InputError(
+                f"initial state: expected one time, came {initial.sizes['time']}; choose one, .isel(time=0)"
+            )
         present = self.normaliser.state_present.tolist()
-        missing = [v.name for v, seen in zip(self.normaliser.table.state, present, strict=True) if seen and v.name not in initial]
+        missing = [
+            v.name
+            for v, seen in zip(self.normaliser.table.state, present, strict=True)
+            if seen and v.name not in initial
+        ]
         if missing:
             raise InputError(
                 f"initial state: {', '.join(missing)} missing; this model was trained on them "
                 f"(it has: {', '.join(map(str, initial.data_vars))})"
             )
 
-    def _forcing_at(self, forcing: xr.Dataset, time: np.datetime64) -> tuple[Tensor, Tensor]:
+    def _forcing_at(self, forcing: xr.Dataset, time: Array) -> tuple[Tensor, Tensor]:
         table = self.normaliser.table
         needed = [v.name for v in (*table.forcing, *table.slow) if v.name in self.normaliser.statistics.values]
         missing = [name for name in needed if name not in forcing]
@@ -174,7 +180,7 @@ class Surrogate:
         drivers, slow = stack_variables(now, table.forcing), stack_variables(now, table.slow)
         return torch.from_numpy(drivers), torch.from_numpy(slow)
 
-    def _dataset(self, state: Tensor, start: np.datetime64, index: int) -> xr.Dataset:
+    def _dataset(self, state: Tensor, start: Array, index: int) -> xr.Dataset:
         lead = (index * self.lead_time).astype("timedelta64[ns]")
         present = self.normaliser.state_present.tolist()
         variables = {
@@ -234,7 +240,10 @@ class Surrogate:
 
 def _read_description(path: FilePath) -> dict:
     if not path.exists():
-        raise InputError(f"{path.parent}: no trained model here (no {path.name}); train one with gensim-graph train --out {path.parent}")
+        raise InputError(
+            f"{path.parent}: no trained model here (no {path.name}); "
+            f"train one with gensim-graph train --out {path.parent}"
+        )
     try:
         description = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

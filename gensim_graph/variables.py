@@ -99,7 +99,9 @@ class VariableTable:
         """Plain data for JSON: infinite bounds are left out."""
         rows = {}
         for variable in self.variables:
-            row = {key: value for key, value in asdict(variable).items() if value not in (None, "", -math.inf, math.inf)}
+            row = {
+                key: value for key, value in asdict(variable).items() if value not in (None, "", -math.inf, math.inf)
+            }
             name = row.pop("name")
             row["range"] = [bound if math.isfinite(bound) else None for bound in variable.range]
             rows[name] = row

@@ -184,4 +184,4 @@ def collate(items: list[Item]) -> TrainingBatch:
     """Disjoint union of samples."""
     columns = list(zip(*items, strict=True))
     joined = [torch.cat(column).unsqueeze(0) for column in columns[1:-1]]
-    return TrainingBatch(batch_graphs(list(columns[0])), *joined, torch.stack(columns[-1]).unsqueeze(0))
+    return TrainingBatch._make([batch_graphs(list(columns[0])), *joined, torch.stack(columns[-1]).unsqueeze(0)])

@@ -103,7 +103,10 @@ class RunningMoments:
 
 
 def compute_statistics(
-    chunks: Iterable[tuple[Array, Array, Array, Array]], table: VariableTable, present: Mapping[str, bool], lead_hours: float
+    chunks: Iterable[tuple[Array, Array, Array, Array]],
+    table: VariableTable,
+    present: Mapping[str, bool],
+    lead_hours: float,
 ) -> Statistics:
     """Statistics of an iterable of (state, residual, forcing, slow), each (..., variable)."""
     state, residual = RunningMoments(table.state), RunningMoments(table.state)
@@ -111,5 +114,5 @@ def compute_statistics(
     for parts in chunks:
         for running, values in zip((state, residual, forcing, slow), parts, strict=True):
             running.add(values, np.array([present[v.name] for v in running.variables]))
-    values = state.moments("state") | forcing.moments("forcing") | slow.moments("slow")
-    return Statistics(lead_hours, values, residual.moments("residual"))
+    moments = state.moments("state") | forcing.moments("forcing") | slow.moments("slow")
+    return Statistics(lead_hours, moments, residual.moments("residual"))

@@ -76,7 +76,7 @@ def open_stores(
         store = _on_faces(name, raw, table)
         if mesh is not None:
             store = _on_mesh(name, store, mesh)
-        key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(store.data_vars)))
+        key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(map(str, store.data_vars))))
         groups.setdefault(key, []).append(store)
     return [_concatenate(group) for group in groups.values()]
 
@@ -85,7 +85,7 @@ def _expand(source: Source | Sequence[Source]) -> list[Source]:
     if isinstance(source, xr.Dataset):
         return [source]
     if not isinstance(source, str | FilePath):
-        return [part for item in source for part in _expand(item)]  # type: ignore[union-attr]
+        return [part for item in source for part in _expand(item)]  # type: ignore[union-attr,arg-type]
     path = FilePath(source)
     if path.is_dir() and path.suffix != ".zarr":
         found = sorted([*path.glob("*.nc"), *path.glob("*.zarr")])
@@ -120,13 +120,15 @@ def _on_faces(name: str, raw: xr.Dataset, table: VariableTable) -> xr.Dataset:
     found = [variable for variable in table.variables if variable.name in raw]
     if not any(variable.role == "state" for variable in found):
         expected = ", ".join(variable.name for variable in table.state)
-        raise InputError(f"{name}: none of the state variables ({expected}); it has: {', '.join(map(str, raw.data_vars))}")
+        raise InputError(
+            f"{name}: none of the state variables ({expected}); it has: {', '.join(map(str, raw.data_vars))}"
+        )
     columns = {variable.name: _column(name, raw[variable.name], variable, mesh) for variable in found}
     for variable in found:
         if variable.vector is not None and variable.vector not in columns:
             raise InputError(f"{name}: '{variable.name}' is here but its other component '{variable.vector}' is not")
     store = mesh_to_dataset(mesh).assign_coords(time=_times(name, raw))
-    return store.assign({key: column for key, column in columns.items()})
+    return store.assign(dict(columns))
 
 
 def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> xr.DataArray:
@@ -134,7 +136,8 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
     unit = str(values.attrs.get("units", variable.units)).strip()
     if unit != variable.units and unit not in _SPELLINGS.get(variable.units, set()):
         raise InputError(
-            f"{name}: '{variable.name}' is in '{unit}', expected '{variable.units}'; convert it and set its units attribute"
+            f"{name}: '{variable.name}' is in '{unit}', expected '{variable.units}'; "
+            "convert it and set its units attribute"
         )
     leading = [dim for dim in ("trajectory", "time") if dim in values.dims]
     if "node" in values.dims:
@@ -142,7 +145,9 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
     elif "face" in values.dims:
         array = values.transpose(*leading, "face").values
     else:
-        raise InputError(f"{name}: '{variable.name}' has dimensions {values.dims}; expected (time, face) or (time, node)")
+        raise InputError(
+            f"{name}: '{variable.name}' has dimensions {values.dims}; expected (time, face) or (time, node)"
+        )
     _check_values(name, array, variable)
     return xr.DataArray(array.astype(np.float32), dims=(*leading, "face"), attrs=variable.attrs)
 
@@ -152,7 +157,8 @@ def _check_values(name: str, values: Array, variable: Variable) -> None:
     if missing.any():
         faces = np.unique(np.nonzero(missing)[-1])
         raise InputError(
-            f"{name}: '{variable.name}' is missing (NaN) on {len(faces)} faces at some time, first {faces[:5].tolist()}; "
+            f"{name}: '{variable.name}' is missing (NaN) on {len(faces)} faces at some time, first "
+            f"{faces[:5].tolist()}; "
             "fill them, or leave these faces out of the mesh (land)"
         )
     low, high = variable.range
@@ -175,23 +181,27 @@ def _times(name: str, raw: xr.Dataset) -> Array:
 def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
     """The same fields on another mesh of the same domain."""
     source = mesh_from_dataset(store)
+    fields = {key: column for key, column in store.data_vars.items() if "time" in column.dims}
+    frame = mesh_to_dataset(mesh).assign_coords(time=store["time"])
     if source.matches(mesh):
-        return store
+        return frame.assign(fields)
     weights = conservative_weights(source, mesh)
     share = float(np.average(covered(weights), weights=mesh.areas))
     if share < _MIN_OVERLAP:
         raise InputError(
-            f"{name}: these data cover {100 * share:.1f} % of the mesh of {mesh.n_faces} faces, which lies elsewhere; "
+            f"{name}: these data cover {100 * share:.1f} % of the mesh of {mesh.n_faces} faces, "
+            "which lies elsewhere; "
             f"the data extend over {_extent(source)}, the mesh over {_extent(mesh)}. Give data of the mesh's own domain "
             "(--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the wind "
             "(uas, vas) at regular times"
         )
     log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
-    faces = {}
-    for key, column in store.data_vars.items():
-        if column.dims[-1:] == ("face",) and "time" in column.dims:
-            faces[key] = xr.DataArray(remap_faces(column.values, weights), dims=column.dims, attrs=column.attrs)
-    return mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign(faces)
+    return frame.assign(
+        {
+            key: xr.DataArray(remap_faces(column.values, weights), dims=column.dims, attrs=column.attrs)
+            for key, column in fields.items()
+        }
+    )
 
 
 def _extent(mesh: Mesh) -> str:

@@ -63,7 +63,9 @@ def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: fl
     present = {v.name: any(part.present[v.name] for part in data) for v in table.variables}
     for variable in table.variables:
         if len({part.present[variable.name] for part in data}) > 1:
-            raise InputError(f"variable '{variable.name}' is in some of the training data and not in others; give it to all or none")
+            raise InputError(
+                f"variable '{variable.name}' is in some of the training data and not in others; give it to all or none"
+            )
     chunks = (pair for part in data for pair in part.pairs())
     return compute_statistics(chunks, table, present, lead_hours)
 
@@ -71,12 +73,8 @@ def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: fl
 def stack_variables(dataset: xr.Dataset, variables: tuple[Variable, ...]) -> Array:
     """(..., F, variables) float32; zeros for a variable that the dataset lacks."""
     like = next(column for column in dataset.data_vars.values() if column.dims[-1:] == ("face",))
-    shape = next(
-        (dataset[v.name].shape for v in variables if v.name in dataset), _shape_of_fields(dataset, like)
-    )
-    columns = [
-        dataset[v.name].values if v.name in dataset else np.zeros(shape, dtype=np.float32) for v in variables
-    ]
+    shape = next((dataset[v.name].shape for v in variables if v.name in dataset), _shape_of_fields(dataset, like))
+    columns = [dataset[v.name].values if v.name in dataset else np.zeros(shape, dtype=np.float32) for v in variables]
     if not columns:
         return np.zeros((*shape, 0), dtype=np.float32)
     return np.stack([np.broadcast_to(column, shape) for column in columns], axis=-1).astype(np.float32)
@@ -97,7 +95,10 @@ def lead_steps(times: Array, lead_time: np.timedelta64) -> int:
     if len(steps) == 0:
         raise InputError("the data hold a single time; a lead time needs at least two")
     if (steps != steps[0]).any():
-        raise InputError(f"the times are irregular (steps from {_hours(steps.min())} to {_hours(steps.max())}); interpolate them first")
+        raise InputError(
+            f"the times are irregular (steps from {_hours(steps.min())} to {_hours(steps.max())}); "
+            "interpolate them first"
+        )
     lead = np.timedelta64(lead_time, "ns")
     if lead <= np.timedelta64(0) or lead % steps[0] != np.timedelta64(0):
         raise InputError(

@@ -7,6 +7,7 @@ clipped point itself: 2 n - 1 evaluations for n Heun steps.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gensim_graph.errors import InputError
 from gensim_graph.flow.censoring import Bounds
@@ -57,7 +58,7 @@ def sample(
     knots = sigmoid_schedule(config.steps, config.scale, config.shift).tolist()
     bounded = velocity if bounds is None else _within(velocity, bounds)
     state = noise
-    for now, then in zip(knots[:-2], knots[1:-1], strict=True):
+    for now, then in pairwise(knots[:-1]):
         state = step(bounded, state, now, then)
     state = _euler(bounded, state, knots[-2], 1.0)
     return state if bounds is None else bounds.clip(state)

@@ -50,7 +50,7 @@ def order_cells(points: Array, cluster_tokens: int = 64, angle: float = 0.0, gro
         cluster_tokens: tokens in a cluster.
         angle: the axes that cut the plane are turned by this angle (radians, counter-clockwise).
         groups: (F,) optional token of each cell, 0..T-1 with at most four cells each: the tokens are then kept as
-            they are, and only the clusters are cut anew. This is how a partition is changed without changing the pooling.
+            they are, and only the clusters are cut anew: another partition with the same pooling.
 
     Returns:
         The order; every cluster holds about the same number of cells, and every token but the last of each cluster
@@ -95,7 +95,7 @@ class _Segments:
 
 
 def _split(segments: _Segments, points: Array, parts: Array, capacity: int) -> _Segments:
-    """Cut every segment into its number of ``parts`` of at most ``capacity`` points, by halving along the longer side."""
+    """Cut every segment into its ``parts`` of at most ``capacity`` points, halving it along its longer side."""
     ranks = np.stack([_rank(points[:, 0], points[:, 1]), _rank(points[:, 1], points[:, 0])])
     order, sizes, parts = segments.order, segments.sizes, np.asarray(parts)
     while np.any(parts > 1):

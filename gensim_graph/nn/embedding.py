@@ -19,6 +19,8 @@ REFERENCE_LENGTH = 16e3
 class FlowTimeEmbedding(nn.Module):
     """Fourier features of the flow time through a small network."""
 
+    frequency: Tensor
+
     def __init__(self, width: int, frequencies: int = 16) -> None:
         super().__init__()
         self.register_buffer("frequency", math.pi * 2.0 ** torch.linspace(-1, 5, frequencies), persistent=False)

@@ -138,7 +138,7 @@ class VelocityOperator(nn.Module):
 
     def _attend(self, tokens: Tensor, embedding: Tensor, graph: MeshGraph) -> Tensor:
         """Blocks; the second half interpolates towards the first, last in first out."""
-        kept = []
+        kept: list[Tensor] = []
         plan = plan_attention(graph, tokens.dtype, self.config.backend)
         half = len(self.skips)
         for index, block in enumerate(self.blocks):

@@ -22,8 +22,8 @@ from gensim_graph.config import RunConfig, compose_config
 from gensim_graph.data import (
     Normaliser,
     SamplingConfig,
-    Trajectories,
     TrainingSamples,
+    Trajectories,
     collate,
     open_stores,
     statistics_of,
@@ -188,8 +188,8 @@ def _open_folder(folder: FilePath, plan: TrainingPlan) -> None:
         changed = _differences(previous, identity)
         if changed:
             raise InputError(
-                f"{folder}: holds a run with other settings ({', '.join(changed)}); choose another folder with --out, or "
-                "give the settings it was started with to resume it"
+                f"{folder}: holds a run with other settings ({', '.join(changed)}); choose another folder with "
+                "--out, or give the settings it was started with to resume it"
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -235,7 +235,7 @@ class _Batches:
 def _loader(samples: TrainingSamples, config: SamplingConfig, start: int, trainer: lightning.Trainer) -> DataLoader:
     stop = len(samples) // (config.batch * trainer.world_size)
     batches = _Batches(start, stop, config.batch, trainer.global_rank, trainer.world_size)
-    return DataLoader(samples, batch_sampler=batches, collate_fn=collate)  # type: ignore[arg-type]
+    return DataLoader(samples, batch_sampler=batches, collate_fn=collate)
 
 
 def _finish(plan: TrainingPlan, module: TrainingModule, folder: FilePath) -> Surrogate:
@@ -249,9 +249,7 @@ def _finish(plan: TrainingPlan, module: TrainingModule, folder: FilePath) -> Sur
         "parameters": operator.n_parameters,
         "trained_on": [f"{part.mesh.n_faces} faces, {len(part.state)} trajectories" for part in plan.data],
     }
-    surrogate = Surrogate(
-        operator.eval(), plan.normaliser, config.sampler, config.trainer.deterministic, information
-    )
+    surrogate = Surrogate(operator.eval(), plan.normaliser, config.sampler, config.trainer.deterministic, information)
     surrogate.save(folder)
     return surrogate
 

@@ -1,0 +1,241 @@
+"""The command line. Flags for what everyone types, Hydra overrides (``trainer.max_steps=500``) for the rest.
+
+Exit codes: 0; 2 for wrong input, with a message and no traceback; 1 for a failure of ours.
+"""
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+import xarray as xr
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from gensim_graph.config import compose_config
+from gensim_graph.data import open_store
+from gensim_graph.demo import Study, run_study
+from gensim_graph.errors import InputError
+from gensim_graph.evaluate import write_report
+from gensim_graph.forecast import write_forecast
+from gensim_graph.graph import build_graph
+from gensim_graph.mesh import load_mesh, quality_report
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.train import TrainingPlan, plan_training
+from gensim_graph.train.fit import check_folder, fit
+
+app = typer.Typer(
+    help="A generative sea-ice model on any mesh.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+mesh_app = typer.Typer(help="Look at meshes.", no_args_is_help=True)
+app.add_typer(mesh_app, name="mesh")
+console = Console()
+
+
+@mesh_app.command("info")
+def mesh_info(
+    files: Annotated[list[Path], typer.Argument(help="Meshes: gmsh .msh, UGRID .nc/.zarr, and what meshio reads.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    repair: Annotated[bool, typer.Option(help="Mend duplicate nodes, clockwise and zero-area faces.")] = False,
+) -> None:
+    """Counts, spacing, angles, boundaries and defects of meshes.
+
+    [dim]gensim-graph mesh info nextsim.msh[/]
+    """
+    reports = {str(file): quality_report(load_mesh(file, repair=repair)) for file in files}
+    if as_json:
+        print(json.dumps({name: report.to_dict() for name, report in reports.items()}, indent=1))
+        return
+    for name, report in reports.items():
+        console.print(f"[bold]{name}[/]")
+        console.print(report.render())
+
+
+@app.command()
+def train(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value, for instance trainer.max_steps=500.")
+    ] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Mesh to train on; without it, the meshes of the data.")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="File, folder or pattern; repeat it. Without it, the built-in cyclone.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run; running the same command again resumes it.")] = Path(
+        "run"
+    ),
+    preset: Annotated[str, typer.Option(help="tiny (minutes on a laptop), small or base (a GPU).")] = "tiny",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    repair: Annotated[bool, typer.Option(help="Mend defects of the mesh.")] = False,
+) -> None:
+    """Train a model of the sea ice.
+
+    [dim]gensim-graph train --mesh nextsim.msh[/]
+
+    [dim]gensim-graph train --data 'runs/*.nc' --preset small --out run/ trainer.max_steps=20000 data.lead_hours=6[/]
+    """
+    config = compose_config(preset, overrides)
+    check_folder(out)
+    loaded = None if mesh is None else load_mesh(mesh, repair=repair)
+    plan = plan_training(loaded, data, config)
+    _print_plan(plan)
+    if dry_run:
+        console.print_json(json.dumps(config.to_dict()))
+        return
+    fit(plan, out)
+    console.print(
+        f"the model is in [bold]{out}[/]; forecast with: gensim-graph forecast --model {out} --initial FILE@TIME"
+    )
+
+
+@app.command()
+def forecast(
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    initial: Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")],
+    forcing: Annotated[str | None, typer.Option(help="File with the winds; without it, the file of the state.")] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Mesh to forecast on; the state is remapped to it.")] = None,
+    members: Annotated[int, typer.Option(help="Ensemble members.")] = 16,
+    steps: Annotated[int, typer.Option(help="Forecast steps, one lead time each.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    batch: Annotated[int, typer.Option(help="Members computed together; fewer take less memory.")] = 8,
+    out: Annotated[Path, typer.Option(help="Store to write, *.zarr.")] = Path("forecast.zarr"),
+) -> None:
+    """Forecast an ensemble into a zarr store.
+
+    [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-02T00 --steps 4 --out fc.zarr[/]
+    """
+    surrogate = Surrogate.load(model)
+    loaded = None if mesh is None else load_mesh(mesh)
+    path, _, times = initial.partition("@")
+    store = open_store(path, loaded, surrogate.normaliser.table)
+    state = _at_times(store, path, times)
+    drivers = store if forcing is None else open_store(forcing, loaded, surrogate.normaliser.table)
+    total = steps * state["time"].size
+    with Progress(console=console) as progress:
+        task = progress.add_task("forecasting", total=total)
+        write_forecast(
+            surrogate,
+            state,
+            drivers,
+            out,
+            steps=steps,
+            members=members,
+            seed=seed,
+            batch=batch,
+            on_step=lambda: progress.advance(task),
+        )
+    console.print(f"the forecast is in [bold]{out}[/]; look at it with: gensim-graph evaluate {out} --truth FILE")
+
+
+@app.command()
+def evaluate(
+    store: Annotated[Path, typer.Argument(help="Forecast, a .zarr of gensim-graph forecast.")],
+    truth: Annotated[str, typer.Option(help="What happened: netCDF or zarr on the same mesh.")],
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="NAME=STORE, another forecast to compare with; repeat it.")
+    ] = None,
+) -> None:
+    """Score a forecast and write an HTML report with maps and curves.
+
+    [dim]gensim-graph evaluate fc.zarr --truth run.nc --baseline twin=twin.zarr --out report/[/]
+    """
+    others = {}
+    for row in baseline or []:
+        name, equals, path = row.partition("=")
+        if not equals:
+            raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
+        others[name] = _open_forecast(Path(path))
+    page = write_report(_open_forecast(store), open_store(truth), out, others)
+    console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of everything.")] = Path("demo"),
+    steps: Annotated[int, typer.Option(help="Training steps.")] = Study.steps,
+) -> None:
+    """Train, forecast and evaluate on the built-in data: about ten minutes on two cores.
+
+    [dim]gensim-graph demo --out demo/[/]
+    """
+    run_study(Study(steps=steps, twin_steps=max(1, steps // 3)), out, console)
+
+
+def _at_times(store: xr.Dataset, path: str, times: str) -> xr.Dataset:
+    """The state at one time, or at several (kept as a dimension); the last time where none is named."""
+    if "trajectory" in store.dims:
+        raise InputError(f"{path}: holds {store.sizes['trajectory']} trajectories; name the file of one")
+    if not times:
+        return store.isel(time=-1)
+    try:
+        wanted = np.array(times.split(","), dtype="datetime64[ns]")
+    except ValueError:
+        raise InputError(f"--initial ...@{times}: expected times such as 2000-01-02T00:00") from None
+    known = store["time"].values
+    missing = wanted[~np.isin(wanted, known)]
+    if len(missing):
+        first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
+        raise InputError(
+            f"{path}: no state at {np.datetime_as_string(missing[0], 'm')}; "
+            f"it has {len(known)} times from {first} to {last}"
+        )
+    return store.sel(time=wanted[0]) if len(wanted) == 1 else store.sel(time=wanted)
+
+
+def _open_forecast(path: Path) -> xr.Dataset:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such forecast; check the path")
+    try:
+        return xr.open_zarr(path).load()
+    except Exception as error:
+        raise InputError(f"{path}: cannot be read as a forecast ({error})") from None
+
+
+def _print_plan(plan: TrainingPlan) -> None:
+    table = Table("mesh", "faces", "trajectories", "pairs", "spacing km", "clusters", title="training data")
+    for index, part in enumerate(plan.data):
+        graph = build_graph(part.mesh)
+        row = (part.mesh.n_faces, len(part.state), part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
+        table.add_row(str(index), *map(str, row), str(graph.n_clusters))
+    console.print(table)
+    config, operator = plan.config, plan.operator()
+    present = [v.name for v in plan.normaliser.table.variables if v.name in plan.normaliser.statistics.values]
+    cells = config.data.batch * min(config.data.clusters * 256, max(part.mesh.n_faces for part in plan.data))
+    console.print(
+        f"variables {', '.join(present)}; lead time {config.data.lead_hours:g} h\n"
+        f"operator: {operator.n_parameters:,} weights; "
+        f"{config.trainer.max_steps} steps of {config.data.batch} samples; "
+        f"about {_memory(cells, plan):.1f} GB at {cells:,} cells a batch"
+    )
+
+
+def _memory(cells: int, plan: TrainingPlan) -> float:
+    """Rough peak of a training step in GB: activations that the backward pass keeps, from a measured factor."""
+    config = plan.config.operator
+    per_cell = 260 * config.cell_width * config.cell_layers + 70 * config.width * config.blocks
+    weights = 16 * plan.operator().n_parameters
+    return (4 * cells * per_cell / 4 + weights) / 1e9 + 0.5
+
+
+def main() -> None:
+    """Entry point: one line for wrong input, exit code 2."""
+    logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=Console(stderr=True), show_path=False)])
+    try:
+        app()
+    except InputError as error:
+        Console(stderr=True).print("[red]error:[/]", Text(str(error)), highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
