@@ -5,12 +5,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path as FilePath
 
 import numpy as np
 import xarray as xr
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from gensim_graph.config import compose_config
 from gensim_graph.data import open_store
@@ -77,18 +78,11 @@ def compare(
     initial = truth.isel(time=list(study.starts))
     forecasts = {}
     for name, model in models.items():
-        bar = iter(track(range(len(study.starts) * study.leads), f"forecast of the {name}"))
         path = folder / f"{name}.zarr"
-        write_forecast(
-            model,
-            initial,
-            truth,
-            path,
-            steps=study.leads,
-            members=study.members,
-            on_step=lambda bar=bar: next(bar, None),
-        )
-        next(bar, None)
+        with Progress() as progress:
+            task = progress.add_task(f"forecast of the {name}", total=len(study.starts) * study.leads)
+            advance = partial(progress.advance, task)
+            write_forecast(model, initial, truth, path, steps=study.leads, members=study.members, on_step=advance)
         forecasts[name] = xr.open_zarr(path).load()
     leads = np.arange(1, study.leads + 1) * models["model"].lead_time
     baselines = {"twin": forecasts["twin"], "linear": linear.forecast(initial, truth, leads)}

@@ -61,7 +61,7 @@ def _nearest_clusters(
 
 def _cut(
     graph: MeshGraph,
-    chosen: Int[Tensor, " cluster"],
+    chosen: Int[Tensor, " chosen"],
     rank: Int[Tensor, " cluster"],
     cells: Int[Tensor, " cell"],
     cluster_slots: int,
