@@ -36,7 +36,8 @@ class MeshGraph(Data):
         edge_index, edge_attr: (2, E) and (E, 3), edges both ways with relative position and shared edge length over
             the spacing of the receiving cell.
         neighbours, mean, gradient: (F, n), (F, n), (F, n, 2), the stencil, gradients times ``length``.
-        boundary: (F, 4) coast and open length and the coast's outward normal, over the spacing.
+        boundary: (F, 4) coast and open length and the coast's outward normal, over the length unit: with a fixed one
+            they shrink with the cells, as their gradient must stay bounded for the operator to converge.
         slot: (F,) slot of each cell.
 
     Attributes of the slots and tokens:
@@ -113,7 +114,7 @@ def build_graph(
         The graph, in float32. O(F log^2 F).
 
     Raises:
-        InputError: a level that leaves no cell to attend to, or a non-positive length.
+        InputError: a negative level, or a non-positive length.
     """
     cells, _ = coarse_cells(mesh, level, angle)
     return graph_of_cells(cells, length=length, radius=radius, cluster_tokens=cluster_tokens, angle=angle)
@@ -174,7 +175,7 @@ def _cell_attributes(cells: Cells, pos: Array, unit: Array, stencil: Stencil) ->
         "neighbours": stencil.neighbours,
         "mean": stencil.mean,
         "gradient": stencil.gradient * unit[:, None, None],
-        "boundary": cells.outer / spacing[:, None],
+        "boundary": cells.outer / unit[:, None],
     }
 
 
