@@ -60,7 +60,7 @@ def random_operator(config: OperatorConfig = SMALL, seed: int = 0, size: float =
 
 def relative_error(came: Tensor, expected: Tensor) -> float:
     """Relative L2 error."""
-    return float((came - expected).norm() / expected.norm())
+    return float(((came - expected).norm() / expected.norm()).detach())
 
 
 def small_trajectory(mesh: Mesh, hours: int = 9, seed: int = 0, step: int = 3) -> xr.Dataset:
