@@ -60,7 +60,7 @@ def run_study(study: Study, out: Path, console: Console | None = None) -> FilePa
     console, folder = console or Console(), FilePath(out)
     _check_place(folder)
     console.print("[bold]1/4[/] reading the built-in trajectories")
-    plans = {name: _plan(study, name) for name in ("model", "twin")}
+    plans = {name: plan_study(study, name) for name in ("model", "twin")}
     console.print(f"[bold]2/4[/] training: {study.preset}, {study.steps} steps, then its deterministic twin")
     models = {name: fit(plan, folder / name) for name, plan in plans.items()}
     linear = fit_linear(plans["model"])
@@ -106,7 +106,8 @@ def _pairs(plan: TrainingPlan) -> Iterator[tuple[Array, Array, Array, Array]]:
                 yield state[now].T, forcing[now].T, forcing[then].T, state[then].T
 
 
-def _plan(study: Study, name: str) -> TrainingPlan:
+def plan_study(study: Study, name: str) -> TrainingPlan:
+    """Plan of the training of the ``model`` or of its ``twin``, on the built-in data."""
     twin = name == "twin"
     own = [f"trainer.max_steps={study.twin_steps if twin else study.steps}", f"trainer.deterministic={twin}"]
     return plan_training(config=compose_config(study.preset, [*own, *study.overrides]))

@@ -22,7 +22,7 @@ from gensim_graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.nn import OperatorConfig, VelocityOperator
-from gensim_graph.typing import Array, Float, Path, Tensor
+from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import VariableTable
 from gensim_graph.writing import write_atomically
 
@@ -106,7 +106,7 @@ class Surrogate:
         mesh = mesh or mesh_from_dataset(initial)
         self._check_initial(initial)
         table = self.normaliser.table
-        start = initial["time"].values
+        start = np.atleast_1d(initial["time"].values)[0]
         drivers = [self._forcing_at(forcing, start + index * self.lead_time) for index in range(steps + 1)]
         count = 1 if self.deterministic else members
         state = torch.from_numpy(stack_variables(initial, table.state)).expand(count, -1, -1).clone()
@@ -131,20 +131,18 @@ class Surrogate:
         ``initial`` may hold several times: each becomes a ``start``. Arguments and errors as in :meth:`rollout`.
         """
         mesh = mesh_from_dataset(initial)
-        if initial["time"].ndim == 0:
-            runs = list(self.rollout(initial, forcing, steps, members, seed, batch, mesh))
-            return mesh_to_dataset(mesh).merge(xr.concat(runs, "lead_time", coords="different", compat="equals"))
-        starts = [
-            xr.concat(
-                list(self.rollout(initial.isel(time=i), forcing, steps, members, seed, batch, mesh)),
-                "lead_time",
-                coords="different",
-                compat="equals",
-            )
-            for i in range(initial.sizes["time"])
-        ]
-        joined = xr.concat(starts, "start", coords="different", compat="equals")
-        return mesh_to_dataset(mesh).merge(joined.assign_coords(initial_time=("start", initial["time"].values)))
+        times = initial["time"]
+        states = [initial] if times.ndim == 0 else [initial.isel(time=index) for index in range(len(times))]
+        runs = [self.rollout(state, forcing, steps, members, seed, batch, mesh) for state in states]
+        starts = [xr.concat(list(run), "lead_time", coords="different", compat="equals") for run in runs]
+        if times.ndim == 0:
+            joined = starts[0]
+        else:
+            joined = xr.concat(starts, "start", coords="different", compat="equals")
+            joined = joined.assign_coords(initial_time=("start", times.values))
+        return mesh_to_dataset(mesh).merge(
+            joined.transpose("start", "member", "lead_time", "face", missing_dims="ignore")
+        )
 
     def _check_initial(self, initial: xr.Dataset) -> None:
         if initial["time"].ndim:
@@ -163,7 +161,7 @@ class Surrogate:
                 f"(it has: {', '.join(map(str, initial.data_vars))})"
             )
 
-    def _forcing_at(self, forcing: xr.Dataset, time: Array) -> tuple[Tensor, Tensor]:
+    def _forcing_at(self, forcing: xr.Dataset, time: np.datetime64) -> tuple[Tensor, Tensor]:
         table = self.normaliser.table
         needed = [v.name for v in (*table.forcing, *table.slow) if v.name in self.normaliser.statistics.values]
         missing = [name for name in needed if name not in forcing]
@@ -180,7 +178,7 @@ class Surrogate:
         drivers, slow = stack_variables(now, table.forcing), stack_variables(now, table.slow)
         return torch.from_numpy(drivers), torch.from_numpy(slow)
 
-    def _dataset(self, state: Tensor, start: Array, index: int) -> xr.Dataset:
+    def _dataset(self, state: Tensor, start: np.datetime64, index: int) -> xr.Dataset:
         lead = (index * self.lead_time).astype("timedelta64[ns]")
         present = self.normaliser.state_present.tolist()
         variables = {

@@ -4,7 +4,7 @@ Everything random about a sample follows from (seed, number of the sample), so t
 bit for bit. A batch is a disjoint union of subgraphs of any meshes and coarsening levels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,7 +42,7 @@ class SamplingConfig:
     lead_hours: float = 12.0
     clusters: int = 12
     core: int = 6
-    levels: tuple[float, ...] = (0.8, 0.15, 0.05)
+    levels: list[float] = field(default_factory=lambda: [0.8, 0.15, 0.05])
     partitions: int = 8
     rotate: bool = False
     mirror: bool = False

@@ -192,8 +192,8 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
             f"{name}: these data cover {100 * share:.1f} % of the mesh of {mesh.n_faces} faces, "
             "which lies elsewhere; "
             f"the data extend over {_extent(source)}, the mesh over {_extent(mesh)}. Give data of the mesh's own "
-            "domain (--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the wind "
-            "(uas, vas) at regular times"
+            "domain (--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the "
+            "wind (uas, vas) at regular times"
         )
     log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
     return frame.assign(

@@ -65,7 +65,6 @@ def write_forecast(
                     array[where] = fields[name].values
                 if lead and on_step:
                     on_step()
-        zarr.consolidate_metadata(str(path))
 
     write_atomically(target, write)
     return target

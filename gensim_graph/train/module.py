@@ -60,7 +60,7 @@ class TrainingModule(lightning.LightningModule):
             {"params": self.scale_model.parameters(), "lr": config.scale_learning_rate, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
-        return [optimizer], [{"scheduler": Rate(optimizer, self._rate), "interval": "step"}]
+        return [optimizer], [{"scheduler": Rate(optimizer, lambda step: self._rate(step)), "interval": "step"}]
 
     def _rate(self, step: int) -> float:
         """Linear warm-up, then a cosine down to a hundredth."""
