@@ -18,11 +18,12 @@ SMALL = OperatorConfig(width=16, blocks=2, heads=1, cell_width=16, cell_layers=1
 def graded_mesh(cells: int = 10, ratio: float = 20.0, jitter: float = 0.25, seed: int = 0) -> Mesh:
     """Quarter of an annulus with cells proportional to the radius: the spacing varies by ``ratio``, shapes do not."""
     rng = np.random.default_rng(seed)
-    step = np.pi / 2 / cells
-    u, v = (axis.ravel() for axis in np.meshgrid(np.arange(round(np.log(ratio) / step) + 1), np.arange(cells + 1)))
-    inner = (u > 0) & (u < u.max()) & (v > 0) & (v < cells)
-    plane = np.stack([u, v], axis=1) * step
-    plane[inner] += jitter * step * rng.uniform(-1, 1, (inner.sum(), 2))
+    along, across = np.log(ratio), np.pi / 2
+    rings = round(cells * along / across)
+    u, v = (axis.ravel() for axis in np.meshgrid(np.arange(rings + 1), np.arange(cells + 1)))
+    inner = (u > 0) & (u < rings) & (v > 0) & (v < cells)
+    plane = np.stack([u * along / rings, v * across / cells], axis=1)
+    plane[inner] += jitter * across / cells * rng.uniform(-1, 1, (inner.sum(), 2))
     radius = BOX / ratio * np.exp(plane[:, 0])
     nodes = radius[:, None] * np.stack([np.cos(plane[:, 1]), np.sin(plane[:, 1])], axis=1)
     return Mesh.from_faces(nodes, Delaunay(plane + 1e-6 * plane**2).simplices.astype(np.int64))

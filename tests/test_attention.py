@@ -1,6 +1,7 @@
 """Attention within the radius: the backends against the reference, and against the integral that they discretise."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -209,14 +210,18 @@ def integration_error(cells: int, quadrature: bool) -> float:
 
 
 def test_the_attention_converges_to_its_integral():
-    """Cells that vary in size by 20: with their area in the logits the softmax is a quadrature of second order."""
-    coarse, fine = integration_error(8, quadrature=True), integration_error(32, quadrature=True)
-    assert math.log(coarse / fine, 4) > 1.5
+    """Cells that vary in size by 20: with their area in the logits the softmax is a quadrature of second order.
+
+    The errors are 2.5e-2, 5.6e-3 and 1.4e-3.
+    """
+    errors = [integration_error(cells, quadrature=True) for cells in (8, 16, 32)]
+    assert min(math.log2(coarse / fine) for coarse, fine in pairwise(errors)) > 1.7
 
 
 def test_without_the_area_it_does_not_converge():
+    """The error is 0.21 at every size."""
     coarse, fine = integration_error(8, quadrature=False), integration_error(32, quadrature=False)
-    assert fine > max(0.5 * coarse, 0.1)
+    assert fine > max(0.9 * coarse, 0.1)
 
 
 def test_moments_are_the_slope_of_what_is_seen():
