@@ -1,7 +1,7 @@
 """The cyclone benchmark: an hour's training on two cores, scored on what the model has never seen.
 
     python benchmarks/cyclone.py --out bench/cyclone              # the published figures
-    python benchmarks/cyclone.py --out bench/quick --steps 330    # what the demo's short training reaches
+    python benchmarks/cyclone.py --out bench/quick --steps 800    # what the demo's short training reaches
 
 Trains the flow and its deterministic twin on the five training trajectories (16 km triangles), then forecasts
 
@@ -45,7 +45,7 @@ def main() -> None:
     study = Study(
         steps=options.steps,
         twin_steps=max(1, options.steps // 4),
-        overrides=("data.batch=4", *options.overrides),
+        overrides=(*Study.overrides, *options.overrides),
         starts=(8, 12, 16),
         members=options.members,
     )

@@ -40,9 +40,9 @@ class Study:
     """
 
     preset: str = "tiny"
-    steps: int = 330
-    twin_steps: int = 110
-    overrides: Sequence[str] = ()
+    steps: int = 800
+    twin_steps: int = 200
+    overrides: Sequence[str] = ("data.batch=4",)
     starts: Sequence[int] = (8,)
     leads: int = 4
     members: int = 8

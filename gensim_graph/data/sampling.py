@@ -29,7 +29,7 @@ class SamplingConfig:
 
     Attributes:
         batch: samples in a batch.
-        lead_hours: lead time of one forecast step, hours; a multiple of the step of the data.
+        lead_time: of one forecast step, such as ``12h``; a multiple of the step of the data.
         clusters: clusters of a subgraph, core and surroundings; 256 cells each. Fewer: less memory, less context.
         core: clusters whose loss counts, when the mesh has more than ``clusters``.
         levels: relative probability of the coarsening levels 0, 1, 2, ... of a sample.
@@ -39,7 +39,7 @@ class SamplingConfig:
     """
 
     batch: int = 8
-    lead_hours: float = 12.0
+    lead_time: str = "12h"
     clusters: int = 12
     core: int = 6
     levels: list[float] = field(default_factory=lambda: [0.8, 0.15, 0.05])

@@ -107,7 +107,8 @@ def _open(item: Source) -> tuple[str, xr.Dataset]:
     try:
         return str(path), xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
     except Exception as error:
-        raise InputError(f"{path}: cannot be read as netCDF or zarr ({error}); is it complete?") from None
+        reason = str(error).split("\n")[0].split(". ")[0]  # xarray goes on about backends that one could install
+        raise InputError(f"{path}: cannot be read as netCDF or zarr ({reason}); is it complete?") from None
 
 
 def _on_faces(name: str, raw: xr.Dataset, table: VariableTable) -> xr.Dataset:

@@ -103,7 +103,7 @@ def lead_steps(times: Array, lead_time: np.timedelta64) -> int:
     if lead <= np.timedelta64(0) or lead % steps[0] != np.timedelta64(0):
         raise InputError(
             f"lead time {_hours(lead)} is no multiple of the data's step of {_hours(steps[0])}; choose one with "
-            "data.lead_hours=..."
+            "data.lead_time=..."
         )
     count = int(lead // steps[0])
     if count >= len(times):

@@ -14,6 +14,7 @@ from typing import Any
 
 import lightning
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 from torch.utils.data import DataLoader
@@ -96,11 +97,18 @@ def plan_training(
     """
     config, table = config or compose_config(), variables or default_variables()
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
-    lead = np.timedelta64(round(config.data.lead_hours * 3600), "s")
+    lead = _lead_time(config.data.lead_time)
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
     trajectories = [Trajectories.from_dataset(store, table, lead) for store in stores]
-    statistics = statistics_of(trajectories, table, config.data.lead_hours)
+    statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
     return TrainingPlan(config, trajectories, Normaliser(table, statistics))
+
+
+def _lead_time(text: str) -> np.timedelta64:
+    try:
+        return pd.Timedelta(text).to_timedelta64()
+    except ValueError:
+        raise InputError(f"data.lead_time={text}: expected a length of time such as 12h, 90min or 1d") from None
 
 
 def train(
