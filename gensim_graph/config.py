@@ -81,7 +81,7 @@ def compose_config(preset: str = "tiny", overrides: list[str] | None = None) -> 
         with initialize(version_base="1.3", config_path=None):
             composed = compose("run", overrides=[f"operator={preset}", *(overrides or [])])
         return OmegaConf.to_object(composed)  # type: ignore[return-value]
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra says some things as ValueError
         raise InputError(_explain(error, overrides or [])) from None
 
 
