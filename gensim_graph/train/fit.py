@@ -158,7 +158,9 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
     _open_folder(folder, plan)
     checkpoint = folder / "last.ckpt"
     start = _steps_done(checkpoint)
-    module = TrainingModule(plan.operator(), config)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)  # the scale model starts from the seed too
+        module = TrainingModule(plan.operator(), config)
     callbacks: list[Any] = [Checkpoint(checkpoint, config.save_every)]
     if progress:
         callbacks.append(TrainingProgress(config.max_steps, plan.config.data.batch))

@@ -79,8 +79,9 @@ class TrainingModule(lightning.LightningModule):
         """Clip the gradient of the network alone: the scale model must not be held back by it."""
         nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
 
-    def on_train_batch_end(self, outputs: Any, batch: TrainingBatch, batch_idx: int) -> None:
-        """Move the average."""
+    def optimizer_step(self, *args: Any, **keywords: Any) -> None:
+        """Move the average with the weights: a hook after the step would come later than the checkpoint."""
+        super().optimizer_step(*args, **keywords)
         self.average.update_parameters(self.operator)
 
 
