@@ -1,0 +1,249 @@
+"""Training: resumes bit for bit, refuses folders and settings that are not its own, learns."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import jittered_box
+from examples import small_trajectory
+from safetensors.torch import load_file
+
+from gensim_graph.config import RunConfig, compose_config
+from gensim_graph.errors import InputError
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.train import plan_training, train
+from gensim_graph.train.module import TrainingModule
+
+TINY = [
+    "operator.width=16",
+    "operator.heads=1",
+    "operator.blocks=2",
+    "operator.cell_width=8",
+    "operator.embedding=8",
+    "data.batch=2",
+    "data.lead_time=3h",
+    "trainer.warmup=4",
+    "trainer.accelerator=cpu",
+]
+DATA = [small_trajectory(jittered_box(6), seed=seed) for seed in range(2)]
+
+
+class Killed(Exception):  # noqa: N818 - not an error of the program
+    """The machine goes away."""
+
+
+def run(folder: Path, steps: int = 6, every: int = 3, *more: str, seed: int = 0) -> Surrogate:
+    overrides = [*TINY, f"trainer.save_every={every}", f"trainer.seed={seed}", *more]
+    return train(data=DATA, max_steps=steps, out=folder, overrides=overrides, progress=False)
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Raise in the forward pass once ``step`` steps are done, whatever has been saved by then."""
+    forward = TrainingModule.training_step
+
+    def training_step(self, batch, batch_idx):
+        if self.trainer.global_step == step:
+            raise Killed
+        return forward(self, batch, batch_idx)
+
+    monkeypatch.setattr(TrainingModule, "training_step", training_step)
+
+
+def killed_and_resumed(folder: Path, monkeypatch: pytest.MonkeyPatch, at: int, **keywords: int) -> Surrogate:
+    with monkeypatch.context() as patch:
+        kill_at(patch, at)
+        with pytest.raises(Killed):
+            run(folder, **keywords)
+    assert not (folder / "surrogate.json").exists()
+    return run(folder, **keywords)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A run of 6 steps without interruption."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    run(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory) -> Path:
+    """A run of 6 steps that was killed after 5 and went on from its checkpoint after 3."""
+    folder = tmp_path_factory.mktemp("runs") / "resumed"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        killed_and_resumed(folder, monkeypatch, at=5)
+    return folder
+
+
+def training_state(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "last.ckpt", map_location="cpu", weights_only=False)["state_dict"]
+
+
+# Resuming
+
+
+def test_a_resumed_run_has_the_same_averaged_weights(finished, resumed):
+    whole, parts = (load_file(folder / "weights.safetensors") for folder in (finished, resumed))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_resumed_run_has_the_same_weights_and_scales(finished, resumed):
+    whole, parts = training_state(finished), training_state(resumed)
+    assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+
+
+def test_a_resumed_run_has_the_same_optimiser(finished, resumed):
+    states = [torch.load(f / "last.ckpt", weights_only=False)["optimizer_states"][0] for f in (finished, resumed)]
+    whole, parts = (state["state"] for state in states)
+    for key, values in whole.items():
+        assert all(torch.equal(values[name], parts[key][name]) for name in values)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_anew(tmp_path, monkeypatch, finished):
+    killed_and_resumed(tmp_path / "run", monkeypatch, at=2)
+    whole, parts = (load_file(folder / "weights.safetensors") for folder in (finished, tmp_path / "run"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_the_weights_move(finished):
+    untrained = plan_training(data=DATA, config=config()).operator().state_dict()
+    trained = load_file(finished / "weights.safetensors")
+    assert any(not torch.equal(untrained[name], trained[name]) for name in trained)
+
+
+def config() -> RunConfig:
+    return compose_config("tiny", TINY)
+
+
+def test_another_seed_is_another_run(tmp_path, finished):
+    run(tmp_path / "run", seed=1)
+    whole, other = (load_file(folder / "weights.safetensors") for folder in (finished, tmp_path / "run"))
+    assert not torch.equal(whole["lift.scalar.weight"], other["lift.scalar.weight"])
+
+
+def test_a_finished_run_comes_back_without_training(finished, monkeypatch):
+    kill_at(monkeypatch, 0)
+    before = (finished / "weights.safetensors").read_bytes()
+    surrogate = run(finished)
+    assert (finished / "weights.safetensors").read_bytes() == before
+    assert surrogate.information["steps"] == 6
+
+
+def test_nothing_temporary_is_left(finished):
+    assert sorted(path.name for path in finished.iterdir()) == [
+        "last.ckpt",
+        "run.json",
+        "surrogate.json",
+        "weights.safetensors",
+    ]
+
+
+def test_what_training_returns_is_what_it_saved(finished):
+    saved = Surrogate.load(finished).operator.state_dict()
+    returned = run(finished).operator.state_dict()
+    assert all(torch.equal(saved[name], returned[name]) for name in saved)
+
+
+# The average
+
+
+def test_the_average_follows_the_weights(tmp_path):
+    """Averaged by lerp with min(decay, (1 + n) / (10 + n)): with decay 0 it is the last weights."""
+    run(tmp_path / "run", 3, 6, "trainer.ema=0.0")
+    state = training_state(tmp_path / "run")
+    averaged = [name for name in state if name.startswith("average.module.")]
+    assert averaged
+    for name in averaged:
+        assert torch.equal(state[name], state[name.replace("average.module", "operator")])
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("more", ["trainer.learning_rate=1e-4", "operator.width=24", "data.batch=3"])
+def test_other_settings_in_the_same_folder(finished, more):
+    with pytest.raises(InputError, match=rf"other settings \({more.split('=')[0]}\).*--out"):
+        run(finished, 6, 3, more)
+
+
+def test_other_data_in_the_same_folder(finished):
+    other = small_trajectory(jittered_box(7))
+    with pytest.raises(InputError, match=r"other settings.*meshes"):
+        train(data=other, max_steps=6, out=finished, overrides=[*TINY, "trainer.save_every=3"], progress=False)
+
+
+def test_a_foreign_folder(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="not a training run"):
+        run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    (tmp_path / "run").write_text("precious")
+    with pytest.raises(InputError, match="not a training run"):
+        run(tmp_path / "run")
+
+
+def test_an_empty_folder_is_fine(tmp_path):
+    assert run(tmp_path, 1, 6).information["steps"] == 1
+
+
+def test_a_truncated_checkpoint(tmp_path):
+    run(tmp_path / "run", 2, 1)
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(InputError, match=r"last\.ckpt: cannot be read.*delete it"):
+        run(tmp_path / "run", 2, 1)
+
+
+def test_wrong_data_leave_nothing_behind(tmp_path):
+    with pytest.raises(InputError, match=r"no multiple of the data's step of 3 h"):
+        run(tmp_path / "run", 12, 6, "data.lead_time=4h")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("text", ["soon", "h", "12 parsecs"])
+def test_a_lead_time_that_is_none(tmp_path, text):
+    with pytest.raises(InputError, match=r"data\.lead_time=.*such as 12h"):
+        run(tmp_path / "run", 12, 6, f"data.lead_time='{text}'")
+
+
+# What is trained
+
+
+def test_data_on_another_mesh_of_the_box_are_remapped():
+    mesh = jittered_box(8, seed=5)
+    plan = plan_training(mesh, DATA, config())
+    assert [part.mesh.hash for part in plan.data] == [mesh.hash]
+
+
+def test_meshes_stay_apart_without_a_mesh_of_their_own():
+    plan = plan_training(data=[DATA[0], small_trajectory(jittered_box(8))], config=config())
+    assert [part.mesh.n_faces for part in plan.data] == [72, 128]
+
+
+def test_initial_weights_follow_from_the_seed_alone():
+    first = plan_training(data=DATA, config=config()).operator().state_dict()
+    torch.randn(7)
+    second = plan_training(data=DATA, config=config()).operator().state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.slow
+def test_200_steps_on_the_built_in_data_are_100_and_100(tmp_path, monkeypatch, cyclone_meshes):
+    """The tiny preset as users run it, killed after 130 steps."""
+
+    overrides = ["trainer.save_every=100", "trainer.accelerator=cpu"]
+
+    def fit(folder: Path) -> None:
+        train(max_steps=200, out=folder, overrides=overrides, progress=False)
+
+    fit(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        kill_at(patch, 130)
+        with pytest.raises(Killed):
+            fit(tmp_path / "parts")
+    fit(tmp_path / "parts")
+    whole, parts = training_state(tmp_path / "whole"), training_state(tmp_path / "parts")
+    assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
