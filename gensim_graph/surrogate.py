@@ -29,6 +29,8 @@ from gensim_graph.writing import write_atomically
 FORMAT_VERSION = 1
 """Version of the folder; a surrogate of another version is refused with a word on what to do."""
 
+_PARTS = ("operator", "variables", "statistics", "sampler", "deterministic", "information")
+
 
 @dataclass
 class Surrogate:
@@ -101,10 +103,16 @@ class Surrogate:
             Dataset (member, face) with coordinates lead_time and valid_time, from lead 0 (the initial state) on.
 
         Raises:
-            InputError: a state variable missing, several times, or forcing that does not cover the forecast.
+            InputError: a state variable missing, several times, or forcing that does not cover the forecast or is on
+                another mesh.
         """
         mesh = mesh or mesh_from_dataset(initial)
         self._check_initial(initial)
+        if forcing.sizes.get("face") != mesh.n_faces:
+            raise InputError(
+                f"forcing: on {forcing.sizes.get('face', 'no')} faces, the initial state on {mesh.n_faces}; open both "
+                "with open_store(..., mesh=mesh) to have them on one mesh"
+            )
         table = self.normaliser.table
         start = np.atleast_1d(initial["time"].values)[0]
         drivers = [self._forcing_at(forcing, start + index * self.lead_time) for index in range(steps + 1)]
@@ -254,6 +262,9 @@ def _read_description(path: FilePath) -> dict:
             f"{path}: format version {version}, this installation reads {FORMAT_VERSION}; "
             "install the version of gensim-graph that wrote it, or train again"
         )
+    missing = [key for key in _PARTS if key not in description]
+    if missing:
+        raise InputError(f"{path}: incomplete, {', '.join(missing)} missing; train again")
     return description
 
 
