@@ -11,7 +11,7 @@ from gensim_graph.writing import write_atomically
 
 
 class Checkpoint(Callback):
-    """Save the whole state of the training every so many steps, when it ends and when it is interrupted.
+    """Save the whole state of the training every so many steps and when it ends.
 
     Args:
         path: the file; it is replaced in one go.
