@@ -1,5 +1,6 @@
 """Stream a forecast to zarr: one lead time in memory at a time, CF/UGRID metadata, whole or not there at all."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
@@ -65,9 +66,17 @@ def write_forecast(
                     array[where] = fields[name].values
                 if lead and on_step:
                     on_step()
+        _consolidate(path)
 
     write_atomically(target, write)
     return target
+
+
+def _consolidate(path: FilePath) -> None:
+    """One file of metadata: xarray opens the store at once. zarr warns that version 3 has no standard for it yet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(str(path))
 
 
 def check_place(target: FilePath) -> None:
