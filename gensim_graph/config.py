@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gensim_graph.data import SamplingConfig
-from gensim_graph.errors import InputError
+from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_values
 from gensim_graph.flow import SamplerConfig
 from gensim_graph.nn import PRESETS, OperatorConfig
 
@@ -35,7 +35,11 @@ class TrainerConfig:
         seed: of weights, samples and noise.
         deterministic: train the deterministic twin instead of the flow.
         save_every: steps between checkpoints.
-        accelerator, devices, precision: of Lightning.
+        accelerator, precision: of Lightning.
+        devices: 1; several are not supported yet.
+
+    Raises:
+        InputError: a value that makes no sense.
     """
 
     max_steps: int = 2000
@@ -51,6 +55,22 @@ class TrainerConfig:
     accelerator: str = "auto"
     devices: int = 1
     precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        rules: dict[str, Rule] = {
+            "max_steps": at_least(1),
+            "learning_rate": POSITIVE,
+            "scale_learning_rate": POSITIVE,
+            "warmup": at_least(0),
+            "weight_decay": at_least(0),
+            "clip": POSITIVE,
+            "ema": (lambda came: 0 <= came <= 1, "a number from 0 to 1"),
+            "seed": at_least(0),
+            "save_every": at_least(1),
+            "devices": (lambda came: came == 1, "1, as training on several devices is not supported yet"),
+        }
+        check_values(self, "trainer", rules)
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,7 @@ def compose_config(preset: str = "tiny", overrides: list[str] | None = None) -> 
     """Configuration of a preset with Hydra overrides.
 
     Raises:
-        InputError: unknown preset or key, or a value of the wrong type; the message names it.
+        InputError: unknown preset or key, a value of the wrong type or one that makes no sense; the message names it.
     """
     if preset not in PRESETS:
         raise InputError(f"preset '{preset}': expected one of {', '.join(PRESETS)}")
@@ -81,6 +101,8 @@ def compose_config(preset: str = "tiny", overrides: list[str] | None = None) -> 
         with initialize(version_base="1.3", config_path=None):
             composed = compose("run", overrides=[f"operator={preset}", *(overrides or [])])
         return OmegaConf.to_object(composed)  # type: ignore[return-value]
+    except InputError:  # of the groups themselves, clear as it is
+        raise
     except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra says some things as ValueError
         raise InputError(_explain(error, overrides or [])) from None
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from gensim_graph.config import RunConfig, compose_config
@@ -76,3 +77,50 @@ def test_an_override_that_is_none(override):
 def test_an_unknown_preset():
     with pytest.raises(InputError, match=r"preset 'huge': expected one of tiny, small, base"):
         compose_config("huge")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "data.batch=0",
+        "data.levels=[]",
+        "data.levels=[0.0,0.0]",
+        "data.levels=[1.0,-0.5]",
+        "data.partitions=0",
+        "data.core=0",
+        "data.clusters=1",
+        "data.lead_time=0h",
+        "data.lead_time=soon",
+        "trainer.max_steps=0",
+        "trainer.save_every=0",
+        "trainer.seed=-1",
+        "trainer.learning_rate=0",
+        "trainer.learning_rate=nan",
+        "trainer.scale_learning_rate=inf",
+        "trainer.warmup=-1",
+        "trainer.ema=1.5",
+        "trainer.devices=2",
+        "operator.heads=0",
+        "operator.blocks=0",
+        "operator.cell_layers=0",
+        "operator.width=20",
+        "operator.cell_width=0",
+        "operator.embedding=7",
+        "operator.backend=magic",
+        "sampler.method=rk4",
+        "sampler.steps=0",
+        "sampler.scale=-1",
+    ],
+)
+def test_a_value_that_makes_no_sense(override):
+    """The message names key, what is expected and what came, and nothing of Hydra."""
+    key, value = override.split("=")
+    with pytest.raises(InputError, match=rf"^{key}: expected .*; came ") as error:
+        compose_config("tiny", [override])
+    assert value.strip("[]").split(",")[0] in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["90min", "1d", "12h"])
+def test_lead_times(text):
+    hours = {"90min": 1.5, "1d": 24, "12h": 12}[text]
+    assert compose_config("tiny", [f"data.lead_time={text}"]).data.lead / np.timedelta64(1, "h") == hours

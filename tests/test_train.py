@@ -1,5 +1,9 @@
 """Training: resumes bit for bit, refuses folders and settings that are not its own, learns."""
 
+import json
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from gensim_graph.config import RunConfig, compose_config
 from gensim_graph.errors import InputError
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import plan_training, train
-from gensim_graph.train.module import TrainingModule
+from gensim_graph.train.module import TrainingModule, linear_maps
 
 TINY = [
     "operator.width=16",
@@ -205,7 +209,7 @@ def test_wrong_data_leave_nothing_behind(tmp_path):
 
 @pytest.mark.parametrize("text", ["soon", "h", "12 parsecs"])
 def test_a_lead_time_that_is_none(tmp_path, text):
-    with pytest.raises(InputError, match=r"data\.lead_time=.*such as 12h"):
+    with pytest.raises(InputError, match=r"data\.lead_time: expected .*such as 12h"):
         run(tmp_path / "run", 12, 6, f"data.lead_time='{text}'")
 
 
@@ -247,3 +251,158 @@ def test_200_steps_on_the_built_in_data_are_100_and_100(tmp_path, monkeypatch, c
     fit(tmp_path / "parts")
     whole, parts = training_state(tmp_path / "whole"), training_state(tmp_path / "parts")
     assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+
+
+# What goes wrong on the way
+
+
+def lose_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """A loss that is not a number once ``step`` steps are done."""
+    nll = TrainingModule._nll
+
+    def broken(self, batch, predicted):
+        return nll(self, batch, predicted) * (torch.nan if self.global_step == step else 1.0)
+
+    monkeypatch.setattr(TrainingModule, "_nll", broken)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path, monkeypatch):
+    lose_at(monkeypatch, 4)
+    with pytest.raises(InputError, match=r"step 5: the loss is nan .*lower trainer\.learning_rate than 0\.002"):
+        run(tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["last.ckpt", "run.json"]
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=False)["global_step"] == 3
+    assert all(values.isfinite().all() for values in training_state(tmp_path / "run").values())
+
+
+def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(tmp_path, monkeypatch):
+    nll = TrainingModule._nll
+    monkeypatch.setattr(TrainingModule, "_nll", lambda *args: nll(*args) + (0 * args[2]).abs().sqrt().sum())
+    with pytest.raises(InputError, match="step 1: the gradient is nan"):
+        run(tmp_path / "run")
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+def test_an_interrupted_run_saves_its_step_and_goes_on_bit_for_bit(tmp_path, monkeypatch, caplog, finished):
+    """Ctrl-C in the middle of the fifth step; the next checkpoint was due after the sixth."""
+    forward = TrainingModule.training_step
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupted(self, batch, batch_idx):
+        if self.global_step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return forward(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "training_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "run")
+    assert "stopped after 5 steps; the same command goes on" in caplog.text
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not (tmp_path / "run" / "surrogate.json").exists()
+    kill_at(monkeypatch, 4)  # done before
+    run(tmp_path / "run")
+    for whole, parts in [
+        (training_state(finished), training_state(tmp_path / "run")),
+        tuple(load_file(folder / "weights.safetensors") for folder in (finished, tmp_path / "run")),
+    ]:
+        assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path, monkeypatch):
+    def interrupted(self, batch, batch_idx):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("went on")
+
+    monkeypatch.setattr(TrainingModule, "training_step", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run")
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+# Folders
+
+
+@pytest.mark.parametrize("more", ["trainer.accelerator=abacus", "trainer.precision=7-bit"])
+def test_an_accelerator_or_precision_that_is_none(tmp_path, more):
+    with pytest.raises(InputError, match=more.replace("=", "=.*")):
+        run(tmp_path / "run", 6, 3, more)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_failed_start_does_not_block_a_folder(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        kill_at(patch, 0)
+        with pytest.raises(Killed):
+            run(tmp_path / "run", 2)
+    assert run(tmp_path / "run", 1).information["steps"] == 1
+
+
+def damaged(finished: Path, folder: Path, name: str, content: str) -> Path:
+    """Copy of a run with other content in a file."""
+    shutil.copytree(finished, folder)
+    (folder / name).write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize("content", ["", '{"config": {"oper', "[]", "{}"])
+def test_a_truncated_description_of_the_run(tmp_path, finished, content):
+    with pytest.raises(InputError, match=r"run\.json: cannot be read.*--out"):
+        run(damaged(finished, tmp_path / "run", "run.json", content))
+
+
+def test_a_run_of_another_format(tmp_path, finished):
+    described = json.loads((finished / "run.json").read_text()) | {"format_version": 2}
+    with pytest.raises(InputError, match=r"run\.json: expected format_version 1, came 2"):
+        run(damaged(finished, tmp_path / "run", "run.json", json.dumps(described)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"state_dict": {}}, "the weights"),
+        ({"global_step": 7}, "a global_step from 1 to 6, came 7"),
+        ({"global_step": "three"}, "a global_step .* came 'three'"),
+        ({"global_step": None}, "a global_step"),
+        ({"global_step": -1}, "a global_step"),
+    ],
+)
+def test_a_checkpoint_that_lacks_something(tmp_path, finished, change, message):
+    shutil.copytree(finished, tmp_path / "run")
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    torch.save(torch.load(checkpoint, weights_only=False) | change, checkpoint)
+    with pytest.raises(InputError, match=rf"last\.ckpt: lacks {message}.*delete it"):
+        run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("key", ["state_dict", "global_step", "optimizer_states", "loops"])
+def test_a_checkpoint_without_one_of_its_parts(tmp_path, finished, key):
+    shutil.copytree(finished, tmp_path / "run")
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    state = torch.load(checkpoint, weights_only=False)
+    del state[key]
+    torch.save(state, checkpoint)
+    with pytest.raises(InputError, match=rf"last\.ckpt: .*{key}.*delete it"):
+        run(tmp_path / "run")
+
+
+def test_a_folder_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(InputError, match="is a file, not a folder"):
+        run(tmp_path / "file" / "deep" / "run")
+
+
+# Decay
+
+
+def test_only_linear_maps_decay():
+    """Scales, biases and logits are not pulled towards zero."""
+    operator = plan_training(data=DATA, config=config()).operator()
+    names = {id(weight): name for name, weight in operator.named_parameters()}
+    decayed = {names[id(weight)] for weight in linear_maps(operator)}
+    assert "blocks.0.attention.project.tensor" in decayed
+    assert not [name for name in decayed if name.endswith(("scale", "bias", "logit", "from_length"))]
+    assert not [name for name in set(names.values()) - decayed if name.endswith(("weight", ".vector", ".tensor"))]

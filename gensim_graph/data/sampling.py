@@ -4,11 +4,14 @@ Everything random about a sample follows from (seed, number of the sample), so t
 bit for bit. A batch is a disjoint union of subgraphs of any meshes and coarsening levels.
 """
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy import sparse
 from torch.utils.data import Dataset
@@ -16,11 +19,15 @@ from torch.utils.data import Dataset
 from gensim_graph.data.augment import turn_graph
 from gensim_graph.data.normalise import Normaliser
 from gensim_graph.data.trajectories import Trajectories
+from gensim_graph.errors import Rule, at_least, check_values
 from gensim_graph.flow import noised_sample
 from gensim_graph.graph import MeshGraph, batch_graphs, coarse_cells, extract_subgraph, graph_of_cells
 from gensim_graph.nn import rotate_vectors
 from gensim_graph.typing import Array, Bool, Float, Tensor
 from gensim_graph.variables import vector_pairs
+
+GRAPHS = 64
+"""Prepared graphs that are kept: of meshes, levels and partitions."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +38,57 @@ class SamplingConfig:
         batch: samples in a batch.
         lead_time: of one forecast step, such as ``12h``; a multiple of the step of the data.
         clusters: clusters of a subgraph, core and surroundings; 256 cells each. Fewer: less memory, less context.
-        core: clusters whose loss counts, when the mesh has more than ``clusters``.
+        core: clusters whose loss counts, when the mesh has more than ``clusters``. More: more cells learned from a
+            sample, of which those at the rim of the core lack more of their halo.
         levels: relative probability of the coarsening levels 0, 1, 2, ... of a sample.
         partitions: number of random k-d axes over which the grouping of cells is varied; 1 for none.
         rotate: turn frame and vectors by a random angle; the operator does not need it, other networks do.
         mirror: reflect frame and vectors; wrong on one hemisphere, where Coriolis turns one way only.
+
+    Raises:
+        InputError: a value that makes no sense.
     """
 
     batch: int = 8
     lead_time: str = "12h"
     clusters: int = 12
-    core: int = 6
+    core: int = 2
     levels: list[float] = field(default_factory=lambda: [0.8, 0.15, 0.05])
     partitions: int = 8
     rotate: bool = False
     mirror: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        rules: dict[str, Rule] = {
+            "batch": at_least(1),
+            "lead_time": (_is_length, "a positive length of time such as 12h, 90min or 1d"),
+            "core": at_least(1),
+            "clusters": at_least(self.core),
+            "levels": (_are_shares, "numbers of 0 or more, one of them above 0"),
+            "partitions": at_least(1),
+        }
+        check_values(self, "data", rules)
+
+    @property
+    def lead(self) -> np.timedelta64:
+        """The lead time."""
+        return _length(self.lead_time).to_timedelta64()
+
+
+def _length(text: str) -> pd.Timedelta:
+    return pd.Timedelta(re.sub(r"(\d\s*)d$", r"\1D", text))  # pandas is about to forget the small d
+
+
+def _is_length(text: str) -> bool:
+    try:
+        return bool(_length(text) > pd.Timedelta(0))
+    except ValueError:
+        return False
+
+
+def _are_shares(levels: list[float]) -> bool:
+    return all(isfinite(level) and level >= 0 for level in levels) and sum(levels) > 0
 
 
 class Item(NamedTuple):
@@ -99,7 +142,8 @@ class TrainingSamples(Dataset[Item]):
         self.seed, self.count, self.deterministic = seed, count, deterministic
         pairs = np.array([part.n_pairs for part in data], dtype=float)
         self._share = pairs / pairs.sum()
-        self._prepared = lru_cache(maxsize=None)(self._prepare)
+        self._meshes = {part.mesh.hash: part.mesh for part in data}
+        self._prepared = lru_cache(maxsize=GRAPHS)(self._prepare)
 
     def __len__(self) -> int:
         return self.count
@@ -109,8 +153,8 @@ class TrainingSamples(Dataset[Item]):
         which = int(rng.choice(len(self.data), p=self._share))
         part = self.data[which]
         level = self._draw_level(rng, part)
-        graph, restriction = self._prepared(which, level, int(rng.integers(self.config.partitions)))
-        start = int(rng.integers(graph.n_clusters))
+        graph, restriction = self._prepared(part.mesh.hash, level, int(rng.integers(self.config.partitions)))
+        start = int(rng.integers(max(1, graph.n_clusters - self.config.core + 1)))
         subgraph = extract_subgraph(graph, start, self.config.core, self.config.clusters)
         run, time = int(rng.integers(len(part.state))), int(rng.integers(part.state.shape[1] - part.lead_steps))
         fields = [restriction @ values for values in _fields(part, run, time)]
@@ -126,9 +170,9 @@ class TrainingSamples(Dataset[Item]):
         share[0] = max(share[0], 1e-9)
         return int(rng.choice(len(share), p=share / share.sum()))
 
-    def _prepare(self, which: int, level: int, partition: int) -> tuple[MeshGraph, sparse.csr_array]:
+    def _prepare(self, mesh: str, level: int, partition: int) -> tuple[MeshGraph, sparse.csr_array]:
         angle = np.random.default_rng([self.seed, 1, partition]).uniform(0, np.pi) if partition else 0.0
-        cells, restriction = coarse_cells(self.data[which].mesh, level, angle)
+        cells, restriction = coarse_cells(self._meshes[mesh], level, angle)
         return graph_of_cells(cells, angle=angle), restriction
 
     def _item(

@@ -8,8 +8,9 @@ clipped point itself: 2 n - 1 evaluations for n Heun steps.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isfinite
 
-from gensim_graph.errors import InputError
+from gensim_graph.errors import Rule, at_least, check_values
 from gensim_graph.flow.censoring import Bounds
 from gensim_graph.flow.schedule import sigmoid_schedule
 from gensim_graph.typing import Float, Tensor
@@ -26,12 +27,25 @@ class SamplerConfig:
         steps: number of steps; fewer is faster and rougher.
         method: ``euler`` (order 1, one evaluation a step), ``midpoint`` or ``heun`` (order 2, two evaluations).
         scale, shift: of :func:`~gensim_graph.flow.schedule.sigmoid_schedule`.
+
+    Raises:
+        InputError: a value that makes no sense.
     """
 
     steps: int = 20
     method: str = "heun"
     scale: float = 3.0
     shift: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        rules: dict[str, Rule] = {
+            "steps": at_least(1),
+            "method": (lambda came: came in STEPS, f"one of {', '.join(STEPS)}"),
+            "scale": at_least(0),
+            "shift": (isfinite, "a finite number"),
+        }
+        check_values(self, "sampler", rules)
 
 
 def sample(
@@ -52,8 +66,6 @@ def sample(
         z at flow time 1, within the bounds.
     """
     config = config or SamplerConfig()
-    if config.method not in STEPS:
-        raise InputError(f"sampler method '{config.method}': expected one of {', '.join(STEPS)}")
     step = STEPS[config.method]
     knots = sigmoid_schedule(config.steps, config.scale, config.shift).tolist()
     bounded = velocity if bounds is None else _within(velocity, bounds)

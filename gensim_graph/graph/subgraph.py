@@ -1,7 +1,7 @@
 """Subgraphs: a run of clusters with the clusters around it, small enough to train on.
 
 Memory does not depend on the mesh then. The loss counts on the core, the run itself; the clusters around it give
-it its halo. This is the domain decomposition of GenSIM on a graph.
+it nearly all of its halo. This is the domain decomposition of GenSIM on a graph.
 """
 
 from dataclasses import dataclass
@@ -29,14 +29,21 @@ class Subgraph:
 
 
 def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> Subgraph:
-    """Cut out the ``core`` consecutive clusters from ``start`` (cyclic) and the nearest others, ``clusters`` in all.
+    """Cut out ``core`` consecutive clusters and those that hold most of their keys, ``clusters`` in all.
 
-    A graph of no more than ``clusters`` clusters comes back whole, all of it core.
+    Keys of the core in clusters that are left out are not attended to: the smaller the core against ``clusters``, the
+    fewer they are.
+
+    Args:
+        graph: the whole; one of no more than ``clusters`` clusters comes back whole, all of it core.
+        start: first cluster of the core; a later one than ``graph.n_clusters - core`` is taken for that.
+        core: clusters in the core.
+        clusters: clusters in all.
     """
     if graph.n_clusters <= clusters:
         cells = torch.arange(graph.n_cells)
         return Subgraph(graph, cells, torch.ones(graph.n_cells, dtype=torch.bool))
-    chosen, in_core = _nearest_clusters(graph, start, core, clusters)
+    chosen, in_core = _surrounded(graph, start, core, clusters)
     cluster_slots = graph.query_pos.shape[1] * TOKEN_CELLS
     rank = torch.full((graph.n_clusters,), -1, dtype=torch.long)
     rank[chosen] = torch.arange(len(chosen))
@@ -46,16 +53,21 @@ def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> 
     return Subgraph(part, cells, in_core[rank[cluster_of_cell[cells]]])
 
 
-def _nearest_clusters(
+def _surrounded(
     graph: MeshGraph, start: int, core: int, clusters: int
 ) -> tuple[Int[Tensor, " cluster"], Bool[Tensor, " cluster"]]:
+    """The run and the clusters that hold most of its keys; equals by the distance of their centroids from the run."""
     tokens = graph.query_pos.shape[1]
     weight = graph.token_area.reshape(-1, tokens, 1)
     centre = (graph.token_pos.reshape(-1, tokens, 2) * weight).sum(1) / weight.sum(1)
-    run = (start + torch.arange(core)) % graph.n_clusters
-    distance = torch.cdist(centre, centre[run]).amin(dim=1)
-    distance[run] = -1.0
-    chosen = distance.argsort(stable=True)[:clusters].sort().values
+    first = min(start, graph.n_clusters - core)
+    run = torch.arange(first, first + core)
+    keys = graph.halo[run][graph.halo_valid[run]] // tokens
+    count = torch.bincount(keys, minlength=graph.n_clusters)
+    count[run] = graph.halo.numel() + 1  # the run comes first
+    by_distance = torch.cdist(centre, centre[run]).amin(dim=1).argsort(stable=True)
+    by_count = count[by_distance].argsort(descending=True, stable=True)
+    chosen = by_distance[by_count][:clusters].sort().values
     return chosen, torch.isin(chosen, run)
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from gensim_graph.errors import InputError
+from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_values
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.backends import plan_attention
+from gensim_graph.nn.backends import BACKENDS, plan_attention
 from gensim_graph.nn.block import Block, LongSkip
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.embedding import REFERENCE_LENGTH, FlowTimeEmbedding
@@ -36,6 +36,9 @@ class OperatorConfig:
         embedding: features of the flow time.
         expansion: hidden over outer width of the gated networks.
         backend: attention backend.
+
+    Raises:
+        InputError: a value that makes no sense.
     """
 
     width: int = 512
@@ -46,6 +49,21 @@ class OperatorConfig:
     embedding: int = 256
     expansion: float = 2.0
     backend: str = "clusters"
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        width: Rule = (lambda came: came >= 8 and came % 8 == 0, "a positive multiple of 8")
+        rules: dict[str, Rule] = {
+            "width": width,
+            "blocks": at_least(1),
+            "heads": at_least(1),
+            "cell_width": width,
+            "cell_layers": at_least(1),
+            "embedding": (lambda came: came >= 2 and came % 2 == 0, "a positive even number"),
+            "expansion": POSITIVE,
+            "backend": (lambda came: came in BACKENDS, f"one of {', '.join(BACKENDS)}"),
+        }
+        check_values(self, "operator", rules)
 
 
 PRESETS: dict[str, OperatorConfig] = {

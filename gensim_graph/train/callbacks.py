@@ -1,6 +1,9 @@
-"""Callbacks: checkpoints that are whole, and a progress bar that says loss, rate and time left."""
+"""Callbacks: checkpoints that are whole, a stop on Ctrl-C, and a progress bar with loss, rate and time left."""
 
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import lightning
@@ -11,7 +14,7 @@ from gensim_graph.writing import write_atomically
 
 
 class Checkpoint(Callback):
-    """Save the whole state of the training every so many steps and when it ends.
+    """Save the whole state of the training every so many steps, when it ends and when it is told to stop.
 
     Args:
         path: the file; it is replaced in one go.
@@ -24,7 +27,7 @@ class Checkpoint(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
         """Save when it is time."""
-        if trainer.global_step % self.every == 0:
+        if trainer.global_step % self.every == 0 or trainer.should_stop:
             self._save(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -35,6 +38,44 @@ class Checkpoint(Callback):
         if trainer.global_step != self._saved:
             self._saved = trainer.global_step
             write_atomically(self.path, lambda path: trainer.save_checkpoint(path))
+
+
+class StopOnInterrupt(Callback):
+    """Let Ctrl-C stop the training at the end of the step, so that what is saved is a whole step.
+
+    A second Ctrl-C stops at once. Stands before :class:`Checkpoint` among the callbacks.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._previous: Any = None
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Take over the signal, which only the main thread can."""
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._stop)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
+        """Stop after this step."""
+        trainer.should_stop = trainer.should_stop or self.stopped
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Give the signal back."""
+        self._give_back()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any) -> None:
+        """Give the signal back."""
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+            self._previous = None
 
 
 class TrainingProgress(Callback):

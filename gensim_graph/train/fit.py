@@ -14,12 +14,12 @@ from typing import Any
 
 import lightning
 import numpy as np
-import pandas as pd
 import torch
 import xarray as xr
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader
 
-from gensim_graph.config import RunConfig, compose_config
+from gensim_graph.config import RunConfig, TrainerConfig, compose_config
 from gensim_graph.data import (
     Normaliser,
     SamplingConfig,
@@ -35,13 +35,16 @@ from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import VelocityOperator
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train.callbacks import Checkpoint, TrainingProgress
+from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
 from gensim_graph.train.module import TrainingModule
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable, default_variables
 from gensim_graph.writing import write_atomically
 
 log = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+"""Of ``run.json``."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class TrainingPlan:
     def identity(self) -> dict[str, Any]:
         """What makes two runs the same: configuration, meshes, data, variables."""
         return {
+            "format_version": FORMAT_VERSION,
             "config": json.loads(json.dumps(self.config.to_dict())),
             "meshes": [part.mesh.hash for part in self.data],
             "pairs": [part.n_pairs for part in self.data],
@@ -97,18 +101,11 @@ def plan_training(
     """
     config, table = config or compose_config(), variables or default_variables()
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
-    lead = _lead_time(config.data.lead_time)
+    lead = config.data.lead
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
     trajectories = [Trajectories.from_dataset(store, table, lead) for store in stores]
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
     return TrainingPlan(config, trajectories, Normaliser(table, statistics))
-
-
-def _lead_time(text: str) -> np.timedelta64:
-    try:
-        return pd.Timedelta(text).to_timedelta64()
-    except ValueError:
-        raise InputError(f"data.lead_time={text}: expected a length of time such as 12h, 90min or 1d") from None
 
 
 def train(
@@ -147,26 +144,58 @@ def train(
 
 
 def check_folder(folder: FilePath) -> None:
-    """Refuse a folder that is neither empty nor a run of ours."""
+    """Refuse a folder that is neither empty nor a run of ours, or that cannot be."""
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "run.json").exists()):
         raise InputError(f"{folder}: exists and is not a training run; choose another folder with --out")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise InputError(f"{folder}: {above} is a file, not a folder; choose another folder with --out")
 
 
 def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogate:
-    """Carry out a plan in a folder."""
-    config = plan.config.trainer
-    _open_folder(folder, plan)
-    checkpoint = folder / "last.ckpt"
-    start = _steps_done(checkpoint)
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)  # the scale model starts from the seed too
-        module = TrainingModule(plan.operator(), config)
-    callbacks: list[Any] = [Checkpoint(checkpoint, config.save_every)]
+    """Carry out a plan in a folder.
+
+    Raises:
+        InputError: the folder holds another run, or the loss is not finite; the last checkpoint stays.
+        KeyboardInterrupt: Ctrl-C, once the step is done and saved.
+    """
+    config, checkpoint = plan.config.trainer, folder / "last.ckpt"
+    interrupt = StopOnInterrupt()
+    callbacks: list[Any] = [interrupt, Checkpoint(checkpoint, config.save_every)]
     if progress:
         callbacks.append(TrainingProgress(config.max_steps, plan.config.data.batch))
     with warnings.catch_warnings(), _quiet():
         warnings.filterwarnings("ignore", module="lightning.*")
-        trainer = lightning.Trainer(
+        trainer = _trainer(config, folder, callbacks)
+        _open_folder(folder, plan)
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)  # the scale model starts from the seed too
+            module = TrainingModule(plan.operator(), config)
+        start = _steps_done(checkpoint, module, config.max_steps)
+        if start < config.max_steps:
+            loader = _loader(_samples(plan), plan.config.data, start, trainer)
+            _run(trainer, module, loader, checkpoint if start else None)
+        else:
+            log.warning("%s: already trained for %d steps", folder, start)
+            module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"])
+    if interrupt.stopped and trainer.global_step < config.max_steps:
+        log.warning("%s: stopped after %d steps; the same command goes on from there", folder, trainer.global_step)
+        raise KeyboardInterrupt
+    return _finish(plan, module, folder)
+
+
+def _run(trainer: lightning.Trainer, module: TrainingModule, loader: DataLoader, resume: FilePath | None) -> None:
+    try:
+        trainer.fit(module, loader, ckpt_path=resume, weights_only=False)
+    except SystemExit as error:  # what Lightning makes of an interruption
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
+
+
+def _trainer(config: TrainerConfig, folder: FilePath, callbacks: list[Any]) -> lightning.Trainer:
+    try:
+        return lightning.Trainer(
             accelerator=config.accelerator,
             devices=config.devices,
             precision=config.precision,  # type: ignore[arg-type]
@@ -179,31 +208,45 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-        if start < config.max_steps:
-            samples = _samples(plan)
-            loader = _loader(samples, plan.config.data, start, trainer)
-            resume = checkpoint if start else None
-            trainer.fit(module, loader, ckpt_path=resume, weights_only=False)
-        else:
-            log.warning("%s: already trained for %d steps", folder, start)
-            module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"])
-    return _finish(plan, module, folder)
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
+        raise InputError(
+            f"trainer.accelerator={config.accelerator}, trainer.precision={config.precision}: {error}"
+        ) from None
 
 
 def _open_folder(folder: FilePath, plan: TrainingPlan) -> None:
+    """Begin a run, or make sure that what it goes on with is the same; a start that came to nothing is forgotten."""
     check_folder(folder)
     identity, path = plan.identity(), folder / "run.json"
-    if path.exists():
-        previous = json.loads(path.read_text())
-        changed = _differences(previous, identity)
+    if (folder / "last.ckpt").exists() or (folder / "surrogate.json").exists():
+        changed = _differences(_previous_run(path), identity)
         if changed:
             raise InputError(
                 f"{folder}: holds a run with other settings ({', '.join(changed)}); choose another folder with "
                 "--out, or give the settings it was started with to resume it"
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda part: part.write_text(json.dumps(identity, indent=1)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda part: part.write_text(json.dumps(identity, indent=1)))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error}); choose another folder with --out") from None
+
+
+def _previous_run(path: FilePath) -> dict[str, Any]:
+    try:
+        previous = json.loads(path.read_text())
+        version = previous["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error!r}), so the run cannot be resumed; choose another folder with --out"
+        ) from None
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: expected format_version {FORMAT_VERSION}, came {version}; resume it with the version of "
+            "gensim_graph that began it, or choose another folder with --out"
+        )
+    return previous
 
 
 def _differences(old: Any, new: Any, name: str = "") -> list[str]:
@@ -213,13 +256,23 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
     return [] if old == new else [name.removeprefix("config.")]
 
 
-def _steps_done(checkpoint: FilePath) -> int:
+def _steps_done(checkpoint: FilePath, module: TrainingModule, max_steps: int) -> int:
+    """Steps in the checkpoint of this module, 0 without one."""
     if not checkpoint.exists():
         return 0
     try:
-        return int(torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)["global_step"])
+        state = torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)
+        steps, weights = state["global_step"], {name: value.shape for name, value in state["state_dict"].items()}
+        missing = {"optimizer_states", "lr_schedulers", "loops"} - state.keys()
     except Exception as error:
-        raise InputError(f"{checkpoint}: cannot be read ({error}); delete it to start the run anew") from None
+        raise InputError(f"{checkpoint}: cannot be read ({error!r}); delete it to start the run anew") from None
+    if not isinstance(steps, int) or not 1 <= steps <= max_steps:
+        missing.add(f"a global_step from 1 to {max_steps}, came {steps!r}")
+    if weights != {name: value.shape for name, value in module.state_dict().items()}:
+        missing.add("the weights of this operator")
+    if missing:
+        raise InputError(f"{checkpoint}: lacks {'; '.join(sorted(missing))}; delete it to start the run anew")
+    return steps
 
 
 def _samples(plan: TrainingPlan) -> TrainingSamples:

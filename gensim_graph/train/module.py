@@ -10,10 +10,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from gensim_graph.config import TrainerConfig
 from gensim_graph.data import TrainingBatch
+from gensim_graph.errors import InputError
 from gensim_graph.flow import ScaleModel, censored_nll
 from gensim_graph.nn import Channels, VelocityOperator
 from gensim_graph.nn.embedding import log_length
 from gensim_graph.nn.kernel import face_graph
+from gensim_graph.nn.spin import SpinLinear
 from gensim_graph.typing import Tensor
 
 Rate = torch.optim.lr_scheduler.LambdaLR
@@ -34,12 +36,26 @@ class TrainingModule(lightning.LightningModule):
         self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema))
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
-        """Mean loss over the cells of the cores and the variables that the data have."""
+        """Mean loss over the cells of the cores and the variables that the data have.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
         predicted = self.operator(batch.noised, batch.conditions, batch.flow_time, batch.graph)
         loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)
         mean = (loss * batch.weight).sum() / batch.weight.sum()
+        self._check_finite("loss", mean)
         self.log("loss", mean, prog_bar=True, batch_size=len(batch.flow_time[0]))
         return mean
+
+    def _check_finite(self, what: str, value: Tensor) -> None:
+        if not torch.isfinite(value):
+            rate = self.optimizers(use_pl_optimizer=False).param_groups[0]["lr"]  # type: ignore[union-attr]
+            raise InputError(
+                f"training stopped at step {self.global_step + 1}: the {what} is {float(value.detach())} "
+                f"(learning rate {rate:.3g}). Look for extreme values in the data, or start another run with a lower "
+                f"trainer.learning_rate than {self.config.learning_rate:g}"
+            )
 
     def _squared_error(self, batch: TrainingBatch, predicted: Tensor) -> Tensor:
         return (batch.velocity - predicted).square()
@@ -50,13 +66,14 @@ class TrainingModule(lightning.LightningModule):
         return censored_nll(batch.velocity, predicted, log_scale, batch.at_lower, batch.at_upper)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the scale model has its rate to itself and is not decayed."""
+        """AdamW; linear maps are decayed, scales and biases are not; the scale model has its rate to itself."""
         config = self.config
-        matrices = [p for p in self.operator.parameters() if p.ndim > 1]
-        vectors = [p for p in self.operator.parameters() if p.ndim <= 1]
+        maps = linear_maps(self.operator)
+        kept = {id(weight) for weight in maps}
+        others = [weight for weight in self.operator.parameters() if id(weight) not in kept]
         groups = [
-            {"params": matrices, "lr": config.learning_rate, "weight_decay": config.weight_decay},
-            {"params": vectors, "lr": config.learning_rate, "weight_decay": 0.0},
+            {"params": maps, "lr": config.learning_rate, "weight_decay": config.weight_decay},
+            {"params": others, "lr": config.learning_rate, "weight_decay": 0.0},
             {"params": self.scale_model.parameters(), "lr": config.scale_learning_rate, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
@@ -76,13 +93,30 @@ class TrainingModule(lightning.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the gradient of the network alone: the scale model must not be held back by it."""
-        nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
+        """Clip the gradient of the network alone: the scale model must not be held back by it.
+
+        Raises:
+            InputError: the gradient is not finite. With ``16-mixed`` such steps are passed over instead.
+        """
+        norm = nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
+        if self.trainer.precision != "16-mixed":
+            self._check_finite("gradient", norm)
 
     def optimizer_step(self, *args: Any, **keywords: Any) -> None:
         """Move the average with the weights: a hook after the step would come later than the checkpoint."""
         super().optimizer_step(*args, **keywords)
         self.average.update_parameters(self.operator)
+
+
+def linear_maps(operator: nn.Module) -> list[Tensor]:
+    """Weights that multiply features: matrices of linear layers, and complex ones of :class:`SpinLinear`."""
+    maps: list[Tensor] = []
+    for module in operator.modules():
+        if isinstance(module, nn.Linear):
+            maps.append(module.weight)
+        elif isinstance(module, SpinLinear):
+            maps += [module.vector, module.tensor]
+    return maps
 
 
 def _warm_average(decay: float) -> Any:
