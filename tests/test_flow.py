@@ -18,7 +18,6 @@ from gensim_graph.flow import (
     noised_sample,
     sample,
     sigmoid_schedule,
-    stratified_flow_times,
 )
 from gensim_graph.typing import Tensor
 
@@ -39,17 +38,6 @@ def test_the_velocity_is_the_derivative_of_the_path():
     residual, noise = torch.randn(4, dtype=torch.float64), torch.randn(4, dtype=torch.float64)
     early, late = (noised_sample(residual, noise, torch.tensor(t, dtype=torch.float64)) for t in (0.4, 0.6))
     torch.testing.assert_close((late.noised - early.noised) / 0.2, early.velocity)
-
-
-@pytest.mark.parametrize("count", [1, 7, 64])
-def test_one_flow_time_in_every_stratum(count):
-    times = stratified_flow_times(count, torch.Generator().manual_seed(0))
-    assert sorted((times * count).floor().int().tolist()) == list(range(count))
-
-
-def test_strata_come_in_random_order():
-    times = stratified_flow_times(64, torch.Generator().manual_seed(0))
-    assert (times.diff() < 0).any()
 
 
 # Schedule

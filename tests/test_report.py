@@ -193,7 +193,7 @@ def test_a_failure_leaves_nothing_half_written(small_mesh: Mesh, tmp_path: Path,
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(report, "_put_in_place", full)
+    monkeypatch.setattr("gensim_graph.writing._put_in_place", full)
     with pytest.raises(OSError, match="no space"):
         write_report(forecast, truth, out)
     assert (out / "scores.csv").read_text() == before

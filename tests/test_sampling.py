@@ -19,6 +19,7 @@ from gensim_graph.data import (
     statistics_of,
 )
 from gensim_graph.data.sampling import Item
+from gensim_graph.data.statistics import RunningMoments
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import rotate_vectors
@@ -159,6 +160,13 @@ def test_absent_variables_do_not_count():
     assert not samples(DATA)[0].weight[:, STATE.index("snt")].any()
 
 
+def test_stores_on_one_mesh_share_their_graphs():
+    drawn = samples(trajectories(MESH, MESH), partitions=1)
+    for number in range(12):
+        drawn[number]
+    assert drawn._prepared.cache_info().currsize == 1
+
+
 def test_a_subgraph_has_a_fixed_number_of_clusters():
     drawn = samples(DATA)
     assert {drawn[number].graph.n_clusters for number in range(8)} == {3}
@@ -272,6 +280,33 @@ def test_a_variable_that_never_changes():
     state[..., STATE.index("sid")] = 0.25
     with pytest.raises(InputError, match="'sid' never changes"):
         statistics_of([dataclasses.replace(part, state=state)], TABLE, 6.0)
+
+
+def one_column(*chunks: np.ndarray) -> RunningMoments:
+    running = RunningMoments((TABLE["sit"],))
+    for chunk in chunks:
+        running.add(chunk.astype(np.float32)[:, None], np.array([True]))
+    return running
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 271.35, -1e5])
+def test_a_constant_has_deviation_one(value):
+    mean, std = one_column(*np.full((3, 1001), value)).moments("state")["sit"]
+    assert mean == pytest.approx(value, rel=1e-6)
+    assert std == 1.0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e5])
+def test_a_constant_residual_is_refused(value):
+    with pytest.raises(InputError, match="'sit' never changes"):
+        one_column(*np.full((3, 1001), value)).moments("residual")
+
+
+def test_a_small_deviation_of_a_large_mean_is_kept():
+    """1 Pa about 101325 Pa: the difference of the squares would lose it."""
+    values = 101325 + np.random.default_rng(0).standard_normal((5, 2000)).astype(np.float32)
+    _, std = one_column(*values).moments("state")["sit"]
+    assert std == pytest.approx(values.astype(np.float32).astype(np.float64).std(), rel=1e-9)
 
 
 # Normalisation

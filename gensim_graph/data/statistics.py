@@ -60,45 +60,55 @@ def _columns(moments: Moments, variables: Iterable[Variable]) -> tuple[Array, Ar
     return mean, std
 
 
+CONSTANT = 1e-6
+"""Deviation over the mean up to which a variable is taken as constant: what is left is rounding."""
+
+
 class RunningMoments:
-    """Mean and deviation of columns, added chunk by chunk in float64."""
+    """Mean and deviation of columns, added chunk by chunk in float64 (Chan et al. 1979)."""
 
     def __init__(self, variables: tuple[Variable, ...]) -> None:
         self.variables = variables
         self.count = np.zeros(len(variables))
-        self.total = np.zeros(len(variables))
-        self.square = np.zeros(len(variables))
+        self.mean = np.zeros(len(variables))
+        self.squared = np.zeros(len(variables))  # sum of the squared distances from the mean
 
     def add(self, values: Array, present: Array) -> None:
         """Add values (..., variable); columns that are not present are passed over."""
         rows = values.reshape(-1, len(self.variables)).astype(np.float64)
-        self.count += len(rows) * present
-        self.total += rows.sum(axis=0) * present
-        self.square += (rows**2).sum(axis=0) * present
+        if not len(rows):
+            return
+        mean = rows.mean(axis=0)
+        squared = ((rows - mean) ** 2).sum(axis=0)
+        count, shift = self.count + len(rows), mean - self.mean
+        share = len(rows) / count
+        self.squared += (squared + shift**2 * self.count * share) * present
+        self.mean += shift * share * present
+        self.count = np.where(present, count, self.count)
 
     def moments(self, what: str) -> Moments:
-        """Mean and deviation of every variable seen.
+        """Mean and deviation of every variable seen; the deviation of a constant one is 1.
 
         Raises:
             InputError: a state variable that never changes cannot be learned.
         """
-        count = np.maximum(self.count, 1)
-        mean = self.total / count
-        variance = self.square / count - mean**2
+        mean = self.mean.copy()
+        variance = self.squared / np.maximum(self.count, 1)
         for x, y in vector_pairs(self.variables):
+            variance[[x, y]] = (variance[[x, y]] + mean[[x, y]] ** 2).mean()
             mean[[x, y]] = 0.0
-            variance[[x, y]] = (self.square[[x, y]] / count[[x, y]]).mean()
         seen = {}
         for index, variable in enumerate(self.variables):
             if self.count[index] == 0:
                 continue
-            std = float(np.sqrt(max(variance[index], 0.0)))
-            if std == 0.0 and what == "residual":
+            std = float(np.sqrt(variance[index]))
+            constant = std <= CONSTANT * max(abs(mean[index]), np.finfo(np.float32).tiny)
+            if constant and what == "residual":
                 raise InputError(
                     f"variable '{variable.name}' never changes in the training data, so its residual has no deviation; "
                     "leave it out of the data"
                 )
-            seen[variable.name] = (float(mean[index]), std or 1.0)
+            seen[variable.name] = (float(mean[index]), 1.0 if constant else std)
         return seen
 
 

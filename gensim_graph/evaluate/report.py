@@ -1,8 +1,6 @@
 """One HTML page that shows a forecast, its scores and its maps, and works offline."""
 
 import math
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
@@ -22,6 +20,7 @@ from gensim_graph.evaluate.scores import evaluate, skill_table, write_scores
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.typing import Path
 from gensim_graph.variables import Variable, VariableTable, default_variables
+from gensim_graph.writing import write_atomically
 
 PAGE, MARKER = "report.html", '<meta name="generator" content="gensim-graph report">'
 FILES = {PAGE, "scores.json", "scores.csv", "deformation.csv"}
@@ -67,17 +66,16 @@ def write_report(
     scores = evaluate(forecast, truth, matched.areas, models, table)
     deformed = _deformation(matched, models, truth, table)
     page = _page(title, information or {}, matched, matched.mesh, scores, deformed)
-    temporary = out.parent / f".{out.name}.{os.getpid()}.tmp"
-    temporary.mkdir(parents=True)
-    try:
-        write_scores(scores, temporary)
-        if deformed is not None:
-            deformed.to_csv(temporary / "deformation.csv", index=False)
-        (temporary / PAGE).write_text(page, encoding="utf-8")
-        _put_in_place(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, lambda folder: _write_files(folder, page, scores, deformed))
     return out / PAGE
+
+
+def _write_files(folder: FilePath, page: str, scores: pd.DataFrame, deformed: pd.DataFrame | None) -> None:
+    write_scores(scores, folder)
+    if deformed is not None:
+        deformed.to_csv(folder / "deformation.csv", index=False)
+    (folder / PAGE).write_text(page, encoding="utf-8")
 
 
 def _check_place(out: FilePath) -> None:
@@ -92,20 +90,6 @@ def _check_place(out: FilePath) -> None:
         raise InputError(
             f"{out}: it exists and is not only a report of ours ({strange}); name another folder or empty it"
         )
-
-
-def _put_in_place(temporary: FilePath, out: FilePath) -> None:
-    if out.exists():
-        old = temporary.with_suffix(".old")
-        out.rename(old)
-        try:
-            temporary.rename(out)
-        except OSError:
-            old.rename(out)
-            raise
-        shutil.rmtree(old)
-    else:
-        temporary.rename(out)
 
 
 def _with_persistence(

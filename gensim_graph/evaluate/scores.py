@@ -19,6 +19,7 @@ n                       truth values that went in: starts times faces
 import json
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -31,6 +32,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import Verification, match
 from gensim_graph.typing import Array, Path
 from gensim_graph.variables import Variable, VariableTable, default_variables
+from gensim_graph.writing import write_atomically
 
 COLUMNS = (
     "model",
@@ -122,9 +124,7 @@ def write_scores(scores: pd.DataFrame, folder: Path) -> tuple[FilePath, FilePath
     rows = [{key: _jsonable(value) for key, value in row.items()} for row in scores.to_dict("records")]
     texts = {"scores.json": json.dumps(rows, indent=1) + "\n", "scores.csv": scores.to_csv(index=False)}
     for name, text in texts.items():
-        temporary = folder / f".{name}.tmp"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / name)
+        write_atomically(folder / name, partial(FilePath.write_text, data=text, encoding="utf-8"))
     return folder / "scores.json", folder / "scores.csv"
 
 

@@ -2,7 +2,7 @@
 
 from gensim_graph.flow.censoring import Bounds
 from gensim_graph.flow.objective import ScaleModel, censored_nll
-from gensim_graph.flow.path import NoisedSample, noised_sample, stratified_flow_times
+from gensim_graph.flow.path import NoisedSample, noised_sample
 from gensim_graph.flow.sampler import SamplerConfig, sample
 from gensim_graph.flow.schedule import sigmoid_schedule
 
@@ -15,5 +15,4 @@ __all__ = [
     "noised_sample",
     "sample",
     "sigmoid_schedule",
-    "stratified_flow_times",
 ]

@@ -7,8 +7,6 @@
 
 from typing import NamedTuple
 
-import torch
-
 from gensim_graph.typing import Float, Tensor
 
 
@@ -29,9 +27,3 @@ def noised_sample(
 ) -> NoisedSample:
     """Point at ``flow_time`` between ``noise`` and ``residual``; flow_time broadcasts against both."""
     return NoisedSample(flow_time * residual + (1 - flow_time) * noise, residual - noise)
-
-
-def stratified_flow_times(count: int, generator: torch.Generator | None = None) -> Float[Tensor, " count"]:
-    """One uniform draw in each of ``count`` equal strata of [0, 1), in random order: less variance in the loss."""
-    strata = torch.randperm(count, generator=generator)
-    return (strata + torch.rand(count, generator=generator)) / count
