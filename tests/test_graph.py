@@ -290,7 +290,7 @@ def core_mass(part: Subgraph) -> float:
 
 
 def test_the_core_keeps_nearly_all_of_its_halo():
-    """At the default configuration: less than 1 % of the attention mass is lost on average, 5 % at worst."""
+    """At the default configuration: less than 0.6 % of the attention mass is lost on average, 3 % at worst."""
     config = SamplingConfig()
     graph = build_graph(jittered_box(64))
     assert graph.n_clusters > 2 * config.clusters
@@ -300,8 +300,8 @@ def test_the_core_keeps_nearly_all_of_its_halo():
         core = torch.zeros(graph.n_cells, dtype=torch.bool)
         core[part.cells[part.core]] = True
         lost.append(1 - core_mass(part) / core_mass(Subgraph(graph, torch.arange(graph.n_cells), core)))
-    assert np.mean(lost) < 0.01
-    assert max(lost) < 0.05
+    assert np.mean(lost) < 0.006
+    assert max(lost) < 0.03
 
 
 # Unions

@@ -10,7 +10,7 @@ import torch
 
 from gensim_graph.graph.graph import MeshGraph
 from gensim_graph.graph.order import TOKEN_CELLS
-from gensim_graph.typing import Bool, Int, Tensor
+from gensim_graph.typing import Bool, Float, Int, Tensor
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Subgraph:
 
 
 def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> Subgraph:
-    """Cut out ``core`` consecutive clusters and those that hold most of their keys, ``clusters`` in all.
+    """Cut out ``core`` consecutive clusters and those that hold most of what they attend to, ``clusters`` in all.
 
     Keys of the core in clusters that are left out are not attended to: the smaller the core against ``clusters``, the
     fewer they are.
@@ -56,19 +56,30 @@ def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> 
 def _surrounded(
     graph: MeshGraph, start: int, core: int, clusters: int
 ) -> tuple[Int[Tensor, " cluster"], Bool[Tensor, " cluster"]]:
-    """The run and the clusters that hold most of its keys; equals by the distance of their centroids from the run."""
+    """The run and the clusters that hold most of what it attends to; equals by the distance of their centres."""
     tokens = graph.query_pos.shape[1]
     weight = graph.token_area.reshape(-1, tokens, 1)
     centre = (graph.token_pos.reshape(-1, tokens, 2) * weight).sum(1) / weight.sum(1)
     first = min(start, graph.n_clusters - core)
     run = torch.arange(first, first + core)
-    keys = graph.halo[run][graph.halo_valid[run]] // tokens
-    count = torch.bincount(keys, minlength=graph.n_clusters)
-    count[run] = graph.halo.numel() + 1  # the run comes first
+    mass = _key_mass(graph, run)
+    mass[run] = torch.inf  # the run comes first
     by_distance = torch.cdist(centre, centre[run]).amin(dim=1).argsort(stable=True)
-    by_count = count[by_distance].argsort(descending=True, stable=True)
-    chosen = by_distance[by_count][:clusters].sort().values
+    by_mass = mass[by_distance].argsort(descending=True, stable=True)
+    chosen = by_distance[by_mass][:clusters].sort().values
     return chosen, torch.isin(chosen, run)
+
+
+def _key_mass(graph: MeshGraph, run: Int[Tensor, " run"]) -> Float[Tensor, " cluster"]:
+    """Area of the keys of the run in each cluster, weighted with the taper (1 - s^2)^2 and summed over the queries."""
+    tokens = graph.query_pos.shape[1]
+    queries = (run.unsqueeze(1) * tokens + torch.arange(tokens)).flatten()
+    queries = queries[graph.token_valid[queries]]
+    keys = graph.halo[run][graph.halo_valid[run]].unique()
+    reach = (graph.radius[0] * graph.token_length[queries]).unsqueeze(1)
+    distance = torch.cdist(graph.token_pos[queries], graph.token_pos[keys]) / reach
+    mass = ((1 - distance.square()).clamp(min=0).square() * graph.token_area[keys]).sum(dim=0)
+    return torch.zeros(graph.n_clusters).index_add(0, keys // tokens, mass)
 
 
 def _cut(
