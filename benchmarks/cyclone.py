@@ -9,8 +9,8 @@ Trains the flow and its deterministic twin on the five training trajectories (16
 * an unseen trajectory on 8 km triangles (a resolution not trained on),
 * the unseen 16 km trajectory on a regular 64x64 grid of the same box (a mesh type not trained on),
 
-each with 16 members to 48 h, beside persistence, the twin and a per-cell linear regression. Everything that is done is
-kept: run it again to go on. The reports are in ``OUT/<case>/report/report.html``, the figures in ``OUT/scores.json``.
+each with 16 members to 48 h, beside persistence, the twin and a per-cell linear regression. Run it again to go on with
+a training that was cut off. The reports are in ``OUT/<case>/report/report.html``, the figures in ``OUT/scores.json``.
 """
 
 import argparse
@@ -57,13 +57,13 @@ def main() -> None:
 def train_models(study: Study, out: Path) -> tuple[dict[str, Surrogate], LinearBaseline]:
     """Flow and twin, with the time that each took."""
     models = {}
-    for name in ("model", "twin"):
-        plan = plan_study(study, name)
+    plans = {name: plan_study(study, name) for name in ("model", "twin")}
+    for name, plan in plans.items():
         begin = time.perf_counter()
         models[name] = fit(plan, out / name)
         seconds = time.perf_counter() - begin
         print(f"{name}: {plan.config.trainer.max_steps} steps in {seconds:.0f} s on {torch.get_num_threads()} threads")
-    return models, fit_linear(plan)
+    return models, fit_linear(plans["model"])
 
 
 def run_case(case: str, study: Study, models: dict[str, Surrogate], linear: LinearBaseline, out: Path) -> list[dict]:

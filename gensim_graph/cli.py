@@ -23,9 +23,10 @@ from gensim_graph.data import open_store
 from gensim_graph.demo import Study, run_study
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import write_report
-from gensim_graph.forecast import write_forecast
+from gensim_graph.forecast.writer import check_place, write_forecast
 from gensim_graph.graph import build_graph
 from gensim_graph.mesh import load_mesh, quality_report
+from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, plan_training
 from gensim_graph.train.fit import check_folder, fit
@@ -103,22 +104,25 @@ def forecast(
     initial: Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")],
     forcing: Annotated[str | None, typer.Option(help="File with the winds; without it, the file of the state.")] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh to forecast on; the state is remapped to it.")] = None,
-    members: Annotated[int, typer.Option(help="Ensemble members.")] = 16,
-    steps: Annotated[int, typer.Option(help="Forecast steps, one lead time each.")] = 8,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    batch: Annotated[int, typer.Option(help="Members computed together; fewer take less memory.")] = 8,
+    members: Annotated[int, typer.Option(help="Ensemble members.", min=1)] = 16,
+    steps: Annotated[int, typer.Option(help="Forecast steps, one lead time each.", min=1)] = 8,
+    seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
+    batch: Annotated[int, typer.Option(help="Members computed together; fewer take less memory.", min=1)] = 8,
     out: Annotated[Path, typer.Option(help="Store to write, *.zarr.")] = Path("forecast.zarr"),
 ) -> None:
     """Forecast an ensemble into a zarr store.
 
     [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-02T00 --steps 4 --out fc.zarr[/]
     """
+    check_place(out)
     surrogate = Surrogate.load(model)
     loaded = None if mesh is None else load_mesh(mesh)
     path, _, times = initial.partition("@")
     store = open_store(path, loaded, surrogate.normaliser.table)
     state = _at_times(store, path, times)
-    drivers = store if forcing is None else open_store(forcing, loaded, surrogate.normaliser.table)
+    drivers = store
+    if forcing is not None:
+        drivers = open_store(forcing, mesh_from_dataset(store), surrogate.normaliser.table, needs="forcing")
     total = steps * state["time"].size
     with Progress(console=console) as progress:
         task = progress.add_task("forecasting", total=total)
@@ -139,7 +143,7 @@ def forecast(
 @app.command()
 def evaluate(
     store: Annotated[Path, typer.Argument(help="Forecast, a .zarr of gensim-graph forecast.")],
-    truth: Annotated[str, typer.Option(help="What happened: netCDF or zarr on the same mesh.")],
+    truth: Annotated[str, typer.Option(help="What happened: netCDF or zarr; remapped to the mesh of the forecast.")],
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
     baseline: Annotated[
         list[str] | None, typer.Option(help="NAME=STORE, another forecast to compare with; repeat it.")
@@ -155,14 +159,15 @@ def evaluate(
         if not equals:
             raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
         others[name] = _open_forecast(Path(path))
-    page = write_report(_open_forecast(store), open_store(truth), out, others)
+    forecast = _open_forecast(store)
+    page = write_report(forecast, open_store(truth, mesh_from_dataset(forecast)), out, others)
     console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of everything.")] = Path("demo"),
-    steps: Annotated[int, typer.Option(help="Training steps.")] = Study.steps,
+    steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = Study.steps,
 ) -> None:
     """Train, forecast and evaluate on the built-in data: about ten minutes on two cores.
 
@@ -172,19 +177,21 @@ def demo(
 
 
 def _at_times(store: xr.Dataset, path: str, times: str) -> xr.Dataset:
-    """The state at one time, or at several (kept as a dimension); the last time where none is named."""
+    """The state at one time, or at several (kept as a dimension); a single record needs no name."""
     if "trajectory" in store.dims:
         raise InputError(f"{path}: holds {store.sizes['trajectory']} trajectories; name the file of one")
+    known = store["time"].values
+    first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
+    if not times and len(known) > 1:
+        raise InputError(f"{path}: holds {len(known)} times from {first} to {last}; name one, --initial {path}@{first}")
     if not times:
-        return store.isel(time=-1)
+        return store.isel(time=0)
     try:
         wanted = np.array(times.split(","), dtype="datetime64[ns]")
     except ValueError:
         raise InputError(f"--initial ...@{times}: expected times such as 2000-01-02T00:00") from None
-    known = store["time"].values
     missing = wanted[~np.isin(wanted, known)]
     if len(missing):
-        first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
         raise InputError(
             f"{path}: no state at {np.datetime_as_string(missing[0], 'm')}; "
             f"it has {len(known)} times from {first} to {last}"

@@ -49,7 +49,7 @@ class Study:
 
 
 def run_study(study: Study, out: Path, console: Console | None = None) -> FilePath:
-    """Train, forecast and report; each finished part is kept, so that running it again goes on.
+    """Train, forecast and report; running it again goes on with the training, then forecasts anew.
 
     Returns:
         Path of the HTML report.

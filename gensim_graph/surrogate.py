@@ -15,7 +15,7 @@ import xarray as xr
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from gensim_graph.data import Normaliser, Statistics, lead_steps, stack_variables
+from gensim_graph.data import Normaliser, Statistics, stack_variables
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import MeshGraph, build_graph
@@ -107,22 +107,17 @@ class Surrogate:
                 another mesh.
         """
         mesh = mesh or mesh_from_dataset(initial)
-        self._check_initial(initial)
-        if forcing.sizes.get("face") != mesh.n_faces:
-            raise InputError(
-                f"forcing: on {forcing.sizes.get('face', 'no')} faces, the initial state on {mesh.n_faces}; open both "
-                "with open_store(..., mesh=mesh) to have them on one mesh"
-            )
+        self.check_inputs(initial, forcing, steps, mesh)
         table = self.normaliser.table
         start = np.atleast_1d(initial["time"].values)[0]
-        drivers = [self._forcing_at(forcing, start + index * self.lead_time) for index in range(steps + 1)]
         count = 1 if self.deterministic else members
         state = torch.from_numpy(stack_variables(initial, table.state)).expand(count, -1, -1).clone()
         graph = build_graph(mesh)
         self.operator.eval()
         yield self._dataset(state, start, 0)
         for index in range(steps):
-            (now, slow), (then, _) = drivers[index], drivers[index + 1]
+            now, slow = self._forcing_at(forcing, start + index * self.lead_time)
+            then, _ = self._forcing_at(forcing, start + (index + 1) * self.lead_time)
             parts = []
             for first in range(0, count, batch):
                 chosen = range(first, min(first + batch, count))
@@ -152,37 +147,33 @@ class Surrogate:
             joined.transpose("start", "member", "lead_time", "face", missing_dims="ignore")
         )
 
-    def _check_initial(self, initial: xr.Dataset) -> None:
+    def check_inputs(self, initial: xr.Dataset, forcing: xr.Dataset, steps: int, mesh: Mesh) -> None:
+        """Whether a forecast of ``steps`` from ``initial`` can be made; raises as :meth:`rollout`."""
         if initial["time"].ndim:
             raise InputError(
                 f"initial state: expected one time, came {initial.sizes['time']}; choose one, .isel(time=0)"
             )
-        present = self.normaliser.state_present.tolist()
-        missing = [
-            v.name
-            for v, seen in zip(self.normaliser.table.state, present, strict=True)
-            if seen and v.name not in initial
-        ]
-        if missing:
+        table, statistics = self.normaliser.table, self.normaliser.statistics
+        _require("initial state", initial, [v.name for v in table.state if v.name in statistics.values])
+        _require("forcing", forcing, [v.name for v in (*table.forcing, *table.slow) if v.name in statistics.values])
+        other = mesh_from_dataset(forcing) if "face_nodes" in forcing else None
+        if forcing.sizes.get("face") != mesh.n_faces or (other is not None and not other.matches(mesh)):
             raise InputError(
-                f"initial state: {', '.join(missing)} missing; this model was trained on them "
-                f"(it has: {', '.join(map(str, initial.data_vars))})"
+                f"forcing: on another mesh ({forcing.sizes.get('face', 'no')} faces) than the initial state "
+                f"({mesh.n_faces} faces); open both with open_store(..., mesh=mesh) to have them on one"
+            )
+        times = forcing["time"].values
+        wanted = np.atleast_1d(initial["time"].values)[0] + np.arange(steps + 1) * self.lead_time
+        missing = wanted[~np.isin(wanted, times)]
+        if len(missing):
+            raise InputError(
+                f"forcing: no values at {np.datetime_as_string(missing[0], 'm')}, which the forecast needs; "
+                f"it runs from {np.datetime_as_string(times.min(), 'm')} to {np.datetime_as_string(times.max(), 'm')} "
+                f"({len(times)} times)"
             )
 
     def _forcing_at(self, forcing: xr.Dataset, time: np.datetime64) -> tuple[Tensor, Tensor]:
-        table = self.normaliser.table
-        needed = [v.name for v in (*table.forcing, *table.slow) if v.name in self.normaliser.statistics.values]
-        missing = [name for name in needed if name not in forcing]
-        if missing:
-            raise InputError(f"forcing: {', '.join(missing)} missing; this model was trained with them")
-        times = forcing["time"].values
-        if time not in times:
-            raise InputError(
-                f"forcing: no values at {np.datetime_as_string(time, 'm')}, which the forecast needs; it runs from "
-                f"{np.datetime_as_string(times.min(), 'm')} to {np.datetime_as_string(times.max(), 'm')} "
-                f"({len(times)} times)"
-            )
-        now = forcing.sel(time=time)
+        table, now = self.normaliser.table, forcing.sel(time=time)
         drivers, slow = stack_variables(now, table.forcing), stack_variables(now, table.slow)
         return torch.from_numpy(drivers), torch.from_numpy(slow)
 
@@ -224,12 +215,16 @@ class Surrogate:
         """
         path = FilePath(folder)
         description = _read_description(path / "surrogate.json")
-        normaliser = Normaliser(
-            VariableTable.from_dict(description["variables"]), Statistics.from_dict(description["statistics"])
-        )
-        operator = VelocityOperator(
-            OperatorConfig(**description["operator"]), normaliser.state_channels, normaliser.condition_channels
-        )
+        try:
+            table, statistics = (
+                VariableTable.from_dict(description["variables"]),
+                Statistics.from_dict(description["statistics"]),
+            )
+            config, sampler = OperatorConfig(**description["operator"]), SamplerConfig(**description["sampler"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path / 'surrogate.json'}: not understood ({error}); train again") from None
+        normaliser = Normaliser(table, statistics)
+        operator = VelocityOperator(config, normaliser.state_channels, normaliser.condition_channels)
         weights = path / "weights.safetensors"
         try:
             operator.load_state_dict(load_file(weights))
@@ -238,7 +233,7 @@ class Surrogate:
         return cls(
             operator.eval(),
             normaliser,
-            SamplerConfig(**description["sampler"]),
+            sampler,
             description["deterministic"],
             description["information"],
         )
@@ -268,14 +263,16 @@ def _read_description(path: FilePath) -> dict:
     return description
 
 
+def _require(what: str, dataset: xr.Dataset, names: list[str]) -> None:
+    missing = [name for name in names if name not in dataset]
+    if missing:
+        raise InputError(
+            f"{what}: {', '.join(missing)} missing; this model was trained with them "
+            f"(it has: {', '.join(map(str, dataset.data_vars))})"
+        )
+
+
 def _generator(seed: int, member: int, step: int) -> torch.Generator:
     """Noise of one member at one step, independent of everything else."""
     state = np.random.SeedSequence([seed, member, step]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
-
-
-def steps_in(forcing: xr.Dataset, lead_time: np.timedelta64, start: np.datetime64) -> int:
-    """Number of steps after ``start`` that the forcing covers."""
-    times = forcing["time"].values
-    stride = lead_steps(times, lead_time)
-    return int((times >= start).sum() - 1) // stride

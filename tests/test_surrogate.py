@@ -270,3 +270,19 @@ def test_forcing_on_another_mesh(surrogate):
 def test_a_rollout_takes_one_time(surrogate):
     with pytest.raises(InputError, match="expected one time, came 2"):
         next(surrogate.rollout(DATA.isel(time=[0, 1]), DATA, steps=1))
+
+
+def test_forcing_on_another_mesh_with_as_many_faces(surrogate):
+    here, there = (small_trajectory(jittered_box(seed=seed)) for seed in (0, 5))
+    assert here.sizes["face"] == there.sizes["face"]
+    with pytest.raises(InputError, match="another mesh"):
+        surrogate.forecast(here.isel(time=0), there, steps=1, members=1)
+
+
+def test_an_operator_of_an_unknown_kind(saved):
+    path = saved / "surrogate.json"
+    description = json.loads(path.read_text())
+    description["operator"]["colour"] = "blue"
+    path.write_text(json.dumps(description))
+    with pytest.raises(InputError, match="colour"):
+        Surrogate.load(saved)

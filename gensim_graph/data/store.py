@@ -17,7 +17,7 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.remap import conservative_weights, covered, remap_faces
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array, Path
-from gensim_graph.variables import Variable, VariableTable, default_variables
+from gensim_graph.variables import Role, Variable, VariableTable, default_variables
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,15 @@ _SPELLINGS = {
 _MIN_OVERLAP = 0.99
 """Share of the target's area that the source must cover to be remapped."""
 
+_MIN_COVER = 0.5
+"""Share of every single face that it must cover."""
+
 
 def open_store(
-    source: Source | Sequence[Source], mesh: Mesh | None = None, variables: VariableTable | None = None
+    source: Source | Sequence[Source],
+    mesh: Mesh | None = None,
+    variables: VariableTable | None = None,
+    needs: Role = "state",
 ) -> xr.Dataset:
     """Trajectories on one mesh.
 
@@ -47,6 +53,7 @@ def open_store(
         mesh: the mesh to have them on; fields on another mesh of the same domain are remapped, area-weighted. None
             takes the mesh of the files, which must be one.
         variables: the variable table; None for the default.
+        needs: a file must have at least one variable of this role; ``forcing`` opens a file of winds.
 
     Returns:
         Dataset ((trajectory,) time, face) in float32 with its topology.
@@ -55,25 +62,33 @@ def open_store(
         InputError: a missing or unreadable file, no topology, no state variable, a wrong unit, values out of range or
             missing, another domain, several meshes, or times that differ between trajectories.
     """
-    stores = open_stores(source, mesh, variables)
+    stores = open_stores(source, mesh, variables, needs)
     if len(stores) > 1:
-        counts = ", ".join(str(store.sizes["face"]) for store in stores)
+        groups = "; ".join(f"{store.sizes['face']} faces, {_period(store)}" for store in stores)
         raise InputError(
-            f"the {len(stores)} groups of files are on different meshes ({counts} faces); pass mesh= to have them on "
-            "one, or open them separately"
+            f"the files do not fit together: they differ in mesh, times or variables ({groups}); pass mesh= to have "
+            "them on one mesh, or open them separately"
         )
     return stores[0]
 
 
+def _period(store: xr.Dataset) -> str:
+    first, last = (np.datetime_as_string(store["time"].values[index], "m") for index in (0, -1))
+    return f"{store.sizes['time']} times from {first} to {last}"
+
+
 def open_stores(
-    source: Source | Sequence[Source], mesh: Mesh | None = None, variables: VariableTable | None = None
+    source: Source | Sequence[Source],
+    mesh: Mesh | None = None,
+    variables: VariableTable | None = None,
+    needs: Role = "state",
 ) -> list[xr.Dataset]:
     """As :func:`open_store`, one dataset for each mesh, trajectories of the same mesh and times together."""
     table = variables or default_variables()
     groups: dict[tuple, list[xr.Dataset]] = {}
     for item in _expand(source):
         name, raw = _open(item)
-        store = _on_faces(name, raw, table)
+        store = _on_faces(name, raw, table, needs)
         if mesh is not None:
             store = _on_mesh(name, store, mesh)
         key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(map(str, store.data_vars))))
@@ -111,25 +126,27 @@ def _open(item: Source) -> tuple[str, xr.Dataset]:
         raise InputError(f"{path}: cannot be read as netCDF or zarr ({reason}); is it complete?") from None
 
 
-def _on_faces(name: str, raw: xr.Dataset, table: VariableTable) -> xr.Dataset:
+def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:
     try:
         mesh = mesh_from_dataset(raw)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
     if "time" not in raw.dims:
         raise InputError(f"{name}: no dimension 'time' (dimensions: {', '.join(map(str, raw.dims))})")
+    if raw.sizes["time"] == 0:
+        raise InputError(f"{name}: the time dimension is empty; is the file complete?")
     found = [variable for variable in table.variables if variable.name in raw]
-    if not any(variable.role == "state" for variable in found):
-        expected = ", ".join(variable.name for variable in table.state)
+    if not any(variable.role == needs for variable in found):
+        expected = ", ".join(variable.name for variable in table.select(needs))
         raise InputError(
-            f"{name}: none of the state variables ({expected}); it has: {', '.join(map(str, raw.data_vars))}"
+            f"{name}: none of the {needs} variables ({expected}); it has: {', '.join(map(str, raw.data_vars))}"
         )
     columns = {variable.name: _column(name, raw[variable.name], variable, mesh) for variable in found}
     for variable in found:
         if variable.vector is not None and variable.vector not in columns:
             raise InputError(f"{name}: '{variable.name}' is here but its other component '{variable.vector}' is not")
     store = mesh_to_dataset(mesh).assign_coords(time=_times(name, raw))
-    return store.assign(dict(columns))
+    return store.assign(dict(columns)).assign_attrs(origin=name)
 
 
 def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> xr.DataArray:
@@ -141,16 +158,25 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
             "convert it and set its units attribute"
         )
     leading = [dim for dim in ("trajectory", "time") if dim in values.dims]
-    if "node" in values.dims:
-        array = mesh.to_faces(values.transpose(*leading, "node").values)
-    elif "face" in values.dims:
-        array = values.transpose(*leading, "face").values
-    else:
+    location = "node" if "node" in values.dims else "face"
+    expected = {"node": mesh.n_nodes, "face": mesh.n_faces}[location]
+    if set(values.dims) != {*leading, "time", location} or not np.issubdtype(values.dtype, np.number):
         raise InputError(
-            f"{name}: '{variable.name}' has dimensions {values.dims}; expected (time, face) or (time, node)"
+            f"{name}: '{variable.name}' has dimensions {values.dims} and type {values.dtype}; expected numbers on "
+            "(time, face) or (time, node)"
         )
+    if values.sizes[location] != expected:
+        raise InputError(
+            f"{name}: '{variable.name}' has {values.sizes[location]} {location}s, the mesh in the file uses "
+            f"{expected}; nodes without a face must be left out of both"
+        )
+    array = values.transpose(*leading, location).values
+    if location == "node":
+        array = mesh.to_faces(array)
     _check_values(name, array, variable)
-    return xr.DataArray(array.astype(np.float32), dims=(*leading, "face"), attrs=variable.attrs)
+    # What the check lets through beyond a bound is rounding.
+    inside = np.clip(array.astype(np.float32), variable.lower, variable.upper)
+    return xr.DataArray(inside, dims=(*leading, "face"), attrs=variable.attrs)
 
 
 def _check_values(name: str, values: Array, variable: Variable) -> None:
@@ -183,11 +209,12 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
     """The same fields on another mesh of the same domain."""
     source = mesh_from_dataset(store)
     fields = {key: column for key, column in store.data_vars.items() if "time" in column.dims}
-    frame = mesh_to_dataset(mesh).assign_coords(time=store["time"])
+    frame = mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign_attrs(origin=name)
     if source.matches(mesh):
         return frame.assign(fields)
     weights = conservative_weights(source, mesh)
-    share = float(np.average(covered(weights), weights=mesh.areas))
+    cover = covered(weights)
+    share = float(np.average(cover, weights=mesh.areas))
     if share < _MIN_OVERLAP:
         raise InputError(
             f"{name}: these data cover {100 * share:.1f} % of the mesh of {mesh.n_faces} faces, "
@@ -195,6 +222,12 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
             f"the data extend over {_extent(source)}, the mesh over {_extent(mesh)}. Give data of the mesh's own "
             "domain (--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the "
             "wind (uas, vas) at regular times"
+        )
+    bare = np.flatnonzero(cover < _MIN_COVER)
+    if len(bare):
+        raise InputError(
+            f"{name}: {len(bare)} faces of the mesh lie outside these data, first {bare[:5].tolist()}; give data that "
+            "cover the mesh, or leave these faces out of it"
         )
     log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
     return frame.assign(

@@ -1,5 +1,6 @@
 """Trajectories as arrays: what a dataset becomes before it is sampled."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ class Trajectories:
         Raises:
             InputError: irregular times, or a lead time that is no multiple of their step or longer than the record.
         """
-        steps = lead_steps(dataset["time"].values, lead_time)
+        try:
+            steps = lead_steps(dataset["time"].values, lead_time)
+        except InputError as error:
+            raise InputError(f"{dataset.attrs.get('origin', 'data')}: {error}") from None
         present = {variable.name: variable.name in dataset for variable in table.variables}
         columns = (stack_variables(dataset, group) for group in (table.state, table.forcing, table.slow))
         state, forcing, slow = (values if values.ndim == 4 else values[None] for values in columns)
@@ -61,6 +67,14 @@ class Trajectories:
 def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: float) -> Statistics:
     """Statistics over several meshes; every cell counts once."""
     present = {v.name: any(part.present[v.name] for part in data) for v in table.variables}
+    absent = {role: [v.name for v in table.select(role) if not present[v.name]] for role in ("state", "forcing")}
+    if absent["state"]:
+        log.warning("the training data lack %s; the model will not forecast them", ", ".join(absent["state"]))
+    if table.forcing and len(absent["forcing"]) == len(table.forcing):
+        raise InputError(
+            f"the training data have no forcing ({', '.join(absent['forcing'])}); without at least the wind (uas, vas) "
+            "the drift cannot be learned: add it to the files, on the same faces and times"
+        )
     for variable in table.variables:
         if len({part.present[variable.name] for part in data}) > 1:
             raise InputError(

@@ -52,7 +52,10 @@ def write_forecast(
         raise InputError(f"forecast: expected at least one step and one member; came steps={steps}, members={members}")
     times = np.atleast_1d(initial["time"].values)
     states = [initial] if initial["time"].ndim == 0 else [initial.isel(time=index) for index in range(len(times))]
-    runs = [model.rollout(state, forcing, steps, members, seed, batch) for state in states]
+    mesh = mesh_from_dataset(initial)
+    for state in states:
+        model.check_inputs(state, forcing, steps, mesh)
+    runs = [model.rollout(state, forcing, steps, members, seed, batch, mesh) for state in states]
 
     def write(path: FilePath) -> None:
         frame, arrays = None, {}
