@@ -303,7 +303,7 @@ def test_a_variable_with_other_dimensions(dataset, dims):
 
 def test_a_variable_of_text(dataset):
     text = np.full(dataset["sit"].shape, "thick")
-    with pytest.raises(InputError, match="'sit' has dimensions.*expected numbers"):
+    with pytest.raises(InputError, match=r"'sit' has dimensions.*expected numbers"):
         open_store(dataset.drop_vars("sit").assign(sit=(dataset["sit"].dims, text)))
 
 
