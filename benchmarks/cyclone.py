@@ -28,7 +28,7 @@ from gensim_graph.data.sample import cyclone_meshes, cyclone_trajectories
 from gensim_graph.demo import Study, compare, fit_linear, plan_study
 from gensim_graph.evaluate import LinearBaseline, skill_table
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train.fit import fit
+from gensim_graph.train import fit
 
 
 def main() -> None:

@@ -28,8 +28,7 @@ from gensim_graph.graph import build_graph
 from gensim_graph.mesh import load_mesh, quality_report
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import TrainingPlan, plan_training
-from gensim_graph.train.fit import check_folder, fit
+from gensim_graph.train import TrainingPlan, check_folder, fit, plan_training
 
 app = typer.Typer(
     help="A generative sea-ice model on any mesh.",

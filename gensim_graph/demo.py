@@ -20,8 +20,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.evaluate import LinearBaseline, write_report
 from gensim_graph.forecast import write_forecast
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import TrainingPlan, plan_training
-from gensim_graph.train.fit import fit
+from gensim_graph.train import TrainingPlan, fit, plan_training
 from gensim_graph.typing import Array, Path
 
 

@@ -151,7 +151,8 @@ def _facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
     starts = np.unique(matched.valid_times[:, 0] - matched.forecast["lead_time"].values[0])
     names = [np.datetime_as_string(start, unit="m").replace("T", " ") for start in starts]
     hours = [f"{lead:g}" for lead in matched.lead_hours]
-    truth = matched.truth.attrs.get("title") or matched.truth.attrs.get("source") or "not named"
+    origin = FilePath(str(matched.truth.attrs.get("origin", "not named"))).name
+    truth = matched.truth.attrs.get("title") or matched.truth.attrs.get("source") or origin
     return {
         "Starts": f"{matched.starts}: " + _shortened(names),
         "Lead times": _shortened(hours) + " h",

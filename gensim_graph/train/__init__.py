@@ -1,5 +1,7 @@
 """Training: the loop is Lightning's, the objective and the order of the samples are ours."""
 
-from gensim_graph.train.fit import TrainingPlan, plan_training, train
+from gensim_graph.train.fit import fit, train
+from gensim_graph.train.folder import check_folder
+from gensim_graph.train.plan import TrainingPlan, plan_training
 
-__all__ = ["TrainingPlan", "plan_training", "train"]
+__all__ = ["TrainingPlan", "check_folder", "fit", "plan_training", "train"]

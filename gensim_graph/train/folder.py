@@ -1,0 +1,82 @@
+"""The folder of a run: whether it may be written, and whether what it holds can be resumed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gensim_graph.errors import InputError
+from gensim_graph.train.module import TrainingModule
+from gensim_graph.train.plan import FORMAT_VERSION, TrainingPlan
+from gensim_graph.writing import write_atomically
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is neither empty nor a run of ours, or that cannot be."""
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "run.json").exists()):
+        raise InputError(f"{folder}: exists and is not a training run; choose another folder with --out")
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise InputError(f"{folder}: {above} is a file, not a folder; choose another folder with --out")
+
+
+def open_folder(folder: Path, plan: TrainingPlan) -> None:
+    """Begin a run, or make sure that what it goes on with is the same; a start that came to nothing is forgotten."""
+    check_folder(folder)
+    identity, path = plan.identity(), folder / "run.json"
+    if (folder / "last.ckpt").exists() or (folder / "surrogate.json").exists():
+        changed = _differences(_previous_run(path), identity)
+        if changed:
+            raise InputError(
+                f"{folder}: holds a run with other settings ({', '.join(changed)}); choose another folder with "
+                "--out, or give the settings it was started with to resume it"
+            )
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda part: part.write_text(json.dumps(identity, indent=1)))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error}); choose another folder with --out") from None
+
+
+def _previous_run(path: Path) -> dict[str, Any]:
+    try:
+        previous = json.loads(path.read_text())
+        version = previous["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error!r}), so the run cannot be resumed; choose another folder with --out"
+        ) from None
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: expected format_version {FORMAT_VERSION}, came {version}; resume it with the version of "
+            "gensim_graph that began it, or choose another folder with --out"
+        )
+    return previous
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+        return [row for key in keys for row in _differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
+    return [] if old == new else [name.removeprefix("config.")]
+
+
+def steps_done(checkpoint: Path, module: TrainingModule, max_steps: int) -> int:
+    """Steps in the checkpoint of this module, 0 without one."""
+    if not checkpoint.exists():
+        return 0
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)
+        steps, weights = state["global_step"], {name: value.shape for name, value in state["state_dict"].items()}
+        missing = {"optimizer_states", "lr_schedulers", "loops"} - state.keys()
+    except Exception as error:
+        raise InputError(f"{checkpoint}: cannot be read ({error!r}); delete it to start the run anew") from None
+    if not isinstance(steps, int) or not 1 <= steps <= max_steps:
+        missing.add(f"a global_step from 1 to {max_steps}, came {steps!r}")
+    if weights != {name: value.shape for name, value in module.state_dict().items()}:
+        missing.add("the weights of this operator")
+    if missing:
+        raise InputError(f"{checkpoint}: lacks {'; '.join(sorted(missing))}; delete it to start the run anew")
+    return steps

@@ -1,0 +1,82 @@
+"""The plan of a training: everything that is known, and checked, before the first step."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from gensim_graph.config import RunConfig, compose_config
+from gensim_graph.data import Normaliser, Trajectories, open_stores, statistics_of
+from gensim_graph.data.sample import cyclone_trajectories
+from gensim_graph.data.store import Source
+from gensim_graph.mesh import Mesh
+from gensim_graph.nn import VelocityOperator
+from gensim_graph.variables import VariableTable, default_variables
+
+FORMAT_VERSION = 1
+"""Of ``run.json``."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything that is known before the first step.
+
+    Attributes:
+        config: resolved configuration.
+        data: trajectories, by mesh.
+        normaliser: variable table and statistics of the data.
+    """
+
+    config: RunConfig
+    data: list[Trajectories]
+    normaliser: Normaliser
+
+    def operator(self) -> VelocityOperator:
+        """The network with its initial weights, a function of the seed."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.config.trainer.seed)
+            return VelocityOperator(
+                self.config.operator, self.normaliser.state_channels, self.normaliser.condition_channels
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same: configuration, meshes, data, variables."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "config": json.loads(json.dumps(self.config.to_dict())),
+            "meshes": [part.mesh.hash for part in self.data],
+            "pairs": [part.n_pairs for part in self.data],
+            "statistics": json.loads(json.dumps(self.normaliser.statistics.to_dict())),
+            "variables": [variable.name for variable in self.normaliser.table.variables],
+        }
+
+
+def plan_training(
+    mesh: Mesh | None = None,
+    data: Source | Sequence[Source] | None = None,
+    config: RunConfig | None = None,
+    variables: VariableTable | None = None,
+) -> TrainingPlan:
+    """Read and check everything that a training needs.
+
+    Args:
+        mesh: the mesh to train on; data on another mesh of the same domain are remapped. None trains on the meshes
+            that the data come on, together.
+        data: files or datasets; None takes the training part of the built-in cyclone.
+        config: configuration; None for the ``tiny`` preset.
+        variables: the variable table; None for the default.
+
+    Raises:
+        InputError: anything wrong with the data, see :func:`~gensim_graph.open_store`.
+    """
+    config, table = config or compose_config(), variables or default_variables()
+    sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
+    lead = config.data.lead
+    stores: list[xr.Dataset] = open_stores(sources, mesh, table)
+    trajectories = [Trajectories.from_dataset(store, table, lead) for store in stores]
+    statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
+    return TrainingPlan(config, trajectories, Normaliser(table, statistics))
