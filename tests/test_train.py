@@ -13,6 +13,7 @@ from examples import small_trajectory
 from safetensors.torch import load_file
 
 from gensim_graph.config import RunConfig, compose_config
+from gensim_graph.data.sample import cyclone_trajectories
 from gensim_graph.errors import InputError
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import plan_training, train
@@ -406,3 +407,11 @@ def test_only_linear_maps_decay():
     assert "blocks.0.attention.project.tensor" in decayed
     assert not [name for name in decayed if name.endswith(("scale", "bias", "logit", "from_length"))]
     assert not [name for name in set(names.values()) - decayed if name.endswith(("weight", ".vector", ".tensor"))]
+
+
+def test_training_on_the_test_trajectory_is_said(caplog):
+    """Only then: the built-in default never touches it."""
+    plan_training()
+    assert "holds back" not in caplog.text
+    plan_training(data=[str(path) for path in (*cyclone_trajectories("train")[:1], *cyclone_trajectories("test"))])
+    assert "cyclone_16km_04.nc, which the built-in split holds back" in caplog.text

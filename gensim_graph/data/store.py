@@ -250,4 +250,5 @@ def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:
         return stores[0]
     fields = [name for name, column in stores[0].data_vars.items() if "time" in column.dims]
     joined = xr.concat([store[fields] for store in stores], dim="trajectory")
-    return stores[0].drop_vars(fields).merge(joined)
+    origin = "; ".join(store.attrs["origin"] for store in stores)
+    return stores[0].drop_vars(fields).merge(joined).assign_attrs(origin=origin)

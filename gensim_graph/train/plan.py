@@ -1,6 +1,7 @@
 """The plan of a training: everything that is known, and checked, before the first step."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from gensim_graph.data.store import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import VelocityOperator
 from gensim_graph.variables import VariableTable, default_variables
+
+log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 """Of ``run.json``."""
@@ -77,6 +80,15 @@ def plan_training(
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
     lead = config.data.lead
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
+    _warn_of_held_out(stores)
     trajectories = [Trajectories.from_dataset(store, table, lead) for store in stores]
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
     return TrainingPlan(config, trajectories, Normaliser(table, statistics))
+
+
+def _warn_of_held_out(stores: list[xr.Dataset]) -> None:
+    """Say so when the built-in test trajectories are trained on: scores on them mean nothing then."""
+    held_out = [path.name for path in (*cyclone_trajectories("test"), *cyclone_trajectories("zero_shot"))]
+    seen = [name for name in held_out if any(name in store.attrs["origin"] for store in stores)]
+    if seen:
+        log.warning("training on %s, which the built-in split holds back for testing", ", ".join(seen))
