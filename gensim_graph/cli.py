@@ -27,6 +27,7 @@ from gensim_graph.forecast.writer import check_place, write_forecast
 from gensim_graph.graph import build_graph
 from gensim_graph.mesh import load_mesh, quality_report
 from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.nn import OperatorConfig
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, check_folder, fit, plan_training
 
@@ -221,19 +222,18 @@ def _print_plan(plan: TrainingPlan) -> None:
         f"variables {', '.join(present)}; lead time {config.data.lead_time}\n"
         f"operator: {operator.n_parameters:,} weights; "
         f"{config.trainer.max_steps} steps of {config.data.batch} samples; "
-        f"about {_memory(cells, plan):.1f} GB at {cells:,} cells a batch"
+        f"about {_memory(cells, config.operator, operator.n_parameters):.1f} GB at {cells:,} cells a batch"
     )
 
 
-def _memory(cells: int, plan: TrainingPlan) -> float:
+def _memory(cells: int, config: OperatorConfig, weights: int) -> float:
     """Rough peak of a training step in GB, a fit to the peaks of ``tiny`` and ``small`` in float32 on a CPU.
 
     0.6 GB for the libraries, 16 bytes a weight (value, gradient, two moments), and for each cell of the batch 710 bytes
     a feature and layer on the cells and 28 a feature and block on the tokens.
     """
-    config = plan.config.operator
     per_cell = 710 * config.cell_width * config.cell_layers + 28 * config.width * config.blocks
-    return 0.6 + (cells * per_cell + 16 * plan.operator().n_parameters) / 1e9
+    return 0.6 + (cells * per_cell + 16 * weights) / 1e9
 
 
 def main() -> None:

@@ -216,11 +216,10 @@ class Surrogate:
         path = FilePath(folder)
         description = _read_description(path / "surrogate.json")
         try:
-            table, statistics = (
-                VariableTable.from_dict(description["variables"]),
-                Statistics.from_dict(description["statistics"]),
-            )
-            config, sampler = OperatorConfig(**description["operator"]), SamplerConfig(**description["sampler"])
+            table = VariableTable.from_dict(description["variables"])
+            statistics = Statistics.from_dict(description["statistics"])
+            config = OperatorConfig(**description["operator"])
+            sampler = SamplerConfig(**description["sampler"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path / 'surrogate.json'}: not understood ({error}); train again") from None
         normaliser = Normaliser(table, statistics)

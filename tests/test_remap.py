@@ -7,7 +7,7 @@ from conftest import BOX, jittered_box
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, load_mesh
-from gensim_graph.mesh.remap import conservative_weights, covered, linear_weights, outline, remap_faces, same_domain
+from gensim_graph.mesh.remap import conservative_weights, covered, linear_weights, remap_faces
 
 
 def grid(cells: int, side: float = BOX, origin: float = 0.0) -> Mesh:
@@ -90,25 +90,8 @@ def test_points_a_little_outside_take_the_value_at_the_rim(small_mesh):
         linear_weights(small_mesh, np.array([[-2e5, 0.0]]))
 
 
-def test_same_domain(small_mesh, cyclone_meshes):
-    assert same_domain(small_mesh, grid(5))
-    assert not same_domain(small_mesh, grid(5, origin=BOX / 10))
-    assert not same_domain(small_mesh, grid(5, origin=3 * BOX))
-    assert same_domain(small_mesh, grid(5, origin=BOX / 1000))
-    meshes = [load_mesh(cyclone_meshes / f"box_{name}.msh") for name in ("16km_a", "16km_b", "8km_a")]
-    assert all(same_domain(meshes[0], other) for other in meshes)
-
-
-def test_outline_has_islands_as_holes_even_where_they_touch():
-    mask = np.ones((6, 6), dtype=bool)
-    mask[1, 1] = mask[2, 2] = mask[4, 1] = mask[0, 5] = False
-    mesh = Mesh.from_grid(np.arange(6) * 1e3, np.arange(6) * 1e3, mask)
-    assert outline(mesh).area == pytest.approx(32e6)
-
-
 def test_different_planes_are_refused(small_mesh):
     north, south = (Mesh.from_faces(small_mesh.nodes, small_mesh.faces, crs) for crs in (3413, 3031))
-    for function in (conservative_weights, same_domain):
-        with pytest.raises(InputError, match="different planes"):
-            function(north, south)
-    assert same_domain(north, small_mesh)
+    with pytest.raises(InputError, match="different planes"):
+        conservative_weights(north, south)
+    assert covered(conservative_weights(north, small_mesh)) == pytest.approx(1)

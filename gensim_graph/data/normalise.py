@@ -8,8 +8,8 @@ import torch
 from gensim_graph.data.statistics import Statistics
 from gensim_graph.flow import Bounds
 from gensim_graph.nn import Channels
-from gensim_graph.typing import Array, Float, Tensor
-from gensim_graph.variables import Variable, VariableTable
+from gensim_graph.typing import Float, Tensor
+from gensim_graph.variables import VariableTable
 
 
 @dataclass(frozen=True)
@@ -83,21 +83,16 @@ class Normaliser:
         slow: Float[Tensor, "*cells slow"],
     ) -> Float[Tensor, "*cells condition"]:
         """Normalised conditions of the operator."""
+        mean, std, present = self._conditions
+        physical = torch.cat((state, forcing, next_forcing, slow), dim=-1)
+        flags = self._flags.expand(*state.shape[:-1], -1)
+        return torch.cat(((physical - mean) / std * present, flags), dim=-1)
+
+    @cached_property
+    def _conditions(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Means, deviations and presence of the physical conditions, in their order."""
         table = self.table
-        parts = (
-            self._normalised(state, table.state),
-            self._normalised(forcing, table.forcing),
-            self._normalised(next_forcing, table.forcing),
-            self._normalised(slow, table.slow),
-            self._flags.expand(*state.shape[:-1], -1),
-        )
-        return torch.cat(parts, dim=-1)
-
-    def _normalised(self, values: Tensor, variables: tuple[Variable, ...]) -> Tensor:
-        mean, std = self._moments(variables)
-        present = torch.from_numpy(self.statistics.present(variables)).float()
-        return (values - torch.from_numpy(mean)) / torch.from_numpy(std) * present
-
-    def _moments(self, variables: tuple[Variable, ...]) -> tuple[Array, Array]:
-        mean, std = self.statistics.of_values(variables)
-        return mean.copy(), std.copy()
+        ordered = (*table.state, *table.forcing, *table.forcing, *table.slow)
+        mean, std = self.statistics.of_values(ordered)
+        present = torch.from_numpy(self.statistics.present(ordered)).float()
+        return torch.from_numpy(mean.copy()), torch.from_numpy(std.copy()), present

@@ -94,20 +94,6 @@ def _cross(a: Array, b: Array) -> Array:
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
 
 
-def same_domain(source: Mesh, target: Mesh, tolerance: float = 0.01) -> bool:
-    """Whether two meshes cover the same region, up to ``tolerance`` of the area that either covers.
-
-    Raises:
-        InputError: the meshes lie in different planes.
-    """
-    check_same_plane(source, target)
-    origin = source.nodes.mean(axis=0)
-    here, there = outline(source, origin), outline(target, origin)
-    common = shapely.area(shapely.intersection(here, there))
-    either = shapely.area(here) + shapely.area(there) - common
-    return bool(either - common <= tolerance * either)
-
-
 def polygons(mesh: Mesh, origin: Array | float = 0.0) -> Array:
     """Faces as shapely polygons, relative to ``origin``, (F,)."""
     shapes = np.empty(mesh.n_faces, dtype=object)
@@ -115,15 +101,6 @@ def polygons(mesh: Mesh, origin: Array | float = 0.0) -> Array:
         rows = np.flatnonzero(mesh.corner_counts == count)
         shapes[rows] = shapely.polygons((mesh.nodes - origin)[mesh.faces[rows, :count]])
     return shapes
-
-
-def outline(mesh: Mesh, origin: Array | float = 0.0) -> shapely.Geometry:
-    """The region that a mesh covers, with its islands as holes."""
-    rings = shapely.multilinestrings(shapely.linestrings((mesh.nodes - origin)[mesh.boundary_edges]))
-    region = shapely.build_area(rings)
-    if abs(shapely.area(region) - mesh.areas.sum()) > 1e-6 * mesh.areas.sum():  # islands that touch, for instance
-        region = shapely.union_all(polygons(mesh, origin))
-    return region
 
 
 def check_same_plane(source: Mesh, target: Mesh) -> None:

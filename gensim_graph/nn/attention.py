@@ -80,5 +80,4 @@ class LocalAttention(nn.Module):
 
 def _normalise(heads: Tensor, scale: Tensor) -> Tensor:
     """RMS norm of each head (Henry et al. 2020), with a learned scale a channel."""
-    spread = torch.cat([Spins(*HEAD_SPINS).spread(row).unsqueeze(0) for row in scale])
-    return nn.functional.rms_norm(heads, heads.shape[-1:], eps=1e-6) * spread
+    return nn.functional.rms_norm(heads, heads.shape[-1:], eps=1e-6) * Spins(*HEAD_SPINS).spread(scale)
