@@ -18,15 +18,15 @@ from safetensors.torch import load_file, save_file
 from gensim_graph.data import Normaliser, Statistics, stack_variables
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, sample
-from gensim_graph.graph import MeshGraph, build_graph
+from gensim_graph.graph import build_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
-from gensim_graph.nn import OperatorConfig, VelocityOperator
+from gensim_graph.nn import AttentionPlan, OperatorConfig, VelocityOperator
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import VariableTable
 from gensim_graph.writing import write_atomically
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the folder; a surrogate of another version is refused with a word on what to do."""
 
 _PARTS = ("operator", "variables", "statistics", "sampler", "deterministic", "information")
@@ -62,15 +62,18 @@ class Surrogate:
         forcing: Float[Tensor, "face forcing"],
         next_forcing: Float[Tensor, "face forcing"],
         slow: Float[Tensor, "face slow"],
-        graph: MeshGraph,
+        plan: AttentionPlan,
         generators: list[torch.Generator],
     ) -> Float[Tensor, "batch face state"]:
-        """One lead time ahead, physical units in and out; ``generators``: one a member."""
+        """One lead time ahead, physical units in and out.
+
+        ``plan`` is that of the operator for the mesh, ``generators`` are one a member.
+        """
         shared = (values.expand(len(state), -1, -1) for values in (forcing, next_forcing, slow))
-        conditions = self.normaliser.conditions(state, *shared)
+        prepared = self.operator.prepare(self.normaliser.conditions(state, *shared), plan)
 
         def velocity(noised: Tensor, flow_time: float) -> Tensor:
-            return self.operator(noised, conditions, noised.new_full((len(noised),), flow_time), graph)
+            return self.operator.velocity(noised, noised.new_full((len(noised),), flow_time), prepared)
 
         if self.deterministic:
             return self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))
@@ -112,7 +115,7 @@ class Surrogate:
         start = np.atleast_1d(initial["time"].values)[0]
         count = 1 if self.deterministic else members
         state = torch.from_numpy(stack_variables(initial, table.state)).expand(count, -1, -1).clone()
-        graph = build_graph(mesh)
+        plan = self.operator.plan(build_graph(mesh))
         self.operator.eval()
         yield self._dataset(state, start, 0)
         for index in range(steps):
@@ -122,7 +125,7 @@ class Surrogate:
             for first in range(0, count, batch):
                 chosen = range(first, min(first + batch, count))
                 generators = [_generator(seed, member, index) for member in chosen]
-                parts.append(self.step(state[chosen.start : chosen.stop], now, then, slow, graph, generators))
+                parts.append(self.step(state[chosen.start : chosen.stop], now, then, slow, plan, generators))
             state = torch.cat(parts)
             yield self._dataset(state, start, index + 1)
 

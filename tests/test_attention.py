@@ -11,8 +11,9 @@ from examples import graded_mesh, island_grid, regular_grid, relative_error
 
 from gensim_graph.graph import MeshGraph, batch_graphs, build_graph
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn import backends
-from gensim_graph.nn.backends import BACKENDS, HEAD_CONTENT, LIFTED, local_attention, plan_attention
+from gensim_graph.nn import cluster_kernel, clusters
+from gensim_graph.nn.backends import BACKENDS, local_attention, plan_attention
+from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED
 from gensim_graph.nn.localisation import Localisation, LocalisationHead, taper
 from gensim_graph.typing import Tensor
 
@@ -60,8 +61,8 @@ def random_inputs(graph: MeshGraph, batch: int = 1, seed: int = 0) -> list[Tenso
 
 def attend(graph: MeshGraph, inputs: list[Tensor], backend: str) -> Tensor:
     """Content and moments of the real tokens."""
-    plan = plan_attention(graph, torch.float32, backend)
-    output = local_attention(*inputs[:3], Localisation(*inputs[3:]), plan, backend)
+    plan = plan_attention(graph, backend)
+    output = local_attention(*inputs[:3], Localisation(*inputs[3:]), plan)
     return torch.cat(output, dim=-1)[:, graph.token_valid]
 
 
@@ -75,12 +76,14 @@ def gradients(graph: MeshGraph, inputs: list[Tensor], backend: str) -> tuple[Ten
 FAST = [name for name in BACKENDS if name != "reference"]
 
 
-@pytest.fixture(params=["whole", "in chunks"])
+@pytest.fixture(params=["whole", "in chunks", "without the kernel"])
 def memory(request, monkeypatch) -> None:
-    """All clusters at once, or one at a time, made again in the backward pass, with a taper that is not kept."""
-    if request.param == "in chunks":
-        monkeypatch.setattr(backends, "_CHUNK_ELEMENTS", 1)
-        monkeypatch.setattr(backends, "_STORED_TAPER", 0)
+    """All clusters at once; a few at a time with a taper that is not kept; on a PyTorch without the kernel."""
+    if request.param != "whole":
+        monkeypatch.setattr(cluster_kernel, "_CHUNK_ELEMENTS", 1)
+        monkeypatch.setattr(clusters, "_STORED_TAPER", 0)
+    if request.param == "without the kernel":
+        monkeypatch.setattr(clusters, "_kernel_at_hand", lambda: False)
 
 
 def test_padding_is_in_the_middle():
@@ -122,9 +125,7 @@ def test_a_union_of_graphs_agrees_with_the_reference(backend, memory):
 def test_rows_of_padding_are_finite(backend):
     graph = GRAPHS["padding in the middle"]
     inputs = random_inputs(graph)
-    content, moments = local_attention(
-        *inputs[:3], Localisation(*inputs[3:]), plan_attention(graph, torch.float32, backend), backend
-    )
+    content, moments = local_attention(*inputs[:3], Localisation(*inputs[3:]), plan_attention(graph, backend))
     assert content.isfinite().all()
     assert moments.isfinite().all()
 

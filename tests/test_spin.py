@@ -103,7 +103,7 @@ def test_neighbourhood_of_a_linear_field():
     mesh = jittered_box()
     graph = build_graph(mesh, length=1e4)
     x, y = torch.from_numpy(mesh.centres - mesh.centres.mean(axis=0)).float().T / 1e4
-    _, dx, dy = neighbourhood((2 * x - 3 * y)[None, :, None], graph)
+    _, dx, dy = neighbourhood((2 * x - 3 * y)[None, :, None], graph).unbind(2)
     inner = (graph.mean > 0).sum(dim=1) == 3
     expected = torch.tensor([2.0, -3.0]).expand(int(inner.sum()), 2)
     torch.testing.assert_close(torch.cat((dx, dy), dim=-1)[0, inner], expected, rtol=1e-3, atol=1e-3)

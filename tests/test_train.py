@@ -123,7 +123,7 @@ def config() -> RunConfig:
 def test_another_seed_is_another_run(tmp_path, finished):
     run(tmp_path / "run", seed=1)
     whole, other = (load_file(folder / "weights.safetensors") for folder in (finished, tmp_path / "run"))
-    assert not torch.equal(whole["lift.scalar.weight"], other["lift.scalar.weight"])
+    assert not torch.equal(whole["lift_conditions.scalar.weight"], other["lift_conditions.scalar.weight"])
 
 
 def test_a_finished_run_comes_back_without_training(finished, monkeypatch):

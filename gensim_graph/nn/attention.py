@@ -12,9 +12,10 @@ import math
 import torch
 from torch import nn
 
-from gensim_graph.nn.backends import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, local_attention
+from gensim_graph.nn.backends import BACKENDS
+from gensim_graph.nn.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, Packed
 from gensim_graph.nn.localisation import LocalisationHead
-from gensim_graph.nn.spin import SpinLinear, Spins
+from gensim_graph.nn.spin import SpinLinear, Spins, rms_normalise
 from gensim_graph.typing import Float, Tensor
 
 
@@ -24,12 +25,11 @@ class LocalAttention(nn.Module):
     Args:
         spins: channels in and out.
         heads: number of heads.
-        backend: a name in :data:`gensim_graph.nn.backends.BACKENDS`.
     """
 
-    def __init__(self, spins: Spins, heads: int, backend: str = "clusters") -> None:
+    def __init__(self, spins: Spins, heads: int) -> None:
         super().__init__()
-        self.heads, self.backend = heads, backend
+        self.heads = heads
         n, m, k = HEAD_SPINS
         self.project = SpinLinear(spins, Spins(heads * (3 * n + 1), heads * (3 * m + 1), heads * (3 * k + 1)))
         self.localise = LocalisationHead(heads)
@@ -41,12 +41,28 @@ class LocalAttention(nn.Module):
         self, features: Float[Tensor, "batch token channel"], plan: AttentionPlan
     ) -> Float[Tensor, "batch token channel"]:
         """Same shape."""
-        query, key, value, place = self._heads(self.project(features))
+        tokens = slice(0, features.shape[1])
+        raw = self.attend(self.look(self.project(features), plan, tokens), plan)
+        return self.out(self.see(raw, plan, tokens))
+
+    def look(self, projected: Float[Tensor, "batch some channel"], plan: AttentionPlan, tokens: slice) -> Packed:
+        """What the backend wants to have of a range of tokens: queries, keys and values, normalised and placed."""
+        query, key, value, place = self._heads(projected)
         query = _normalise(query, self.query_scale / math.sqrt(HEAD_CONTENT))
         key = _normalise(key, self.key_scale)
         localisation = self.localise(place[..., 0], place[..., 1:3], place[..., 3:5])
-        content, moments = local_attention(query, key, value, localisation, plan, self.backend)
-        return self.out(self._join(content, moments))
+        return BACKENDS[plan.backend].pack(query, key, value, localisation, plan, tokens)
+
+    def attend(self, packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token head any"]:
+        """Attend: the one stage in which tokens see each other."""
+        return BACKENDS[plan.backend].attend(packed, plan)
+
+    def see(
+        self, raw: Float[Tensor, "batch some head any"], plan: AttentionPlan, tokens: slice
+    ) -> Float[Tensor, "batch some channel"]:
+        """What a range of tokens has seen, by spin: the input of the last linear map, ``out``."""
+        scale = self.localise.scale
+        return self._join(*BACKENDS[plan.backend].finish(raw, scale, plan, tokens))
 
     def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Channels -> query, key, value (B, T, H, 56) and what the localisation is made of (B, T, H, 5)."""
@@ -80,4 +96,4 @@ class LocalAttention(nn.Module):
 
 def _normalise(heads: Tensor, scale: Tensor) -> Tensor:
     """RMS norm of each head (Henry et al. 2020), with a learned scale a channel."""
-    return nn.functional.rms_norm(heads, heads.shape[-1:], eps=1e-6) * Spins(*HEAD_SPINS).spread(scale)
+    return rms_normalise(heads, Spins(*HEAD_SPINS).spread(scale))

@@ -5,6 +5,7 @@ linearly as the logarithm of the length unit, so that it costs next to nothing a
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -59,12 +60,36 @@ class Modulation(nn.Module):
     def forward(
         self,
         embedding: Float[Tensor, "batch graph embedding"],
-        log_length: Float[Tensor, " item"],
+        length: Float[Tensor, " item"],
         graph_of_item: Int[Tensor, " item"],
-    ) -> list[Float[Tensor, "batch item channel"]]:
-        """Scales for every item (cell or token), ``parts`` of them."""
-        scales = self.from_time(embedding)
-        if scales.shape[1] > 1:
-            scales = scales.index_select(1, graph_of_item)
-        scales = scales + log_length.unsqueeze(-1) * self.from_length
-        return [self.spins.spread(part) for part in scales.chunk(self.parts, dim=-1)]
+    ) -> "Scales":
+        """Scales of items (cells or tokens) of a length unit in metres."""
+        return Scales(
+            [self.spins.spread(part) for part in self.from_time(embedding).chunk(self.parts, dim=-1)],
+            [self.spins.spread(part) for part in self.from_length.chunk(self.parts)],
+            log_length(length),
+            graph_of_item,
+        )
+
+
+class Scales(NamedTuple):
+    """Scales of all items in as many sets as there are parts; those of some items are made when they are wanted.
+
+    Attributes:
+        of_time: (B, G, D) for each part.
+        of_length: (D,) for each part, to be multiplied with the logarithm of the length.
+        log_length: (N,).
+        graph: (N,) graph of each item.
+    """
+
+    of_time: list[Tensor]
+    of_length: list[Tensor]
+    log_length: Tensor
+    graph: Tensor
+
+    def __call__(self, part: int, items: slice) -> Float[Tensor, "batch item channel"]:
+        """Scales of a range of items."""
+        of_time = self.of_time[part]
+        if of_time.shape[1] > 1:
+            of_time = of_time.index_select(1, self.graph[items])
+        return torch.addcmul(of_time, self.log_length[items].unsqueeze(-1), self.of_length[part])

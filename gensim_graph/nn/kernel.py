@@ -10,19 +10,23 @@ import torch
 from torch import nn
 
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.embedding import Modulation, log_length
+from gensim_graph.nn.chunks import in_chunks, stage
+from gensim_graph.nn.embedding import Modulation
 from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins
+from gensim_graph.nn.stencil import stencil_sum
 from gensim_graph.typing import Float, Tensor
 
 
-def neighbourhood(features: Float[Tensor, "batch face channel"], graph: MeshGraph) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean over the neighbours minus the value, and h times the gradient along x and y, each (B, F, D)."""
-    weights = torch.cat((graph.mean.unsqueeze(-1), graph.gradient), dim=-1).to(features.dtype)
-    total = [torch.zeros_like(features) for _ in range(3)]
-    for column in range(graph.neighbours.shape[1]):
-        difference = features.index_select(1, graph.neighbours[:, column]) - features
-        total = [part + difference * weights[:, column, i, None] for i, part in enumerate(total)]
-    return total[0], total[1], total[2]
+def neighbourhood(
+    features: Float[Tensor, "batch face channel"], graph: MeshGraph, cells: slice | None = None
+) -> Float[Tensor, "batch some 3 channel"]:
+    """Mean over the neighbours minus the value, and h times the gradient along x and y, of a range of the cells.
+
+    It has a derivative for all cells only, which None stands for.
+    """
+    weights = torch.cat((graph.mean.unsqueeze(-1), graph.gradient), dim=-1)
+    cells = cells or slice(0, features.shape[1])
+    return stencil_sum(features.contiguous(), graph.neighbours, weights, cells.start, cells.stop)
 
 
 class GraphKernel(nn.Module):
@@ -49,12 +53,23 @@ class GraphKernel(nn.Module):
         graph: MeshGraph,
     ) -> Float[Tensor, "batch face channel"]:
         """Same shape."""
-        (scale,) = self.modulation(embedding, log_length(graph.length), face_graph(graph))
-        normed = self.norm(features) * scale
-        return features + self.mlp(self._look_around(normed, graph))
+        scales, mlp = self.modulation(embedding, graph.length, face_graph(graph)), self.mlp.assemble()
 
-    def _look_around(self, features: Tensor, graph: MeshGraph) -> Tensor:
-        mean, dx, dy = neighbourhood(features, graph)
+        def normalise(cells: slice, features: Tensor) -> tuple[Tensor]:
+            return (stage(lambda x: self.norm(x) * scales(0, cells), features),)
+
+        def combine(cells: slice, features: Tensor, normed: Tensor, around: Tensor | None = None) -> tuple[Tensor]:
+            around = neighbourhood(whole, graph, cells) if around is None else around
+            hidden = stage(lambda x, around: mlp.up(self._look_around(x, around)), normed, around)
+            return (features + stage(mlp.down, hidden),)
+
+        (whole,) = in_chunks(normalise, features)
+        if torch.is_grad_enabled():
+            return in_chunks(combine, features, whole, neighbourhood(whole, graph))[0]
+        return in_chunks(combine, features, whole)[0]
+
+    def _look_around(self, features: Tensor, around: Tensor) -> Tensor:
+        mean, dx, dy = around.unbind(2)
         scalar, vector, tensor = self.spins.split(features)
         mean0, mean1, mean2 = self.spins.split(mean)
         scalar_x, vector_x, tensor_x = self.spins.split(dx)

@@ -59,13 +59,21 @@ class LocalisationHead(nn.Module):
         tensor: Float[Tensor, "batch token head 2"],
     ) -> Localisation:
         """Predicted channels of spin 0, 1 and 2 -> coefficients."""
-        log_scale = self.log_scale.clamp(min=-2.5, max=0.7)
-        isotropic = torch.exp(2 * log_scale + 1.5 * torch.tanh(scalar))
+        isotropic = torch.exp(2 * self._log_scale + 1.5 * torch.tanh(scalar))
         stretch = (0.8 * isotropic).unsqueeze(-1) * _squash(tensor)
         real, imaginary = stretch.unbind(-1)
         quadratic = torch.stack((isotropic + real, imaginary, isotropic - real), dim=-1)
         linear = 2 * isotropic.sqrt().unsqueeze(-1) * _squash(vector)
-        return Localisation(quadratic, linear, log_scale.exp())
+        return Localisation(quadratic, linear, self.scale)
+
+    @property
+    def scale(self) -> Float[Tensor, " head"]:
+        """One over the width of each head at rest."""
+        return self._log_scale.exp()
+
+    @property
+    def _log_scale(self) -> Tensor:
+        return self.log_scale.clamp(min=-2.5, max=0.7)
 
 
 def _squash(vector: Tensor) -> Tensor:

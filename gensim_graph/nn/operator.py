@@ -5,7 +5,9 @@ moment unpooling and the skip of the encoder -> graph-kernel decoder -> cells. I
 :class:`~gensim_graph.graph.MeshGraph`, at any resolution, with the same weights.
 """
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,7 +17,9 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.backends import BACKENDS, plan_attention
 from gensim_graph.nn.block import Block, LongSkip
 from gensim_graph.nn.channels import Channels
+from gensim_graph.nn.chunks import in_chunks
 from gensim_graph.nn.embedding import REFERENCE_LENGTH, FlowTimeEmbedding
+from gensim_graph.nn.heads import AttentionPlan
 from gensim_graph.nn.kernel import GraphKernel, face_graph
 from gensim_graph.nn.pooling import MomentPool, MomentUnpool
 from gensim_graph.nn.spin import SpinLinear, SpinNorm, Spins
@@ -69,9 +73,11 @@ class OperatorConfig:
 PRESETS: dict[str, OperatorConfig] = {
     "tiny": OperatorConfig(width=96, blocks=4, heads=2, cell_width=48, cell_layers=1, embedding=64),
     "small": OperatorConfig(width=320, blocks=8, heads=5, cell_width=96, embedding=192),
-    "base": OperatorConfig(width=768, blocks=8, heads=12, cell_width=192, embedding=512),
+    "base": OperatorConfig(width=512, blocks=8, heads=8, cell_width=128, embedding=512),
+    "large": OperatorConfig(width=768, blocks=8, heads=12, cell_width=192, embedding=512),
 }
-"""``tiny`` trains on a laptop in minutes, ``small`` in hours on a GPU, ``base`` has about as many weights as GenSIM."""
+"""``tiny`` trains on a laptop in minutes, ``small`` in hours on a GPU; ``base`` has the width, depth and heads of
+GenSIM with half its weights (a map between spins has fewer), ``large`` about as many weights as GenSIM."""
 
 
 class VelocityOperator(nn.Module):
@@ -93,12 +99,16 @@ class VelocityOperator(nn.Module):
         self.conditions = Channels.default_conditions(conditions) if isinstance(conditions, int) else conditions
         token, cell = _spins(config.width), _spins(config.cell_width)
         self.embed = FlowTimeEmbedding(config.embedding)
-        self.lift = SpinLinear(_input_spins(self.state, self.conditions), cell)
+        # One linear map of state and conditions, in two parts.
+        seen, given = self.state.spins, _condition_spins(self.conditions)
+        share = seen.total / (seen.total + given.total)
+        self.lift_state = SpinLinear(seen, cell, math.sqrt(share))
+        self.lift_conditions = SpinLinear(given, cell, math.sqrt(1 - share))
         layers = range(config.cell_layers)
         self.encoder = nn.ModuleList(GraphKernel(cell, config.embedding) for _ in layers)
         self.pool = MomentPool(cell, token)
         self.blocks = nn.ModuleList(
-            Block(token, config.heads, config.embedding, config.expansion, config.backend) for _ in range(config.blocks)
+            Block(token, config.heads, config.embedding, config.expansion) for _ in range(config.blocks)
         )
         self.skips = nn.ModuleList(LongSkip(token) for _ in range(config.blocks // 2))
         self.token_norm = SpinNorm(token)
@@ -138,26 +148,45 @@ class VelocityOperator(nn.Module):
             flow_time: (B,), or (B, G) for a batch of G graphs, in [0, 1].
             graph: the cells; F is the number of cells of all its graphs.
         """
-        self._check(noised, conditions, graph)
+        return self.velocity(noised, flow_time, self.prepare(conditions, self.plan(graph)))
+
+    def plan(self, graph: MeshGraph) -> AttentionPlan:
+        """What all evaluations on a graph share; made once for a forecast."""
+        return plan_attention(graph, self.config.backend)
+
+    def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan) -> "Prepared":
+        """What all evaluations with the same conditions share: only the noised channels change from one to the next.
+
+        Raises:
+            InputError: conditions of another shape than the graph and the operator expect.
+        """
+        self._check("conditions", conditions, plan.graph, self.conditions.count)
+        lift = self.lift_conditions.assemble()
+        features = in_chunks(
+            lambda cells, x: (lift(_condition_inputs(self.conditions, x, plan.graph, cells)),), conditions
+        )
+        return Prepared(features[0], plan)
+
+    def velocity(
+        self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: "Prepared"
+    ) -> Float[Tensor, "batch face state"]:
+        """Velocity on prepared conditions; arguments as of :meth:`forward`."""
+        graph = prepared.plan.graph
+        self._check("noised", noised, graph, self.state.count)
         time = flow_time.reshape(len(noised), -1).expand(-1, graph.n_graphs)
         embedding = self.embed(time)
-        cells = self._encode(noised, conditions, embedding, graph)
-        tokens = self._attend(self.pool(cells, graph), embedding, graph)
+        cells = prepared.features + self.lift_state(self.state.to_spins(noised))
+        for layer in self.encoder:
+            cells = layer(cells, embedding, graph)
+        tokens = self._attend(self.pool(cells, graph), embedding, prepared.plan)
         cells = cells + self.unpool(self.token_norm(tokens), graph)
         for layer in self.decoder:
             cells = layer(cells, embedding, graph)
         return self._precondition(self.project(self.cell_norm(cells)), noised, time, graph)
 
-    def _encode(self, noised: Tensor, conditions: Tensor, embedding: Tensor, graph: MeshGraph) -> Tensor:
-        cells = self.lift(_inputs(self.state, self.conditions, noised, conditions, graph))
-        for layer in self.encoder:
-            cells = layer(cells, embedding, graph)
-        return cells
-
-    def _attend(self, tokens: Tensor, embedding: Tensor, graph: MeshGraph) -> Tensor:
+    def _attend(self, tokens: Tensor, embedding: Tensor, plan: AttentionPlan) -> Tensor:
         """Blocks; the second half interpolates towards the first, last in first out."""
         kept: list[Tensor] = []
-        plan = plan_attention(graph, tokens.dtype, self.config.backend)
         half = len(self.skips)
         for index, block in enumerate(self.blocks):
             if index >= len(self.blocks) - half:
@@ -178,14 +207,23 @@ class VelocityOperator(nn.Module):
         variance = tau**2 + (1 - tau) ** 2
         return (2 * tau - 1) / variance * noised + self.state.from_spins(network) * variance.rsqrt()
 
-    def _check(self, noised: Tensor, conditions: Tensor, graph: MeshGraph) -> None:
-        expected = (graph.n_cells, self.state.count, self.conditions.count)
-        came = (noised.shape[1], noised.shape[2], conditions.shape[2])
-        if expected != came or conditions.shape[:2] != noised.shape[:2]:
+    def _check(self, what: str, values: Tensor, graph: MeshGraph, channels: int) -> None:
+        if tuple(values.shape[1:]) != (graph.n_cells, channels):
             raise InputError(
-                f"operator: expected noised (B, {expected[0]}, {expected[1]}) and conditions (B, {expected[0]}, "
-                f"{expected[2]}) on this graph; came {tuple(noised.shape)} and {tuple(conditions.shape)}"
+                f"operator: expected {what} (B, {graph.n_cells}, {channels}) on this graph; came {tuple(values.shape)}"
             )
+
+
+class Prepared(NamedTuple):
+    """Conditions as the operator sees them, and the plan of their graph.
+
+    Attributes:
+        features: (B, F, D_cell) linear in the conditions.
+        plan: of the graph.
+    """
+
+    features: Tensor
+    plan: AttentionPlan
 
 
 def _spins(width: int) -> Spins:
@@ -194,33 +232,24 @@ def _spins(width: int) -> Spins:
     return Spins(width // 2, width // 8, width // 8)
 
 
-def _input_spins(state: Channels, conditions: Channels) -> Spins:
-    """Noised state, conditions, vectors of the conditions per length unit, boundary and length."""
-    scalar = state.spins.scalar + conditions.spins.scalar + 3
-    return Spins(scalar, state.spins.vector + 2 * conditions.spins.vector + 1)
+def _condition_spins(conditions: Channels) -> Spins:
+    """Conditions, their vectors per length unit, boundary and length."""
+    return Spins(conditions.spins.scalar + 3, 2 * conditions.spins.vector + 1)
 
 
-def _inputs(state: Channels, conditions: Channels, noised: Tensor, condition: Tensor, graph: MeshGraph) -> Tensor:
-    """All inputs in the spin layout.
+def _condition_inputs(channels: Channels, conditions: Tensor, graph: MeshGraph, cells: slice) -> Tensor:
+    """Inputs of some cells in the spin layout.
 
     Vectors come a second time over the length unit: what matters for advection is how many cells a drift crosses.
     """
-    z, z_vectors = _parts(state, noised)
-    x, x_vectors = _parts(conditions, condition)
-    per_length = REFERENCE_LENGTH / graph.length.to(noised.dtype).unsqueeze(-1)
-    boundary = graph.boundary.to(noised.dtype).expand(len(noised), -1, -1)
-    log_length = -per_length.log().expand(len(noised), -1, -1)
-    real, imaginary = x_vectors.chunk(2, dim=-1)
-    z_real, z_imaginary = z_vectors.chunk(2, dim=-1)
+    scalars, vectors, _ = channels.spins.split(channels.to_spins(conditions))
+    per_length = REFERENCE_LENGTH / graph.length[cells].to(conditions.dtype).unsqueeze(-1)
+    boundary = graph.boundary[cells].to(conditions.dtype).expand(len(conditions), -1, -1)
+    log_length = -per_length.log().expand(len(conditions), -1, -1)
+    real, imaginary = vectors.chunk(2, dim=-1)
     parts = (
-        *(z, x, boundary[..., :2], log_length),
-        *(z_real, real, real * per_length, boundary[..., 2:3]),
-        *(z_imaginary, imaginary, imaginary * per_length, boundary[..., 3:4]),
+        *(scalars, boundary[..., :2], log_length),
+        *(real, real * per_length, boundary[..., 2:3]),
+        *(imaginary, imaginary * per_length, boundary[..., 3:4]),
     )
     return torch.cat(parts, dim=-1)
-
-
-def _parts(channels: Channels, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Scalars, and [Re | Im] of the vectors."""
-    ordered = channels.to_spins(values)
-    return ordered[..., : channels.spins.scalar], ordered[..., channels.spins.scalar :]

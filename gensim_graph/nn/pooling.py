@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from gensim_graph.graph import TOKEN_CELLS, MeshGraph
+from gensim_graph.nn.chunks import in_chunks, stage
 from gensim_graph.nn.spin import Complex, SpinLinear, Spins, times, times_conjugate
 from gensim_graph.typing import Float, Tensor
 
@@ -46,10 +47,10 @@ def lifted_spins(spins: Spins) -> Spins:
     return Spins(n + 2 * m + 2 * k, m + n + k, k + n + m)
 
 
-def _offsets(graph: MeshGraph, dtype: torch.dtype) -> tuple[Complex, Complex]:
-    offset = graph.slot_offset.to(dtype)[graph.slot]
-    d = (offset[:, :1], offset[:, 1:])
-    return d, times(d, d)
+def _lift(spins: Spins, features: Tensor, offset: Tensor) -> Tensor:
+    """Lifted features; offsets (n, 2) in token lengths are below one half: doubled, all moments have the same size."""
+    d = (2 * offset[..., :1], 2 * offset[..., 1:])
+    return _lifted(spins, features, d, times(d, d))[1]
 
 
 class MomentPool(nn.Module):
@@ -64,13 +65,21 @@ class MomentPool(nn.Module):
         self, features: Float[Tensor, "batch face channel"], graph: MeshGraph
     ) -> Float[Tensor, "batch token out"]:
         """Moments of the cells of each token, mixed linearly; zero for padding (but for the bias)."""
-        d, square = _offsets(graph, features.dtype)
-        # Offsets are below one half of a token length: doubled, all moments have the same size.
-        spins, lifted = _lifted(self.cell, features, (2 * d[0], 2 * d[1]), (4 * square[0], 4 * square[1]))
-        weighted = lifted * graph.slot_weight[graph.slot].to(features.dtype).unsqueeze(-1)
-        slots = weighted.new_zeros(len(features), len(graph.slot_weight), spins.total)
-        slots = slots.index_copy(1, graph.slot, weighted)
-        return self.project(slots.unflatten(1, (-1, TOKEN_CELLS)).sum(dim=2))
+        project = self.project.assemble()
+        weight = graph.slot_weight.reshape(-1, TOKEN_CELLS, 1).to(features.dtype)
+        offset = graph.slot_offset.reshape(-1, TOKEN_CELLS, 2).to(features.dtype)
+
+        def pool(tokens: slice, slots: Tensor) -> tuple[Tensor]:
+            def moments(slots: Tensor) -> Tensor:
+                lifted = _lift(self.cell, slots, offset[tokens])
+                return project((lifted * weight[tokens]).sum(dim=2))
+
+            return (stage(moments, slots),)
+
+        cell_of_slot = torch.zeros_like(graph.slot_weight, dtype=torch.long)
+        cell_of_slot[graph.slot] = torch.arange(len(graph.slot), device=graph.slot.device)
+        slots = features.index_select(1, cell_of_slot).unflatten(1, (-1, TOKEN_CELLS))
+        return in_chunks(pool, slots)[0]
 
 
 class MomentUnpool(nn.Module):
@@ -86,7 +95,9 @@ class MomentUnpool(nn.Module):
         self, features: Float[Tensor, "batch token channel"], graph: MeshGraph
     ) -> Float[Tensor, "batch face out"]:
         """Evaluate each token's moments at its cells."""
-        d, square = _offsets(graph, features.dtype)
-        at_cells = self.project(features).index_select(1, graph.slot // TOKEN_CELLS)
-        _, lifted = _lifted(self.hidden, at_cells, (2 * d[0], 2 * d[1]), (4 * square[0], 4 * square[1]))
-        return self.combine(lifted)
+        combine, offset = self.combine.assemble(), graph.slot_offset[graph.slot].to(features.dtype)
+
+        def evaluate(cells: slice, values: Tensor) -> tuple[Tensor]:
+            return (stage(lambda values: combine(_lift(self.hidden, values, offset[cells])), values),)
+
+        return in_chunks(evaluate, self.project(features).index_select(1, graph.slot // TOKEN_CELLS))[0]

@@ -79,17 +79,53 @@ class SpinLinear(nn.Module):
         self.vector = _complex_weight(spins_in.vector, spins_out.vector, gain)
         self.tensor = _complex_weight(spins_in.tensor, spins_out.tensor, gain)
 
+    def assemble(self) -> "SpinMap":
+        """The map as real matrices, to be applied many times."""
+        return SpinMap(
+            self.spins_in, self.scalar.weight, self.scalar.bias, _real_matrix(self.vector), _real_matrix(self.tensor)
+        )
+
     def forward(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
         """(..., D_in) -> (..., D_out)."""
-        rows = features.reshape(-1, self.spins_in.total)
-        scalar, vector, tensor = self.spins_in.split(rows)
-        out = [self.scalar(scalar)]
-        if self.spins_out.vector:
-            out.append(_complex_linear(vector, self.vector))
-        if self.spins_out.tensor:
-            out.append(_complex_linear(tensor, self.tensor))
-        joined = torch.cat(out, dim=-1) if len(out) > 1 else out[0]
-        return joined.reshape(*features.shape[:-1], self.spins_out.total)
+        return self.assemble()(features)
+
+
+class SpinMap(NamedTuple):
+    """A :class:`SpinLinear` as real matrices.
+
+    Attributes:
+        spins: channels in.
+        weight, bias: of the scalars.
+        vector, tensor: (2 out, 2 in), acting on [Re | Im].
+    """
+
+    spins: Spins
+    weight: Tensor
+    bias: Tensor
+    vector: Tensor
+    tensor: Tensor
+
+    def parts(self, features: Float[Tensor, "*rest channel_in"]) -> list[Tensor]:
+        """Scalars, and vectors and tensors where there are any, one beside the other."""
+        scalar, vector, tensor = self.spins.split(features)
+        return self.of_parts(scalar, vector, tensor)
+
+    def of_parts(self, scalar: Tensor, vector: Tensor, tensor: Tensor) -> list[Tensor]:
+        """The same of features that come in parts."""
+        out = [functional.linear(scalar, self.weight, self.bias)]
+        if len(self.vector):
+            out.append(functional.linear(vector, self.vector))
+        if len(self.tensor):
+            out.append(functional.linear(tensor, self.tensor))
+        return out
+
+    def __call__(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
+        """Joined."""
+        return _join(self.parts(features))
+
+
+def _join(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
 
 
 def _complex_weight(channels_in: int, channels_out: int, gain: float) -> nn.Parameter:
@@ -98,10 +134,10 @@ def _complex_weight(channels_in: int, channels_out: int, gain: float) -> nn.Para
     return nn.Parameter(torch.randn(2, channels_out, channels_in) * std)
 
 
-def _complex_linear(features: Tensor, weight: Tensor) -> Tensor:
+def _real_matrix(weight: Tensor) -> Tensor:
+    """(2, out, in) -> (2 out, 2 in)."""
     real, imaginary = weight
-    matrix = torch.cat((torch.cat((real, -imaginary), dim=1), torch.cat((imaginary, real), dim=1)), dim=0)
-    return functional.linear(features, matrix.to(features.dtype))
+    return torch.cat((torch.cat((real, -imaginary), dim=1), torch.cat((imaginary, real), dim=1)), dim=0)
 
 
 class SpinNorm(nn.Module):
@@ -114,7 +150,15 @@ class SpinNorm(nn.Module):
 
     def forward(self, features: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest channel"]:
         """Same shape."""
-        return functional.rms_norm(features, features.shape[-1:], self.spins.spread(self.scale), self.eps)
+        return rms_normalise(features, self.spins.spread(self.scale), self.eps)
+
+
+def rms_normalise(
+    features: Float[Tensor, "*rest channel"], scale: Float[Tensor, "*#rest channel"], eps: float = 1e-6
+) -> Float[Tensor, "*rest channel"]:
+    """Features over the root of their mean square, times a scale."""
+    mean_square = torch.linalg.vector_norm(features, dim=-1, keepdim=True).square() / features.shape[-1]
+    return features * torch.rsqrt(mean_square + eps) * scale
 
 
 class SpinMLP(nn.Module):
@@ -137,20 +181,41 @@ class SpinMLP(nn.Module):
 
     def forward(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
         """(..., D_in) -> (..., D_out)."""
+        return self.assemble().down(self.up(features))
+
+    def assemble(self) -> "SpinGate":
+        """Both maps as real matrices."""
+        return SpinGate(self.up.assemble(), self.down.assemble(), self.up.spins_out, self.widths)
+
+
+class SpinGate(NamedTuple):
+    """A :class:`SpinMLP` as real matrices, in two steps: between them lie the hidden features."""
+
+    first: SpinMap
+    last: SpinMap
+    spins: Spins
+    widths: tuple[int, int]
+
+    def up(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest hidden"]:
+        """First map."""
+        return self.first(features)
+
+    def down(self, hidden: Float[Tensor, "*rest hidden"]) -> Float[Tensor, "*rest channel_out"]:
+        """Gates, products of the spins, and the last map."""
         n, m = self.widths
-        scalar, vector, tensor = self.up.spins_out.split(self.up(features))
+        scalar, vector, tensor = self.spins.split(hidden)
         value, gate, vector_gate, tensor_gate = scalar.split((n, n, m, m), dim=-1)
         a, b = _halves(vector, m)
         c, d = _halves(tensor, m)
         ab, cd = times_conjugate(a, b), times_conjugate(c, d)
         cb, aa = times_conjugate(c, b), times(a, b)
         vector_gate, tensor_gate = torch.sigmoid(vector_gate), torch.sigmoid(tensor_gate)
-        hidden = (
-            *(value * functional.silu(gate), ab[0], ab[1], cd[0]),
-            *(a[0] * vector_gate, cb[0], a[1] * vector_gate, cb[1]),
-            *(c[0] * tensor_gate, aa[0], c[1] * tensor_gate, aa[1]),
+        parts = (
+            torch.cat((value * functional.silu(gate), ab[0], ab[1], cd[0]), dim=-1),
+            torch.cat((a[0] * vector_gate, cb[0], a[1] * vector_gate, cb[1]), dim=-1),
+            torch.cat((c[0] * tensor_gate, aa[0], c[1] * tensor_gate, aa[1]), dim=-1),
         )
-        return self.down(torch.cat(hidden, dim=-1))
+        return _join(self.last.of_parts(*parts))
 
 
 def _halves(features: Tensor, channels: int) -> tuple[Complex, Complex]:

@@ -1,0 +1,144 @@
+"""Backend ``clusters``: the keys of a few clusters are gathered at a time and attended to densely.
+
+The localisation rides in eight further channels of queries and keys, the moments in eight further channels of the
+values; with the taper as the mask it is plain scaled-dot-product attention. Positions are relative to the centre of
+the cluster and in units of its reach R, so that single precision is enough:
+
+    q = (A x_q + b, A_xx, A_xy, A_yy, 1, s_q, 0),   k = (x, y, -x^2/2, -xy, -y^2/2, log a, 1, 0),
+    s_q = -1/2 x_q^T A x_q - b . x_q,               q . k = -1/2 d^T A d + b . d + log a.
+
+s_q drops out of the softmax; with it the rounding errors of the gradient of A are weighted with d, not with x.
+"""
+
+import logging
+from functools import cache
+
+import torch
+from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
+
+from gensim_graph.graph import MeshGraph
+from gensim_graph.nn.cluster_kernel import chunk_of_clusters, cluster_attention, lift_values, taper_of, with_places
+from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED, AttentionPlan, Backend, Output, Packed
+from gensim_graph.nn.localisation import Localisation
+from gensim_graph.typing import Float, Tensor
+
+_STORED_TAPER = 2**28
+"""Taper (numbers) up to which it is kept for all blocks and evaluations (1 GB, 1.8 million cells); above, each chunk
+of clusters makes its own, which costs a tenth more."""
+
+_MOMENTS = 2 * len(LIFTED)
+
+log = logging.getLogger(__name__)
+
+
+def _plan(graph: MeshGraph) -> AttentionPlan:
+    width = graph.query_pos.shape[1]
+    support = (graph.token_length * graph.radius[graph.token_graph]).reshape(-1, width)
+    steepness = (graph.cluster_length.unsqueeze(1) / support).square() * graph.token_valid.reshape(-1, width)
+    ratio = graph.cluster_length.repeat_interleave(width) / graph.token_length
+    taper = None
+    if width * graph.halo.numel() <= _STORED_TAPER:
+        taper = _stored_taper(graph, steepness)
+    return AttentionPlan(graph, "clusters", taper, _key_channels(graph), steepness, ratio)
+
+
+def _stored_taper(graph: MeshGraph, steepness: Tensor) -> Float[Tensor, "cluster query key"]:
+    """In pieces, for the sake of the memory."""
+    clusters = graph.n_clusters
+    taper = graph.key_pos.new_empty(clusters, graph.query_pos.shape[1], graph.halo.shape[1])
+    for part in range(0, clusters, 64):
+        some = slice(part, part + 64)
+        taper[some] = taper_of(graph.query_pos[some], graph.key_pos[some], steepness[some])
+    return taper
+
+
+def _key_channels(graph: MeshGraph) -> Float[Tensor, "cluster key 8"]:
+    """(x, y, -x^2/2, -xy, -y^2/2, log a, 1, 0) of every key, without parameters."""
+    x, y = graph.key_pos.unbind(-1)
+    one = torch.ones_like(x)
+    return torch.stack((x, y, -0.5 * x * x, -x * y, -0.5 * y * y, graph.key_log_area, one, 0 * one), dim=-1)
+
+
+def _pack(
+    query: Tensor, key: Tensor, value: Tensor, localisation: Localisation, plan: AttentionPlan, tokens: slice
+) -> Packed:
+    """64 channels each; queries stay in single precision, which their positions need."""
+    place = _query_channels(localisation, plan, tokens).to(torch.float32)
+    return torch.cat((query.to(place.dtype), place), dim=-1), pad(key, (0, 8)), pad(value, (0, 8))
+
+
+def _query_channels(localisation: Localisation, plan: AttentionPlan, tokens: slice) -> Tensor:
+    """(A x_q + b, A_xx, A_xy, A_yy, 1, s_q, 0): its dot product with the key channels is the localisation."""
+    assert plan.ratio is not None
+    ratio = plan.ratio[tokens, None, None]
+    xx, xy, yy = (localisation.quadratic * ratio.square()).unbind(-1)
+    bx, by = (localisation.linear * ratio).unbind(-1)
+    x, y = plan.graph.query_pos.flatten(0, 1)[tokens].unsqueeze(1).unbind(-1)
+    ax, ay = xx * x + xy * y, xy * x + yy * y
+    own = -0.5 * (ax * x + ay * y) - bx * x - by * y
+    one = torch.ones_like(xx)
+    return torch.stack((ax + bx, ay + by, xx, xy, yy, one, own, 0 * one), dim=-1)
+
+
+def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token head 64"]:
+    """Content, and moments about the centres of the clusters."""
+    graph, query = plan.graph, packed[0]
+    assert plan.place is not None
+    assert plan.steepness is not None
+    if query.device.type == "cpu" and _kernel_at_hand():
+        return cluster_attention(*packed, graph.halo, plan.place, graph.query_pos, plan.steepness, plan.taper)[0]
+    return _attend_with_checkpoints(packed, plan)
+
+
+@cache
+def _kernel_at_hand() -> bool:
+    """Whether this PyTorch has the kernel that returns the log-sum-exp; said once if it does not."""
+    found = hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu")
+    if not found:
+        log.warning("this PyTorch lacks its attention kernel for CPUs: falling back to a slower one")
+    return found
+
+
+def _attend_with_checkpoints(packed: Packed, plan: AttentionPlan) -> Tensor:
+    """The same with what every PyTorch has on every device; chunks are computed again in the backward pass."""
+    graph, (query, key, value) = plan.graph, packed
+    step = chunk_of_clusters(len(query) * graph.halo.shape[1] * query.shape[2] * query.shape[3], query.device)
+    parts = []
+    for first in range(0, graph.n_clusters, step):
+        clusters = slice(first, min(first + step, graph.n_clusters))
+        arguments = (query, key, value, plan, clusters)
+        remember = torch.is_grad_enabled() and step < graph.n_clusters
+        parts.append(checkpoint(_attend_to, *arguments, use_reentrant=False) if remember else _attend_to(*arguments))
+    return torch.cat(parts, dim=1)
+
+
+def _attend_to(query: Tensor, key: Tensor, value: Tensor, plan: AttentionPlan, clusters: slice) -> Tensor:
+    graph = plan.graph
+    assert plan.place is not None
+    assert plan.steepness is not None
+    halo, place, width = graph.halo[clusters], plan.place[clusters], graph.query_pos.shape[1]
+    queries = query[:, clusters.start * width : clusters.stop * width].unflatten(1, (-1, width)).flatten(0, 1)
+    rows = [tokens.index_select(1, halo.flatten()).unflatten(1, halo.shape).float() for tokens in (key, value)]
+    keys, values = with_places(rows[0], place).flatten(0, 1), lift_values(rows[1], place).flatten(0, 1)
+    if plan.taper is None:
+        taper = taper_of(graph.query_pos[clusters], graph.key_pos[clusters], plan.steepness[clusters])
+    else:
+        taper = plan.taper[clusters]
+    mask = taper.repeat(len(query), 1, 1).unsqueeze(1)
+    queries, keys, values = (tokens.transpose(1, 2) for tokens in (queries, keys, values))
+    out = scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
+    return out.transpose(1, 2).unflatten(0, (len(query), -1)).flatten(1, 2)
+
+
+def _finish(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> Output:
+    """Moments about the centre of the cluster -> moments about the query, in widths of the head."""
+    assert plan.ratio is not None
+    content, moment_x, moment_y = raw.split((HEAD_CONTENT, _MOMENTS // 2, _MOMENTS // 2), dim=-1)
+    lifted = torch.cat([content[..., channel : channel + 1] for channel in LIFTED], dim=-1)
+    x, y = plan.graph.query_pos.flatten(0, 1)[tokens].unsqueeze(1).split(1, dim=-1)
+    factor = plan.ratio[tokens, None, None] * scale[:, None]
+    return content, torch.cat((factor * (moment_x - x * lifted), factor * (moment_y - y * lifted)), dim=-1)
+
+
+CLUSTERS = Backend(_plan, _pack, _attend, _finish)

@@ -1,0 +1,63 @@
+"""What all backends of the local-subgraph attention share: the layout of a head, the plan and the seam."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gensim_graph.graph import MeshGraph
+from gensim_graph.nn.localisation import Localisation
+from gensim_graph.typing import Float, Tensor
+
+HEAD_CONTENT = 56
+"""Content channels of a head; with eight for positions they make 64."""
+
+HEAD_SPINS = (28, 7, 7)
+"""Scalars, vectors and tensors among the content channels."""
+
+LIFTED = (0, 1, 28, 35)
+"""Channels of the values whose first moment is taken: two scalars and a vector (Re, Im)."""
+
+
+@dataclass(frozen=True)
+class AttentionPlan:
+    """What all blocks and all evaluations on one graph share.
+
+    Attributes:
+        graph: positions, areas, halos and the radius of the taper.
+        backend: name of the backend that it was made for.
+        taper: (C, W, K) taper of the clusters, or None where it is too large to keep.
+        place: (C, K, 8) position channels of the keys of each cluster.
+        steepness: (C, W) (reach of the cluster / reach of the query)^2, 0 for padding.
+        ratio: (T,) reach of the cluster over the length of the query.
+        blocks: what a backend of its own keeps.
+    """
+
+    graph: MeshGraph
+    backend: str
+    taper: Float[Tensor, "cluster query key"] | None = None
+    place: Float[Tensor, "cluster key 8"] | None = None
+    steepness: Float[Tensor, "cluster query"] | None = None
+    ratio: Float[Tensor, " token"] | None = None
+    blocks: object = None
+
+
+Output = tuple[Float[Tensor, "batch token head content"], Float[Tensor, "batch token head moments"]]
+Packed = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to compute the attention, in three stages: only the second looks at other tokens.
+
+    Attributes:
+        plan: graph -> plan, once a graph.
+        pack: query, key, value (B, t, H, 56), localisation, plan and the range of tokens they are of -> what the
+            backend wants to have of them, tensors (B, t, ...).
+        attend: packed (B, T, ...) and plan -> (B, T, H, channels).
+        finish: a range of that, scale of the moments (H,), plan and range -> content (B, t, H, 56) and moments
+            (B, t, H, 8).
+    """
+
+    plan: Callable[[MeshGraph], AttentionPlan]
+    pack: Callable[[Tensor, Tensor, Tensor, Localisation, AttentionPlan, slice], Packed]
+    attend: Callable[[Packed, AttentionPlan], Tensor]
+    finish: Callable[[Tensor, Tensor, AttentionPlan, slice], Output]
