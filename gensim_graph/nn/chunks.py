@@ -14,8 +14,8 @@ from gensim_graph.typing import Tensor
 
 Result = TypeVar("Result", Tensor, tuple[Tensor, ...])
 
-CPU_ROWS, GPU_ROWS = 1024, 2**17
-"""Rows (batch times tokens) at a time."""
+CPU_ELEMENTS, GPU_ELEMENTS = 2**19, 2**26
+"""Numbers of the first argument at a time."""
 
 
 def in_chunks(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -29,7 +29,7 @@ def in_chunks(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> 
         What the function gives for all N.
     """
     batch, count = tensors[0].shape[:2]
-    size = max(1, _rows(tensors[0]) // batch)
+    size = max(1, _elements(tensors[0].device) // (batch * tensors[0][0, 0].numel()))
     if count <= size or torch.compiler.is_compiling():
         return function(slice(0, count), *tensors)
     ranges = [slice(first, min(first + size, count)) for first in range(0, count, size)]
@@ -51,8 +51,8 @@ def _filled(function: Callable[..., tuple[Tensor, ...]], pieces: zip, batch: int
     return whole
 
 
-def _rows(tensor: Tensor) -> int:
-    return CPU_ROWS if tensor.device.type == "cpu" else GPU_ROWS
+def _elements(device: torch.device) -> int:
+    return CPU_ELEMENTS if device.type == "cpu" else GPU_ELEMENTS
 
 
 def stage(function: Callable[..., Result], *tensors: Tensor) -> Result:
