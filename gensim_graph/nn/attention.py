@@ -8,13 +8,14 @@ no rotary embedding of the plane with finitely many channels is invariant to rot
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from gensim_graph.nn.backends import BACKENDS
 from gensim_graph.nn.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, Packed
-from gensim_graph.nn.localisation import LocalisationHead
+from gensim_graph.nn.localisation import LocalisationHead, localise
 from gensim_graph.nn.spin import SpinLinear, Spins, rms_normalise
 from gensim_graph.typing import Float, Tensor
 
@@ -42,15 +43,23 @@ class LocalAttention(nn.Module):
     ) -> Float[Tensor, "batch token channel"]:
         """Same shape."""
         tokens = slice(0, features.shape[1])
-        raw = self.attend(self.look(self.project(features), plan, tokens), plan)
-        return self.out(self.see(raw, plan, tokens))
+        raw = self.attend(self.look(self.project(features), self.weights, plan, tokens), plan)
+        return self.out(self.see(raw, self.weights, plan, tokens))
 
-    def look(self, projected: Float[Tensor, "batch some channel"], plan: AttentionPlan, tokens: slice) -> Packed:
+    @property
+    def weights(self) -> "HeadWeights":
+        """Weights of the heads, as the stages want to have them."""
+        spins = Spins(*HEAD_SPINS)
+        query_scale = spins.spread(self.query_scale) / math.sqrt(HEAD_CONTENT)
+        return HeadWeights(query_scale, spins.spread(self.key_scale), self.localise.clamped)
+
+    def look(
+        self, projected: Float[Tensor, "batch some channel"], weights: "HeadWeights", plan: AttentionPlan, tokens: slice
+    ) -> Packed:
         """What the backend wants to have of a range of tokens: queries, keys and values, normalised and placed."""
         query, key, value, place = self._heads(projected)
-        query = _normalise(query, self.query_scale / math.sqrt(HEAD_CONTENT))
-        key = _normalise(key, self.key_scale)
-        localisation = self.localise(place[..., 0], place[..., 1:3], place[..., 3:5])
+        query, key = rms_normalise(query, weights.query_scale), rms_normalise(key, weights.key_scale)
+        localisation = localise(weights.log_scale, place[..., 0], place[..., 1:3], place[..., 3:5])
         return BACKENDS[plan.backend].pack(query, key, value, localisation, plan, tokens)
 
     def attend(self, packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token head any"]:
@@ -58,11 +67,14 @@ class LocalAttention(nn.Module):
         return BACKENDS[plan.backend].attend(packed, plan)
 
     def see(
-        self, raw: Float[Tensor, "batch some head any"], plan: AttentionPlan, tokens: slice
+        self,
+        raw: Float[Tensor, "batch some head any"],
+        weights: "HeadWeights",
+        plan: AttentionPlan,
+        tokens: slice,
     ) -> Float[Tensor, "batch some channel"]:
         """What a range of tokens has seen, by spin: the input of the last linear map, ``out``."""
-        scale = self.localise.scale
-        return self._join(*BACKENDS[plan.backend].finish(raw, scale, plan, tokens))
+        return self._join(*BACKENDS[plan.backend].finish(raw, weights.log_scale.exp(), plan, tokens))
 
     def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Channels -> query, key, value (B, T, H, 56) and what the localisation is made of (B, T, H, 5)."""
@@ -94,6 +106,15 @@ class LocalAttention(nn.Module):
         return torch.cat([torch.cat(group, dim=-1).flatten(-2) for group in groups], dim=-1)
 
 
-def _normalise(heads: Tensor, scale: Tensor) -> Tensor:
-    """RMS norm of each head (Henry et al. 2020), with a learned scale a channel."""
-    return rms_normalise(heads, Spins(*HEAD_SPINS).spread(scale))
+class HeadWeights(NamedTuple):
+    """Weights of the heads.
+
+    Attributes:
+        query_scale, key_scale: (H, 56) of the RMS norm of each head (Henry et al. 2020), the query's with the
+            temperature.
+        log_scale: (H,) logarithm of one over the width of each head.
+    """
+
+    query_scale: Tensor
+    key_scale: Tensor
+    log_scale: Tensor

@@ -6,12 +6,18 @@ All but the attention looks at one token at a time, and is done on some tokens a
 import torch
 from torch import nn
 
-from gensim_graph.nn.attention import LocalAttention
-from gensim_graph.nn.chunks import in_chunks, stage
+from gensim_graph.nn.attention import HeadWeights, LocalAttention
+from gensim_graph.nn.chunks import in_chunks
 from gensim_graph.nn.embedding import Modulation, Scales
 from gensim_graph.nn.heads import AttentionPlan, Packed
-from gensim_graph.nn.spin import SpinMap, SpinMLP, SpinNorm, Spins
+from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins, rms_normalise
 from gensim_graph.typing import Float, Tensor
+
+Shared = tuple[Scales, tuple[Tensor, Tensor]]
+"""Scales of the modulation, and of the two norms."""
+
+Parts = tuple[Tensor, Tensor, Tensor]
+"""Scalars, vectors and tensors."""
 
 
 class Block(nn.Module):
@@ -38,26 +44,52 @@ class Block(nn.Module):
         plan: AttentionPlan,
     ) -> Float[Tensor, "batch token channel"]:
         """Same shape."""
-        graph = plan.graph
+        graph, attention = plan.graph, self.attention
         scales = self.modulation(embedding, graph.token_length / 2, graph.token_graph)
-        project, out, mlp = self.attention.project.assemble(), self.attention.out.assemble(), self.mlp.assemble()
+        project, out = attention.project.assemble(), attention.out.assemble()
+        up, down = self.mlp.up.assemble(), self.mlp.down.assemble()
+        norms = self.attention_norm.spread, self.mlp_norm.spread
 
-        def look(tokens: slice, features: Tensor) -> Packed:
-            projected = stage(lambda x: self._before_attention(x, scales, tokens, project), features)
-            return stage(lambda projected: self.attention.look(projected, plan, tokens), projected)
+        def before_attention(tokens: slice, shared: Shared, x: Tensor) -> Parts:
+            scales, (norm, _) = shared
+            return up.spins.split(rms_normalise(x, norm) * scales(0, tokens))
 
-        def combine(tokens: slice, features: Tensor, raw: Tensor) -> tuple[Tensor]:
-            seen = stage(lambda raw: out(self.attention.see(raw, plan, tokens)), raw)
-            features = stage(lambda x, seen: x + scales(1, tokens) * seen, features, seen)
-            hidden = stage(lambda x: mlp.up(self.mlp_norm(x) * scales(2, tokens)), features)
-            change = stage(mlp.down, hidden)
-            return (stage(lambda x, change: x + scales(3, tokens) * change, features, change),)
+        def look(tokens: slice, weights: HeadWeights, projected: Tensor) -> Packed:
+            return attention.look(projected, weights, plan, tokens)
 
-        packed = in_chunks(look, features)
-        return in_chunks(combine, features, self.attention.attend(packed, plan))[0]
+        def see(tokens: slice, weights: HeadWeights, raw: Tensor) -> Parts:
+            return out.spins.split(attention.see(raw, weights, plan, tokens))
 
-    def _before_attention(self, features: Tensor, scales: Scales, tokens: slice, project: SpinMap) -> Tensor:
-        return project(self.attention_norm(features) * scales(0, tokens))
+        def before_mlp(tokens: slice, shared: Shared, x: Tensor, seen: Tensor) -> Parts:
+            scales, (_, norm) = shared
+            return up.spins.split(rms_normalise(x + scales(1, tokens) * seen, norm) * scales(2, tokens))
+
+        def gate(tokens: slice, _: None, hidden: Tensor) -> Parts:
+            return self.mlp.gate(hidden)
+
+        def add(tokens: slice, scales: Scales, x: Tensor, seen: Tensor, change: Tensor) -> tuple[Tensor]:
+            return (x + scales(1, tokens) * seen + scales(3, tokens) * change,)
+
+        weights, shared = attention.weights, (scales, norms)
+        if torch.is_grad_enabled():
+            (projected,) = in_chunks(before_attention, shared, features, matrices=project.matrices)
+            raw = attention.attend(in_chunks(look, weights, projected), plan)
+            (seen,) = in_chunks(see, weights, raw, matrices=out.matrices)
+            (hidden,) = in_chunks(before_mlp, shared, features, seen, matrices=up.matrices)
+            (change,) = in_chunks(gate, None, hidden, matrices=down.matrices)
+            return in_chunks(add, scales, features, seen, change)[0]
+
+        # Without a backward pass nothing in between need ever be there for all tokens.
+        def first(tokens: slice, _: None, x: Tensor) -> Packed:
+            return look(tokens, weights, project.of_parts(*before_attention(tokens, shared, x)))
+
+        def second(tokens: slice, _: None, x: Tensor, raw: Tensor) -> tuple[Tensor]:
+            seen = out.of_parts(*see(tokens, weights, raw))
+            hidden = up.of_parts(*before_mlp(tokens, shared, x, seen))
+            return add(tokens, scales, x, seen, down.of_parts(*gate(tokens, None, hidden)))
+
+        raw = attention.attend(in_chunks(first, None, features), plan)
+        return in_chunks(second, None, features, raw)[0]
 
 
 class LongSkip(nn.Module):

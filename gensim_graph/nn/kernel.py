@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.chunks import in_chunks, stage
-from gensim_graph.nn.embedding import Modulation
-from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins
+from gensim_graph.nn.chunks import in_chunks
+from gensim_graph.nn.embedding import Modulation, Scales
+from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins, rms_normalise
 from gensim_graph.nn.stencil import stencil_sum
 from gensim_graph.typing import Float, Tensor
 
@@ -53,20 +53,29 @@ class GraphKernel(nn.Module):
         graph: MeshGraph,
     ) -> Float[Tensor, "batch face channel"]:
         """Same shape."""
-        scales, mlp = self.modulation(embedding, graph.length, face_graph(graph)), self.mlp.assemble()
+        scales = self.modulation(embedding, graph.length, face_graph(graph))
+        up, down = self.mlp.up.assemble(), self.mlp.down.assemble()
 
-        def normalise(cells: slice, features: Tensor) -> tuple[Tensor]:
-            return (stage(lambda x: self.norm(x) * scales(0, cells), features),)
+        def normalise(cells: slice, shared: tuple[Scales, Tensor], x: Tensor) -> tuple[Tensor]:
+            scales, norm = shared
+            return (rms_normalise(x, norm) * scales(0, cells),)
 
-        def combine(cells: slice, features: Tensor, normed: Tensor, around: Tensor | None = None) -> tuple[Tensor]:
-            around = neighbourhood(whole, graph, cells) if around is None else around
-            hidden = stage(lambda x, around: mlp.up(self._look_around(x, around)), normed, around)
-            return (features + stage(mlp.down, hidden),)
+        def look(cells: slice, _: None, normed: Tensor, around: Tensor) -> tuple[Tensor, ...]:
+            return up.spins.split(self._look_around(normed, around))
 
-        (whole,) = in_chunks(normalise, features)
+        def gate(cells: slice, _: None, hidden: Tensor) -> tuple[Tensor, ...]:
+            return self.mlp.gate(hidden)
+
+        (normed,) = in_chunks(normalise, (scales, self.norm.spread), features)
         if torch.is_grad_enabled():
-            return in_chunks(combine, features, whole, neighbourhood(whole, graph))[0]
-        return in_chunks(combine, features, whole)[0]
+            (hidden,) = in_chunks(look, None, normed, neighbourhood(normed, graph), matrices=up.matrices)
+            return features + in_chunks(gate, None, hidden, matrices=down.matrices)[0]
+
+        def combine(cells: slice, _: None, x: Tensor, some: Tensor) -> tuple[Tensor]:
+            hidden = up.of_parts(*look(cells, None, some, neighbourhood(normed, graph, cells)))
+            return (x + down.of_parts(*gate(cells, None, hidden)),)
+
+        return in_chunks(combine, None, features, normed)[0]
 
     def _look_around(self, features: Tensor, around: Tensor) -> Tensor:
         mean, dx, dy = around.unbind(2)

@@ -59,21 +59,26 @@ class LocalisationHead(nn.Module):
         tensor: Float[Tensor, "batch token head 2"],
     ) -> Localisation:
         """Predicted channels of spin 0, 1 and 2 -> coefficients."""
-        isotropic = torch.exp(2 * self._log_scale + 1.5 * torch.tanh(scalar))
-        stretch = (0.8 * isotropic).unsqueeze(-1) * _squash(tensor)
-        real, imaginary = stretch.unbind(-1)
-        quadratic = torch.stack((isotropic + real, imaginary, isotropic - real), dim=-1)
-        linear = 2 * isotropic.sqrt().unsqueeze(-1) * _squash(vector)
-        return Localisation(quadratic, linear, self.scale)
+        return localise(self.clamped, scalar, vector, tensor)
 
     @property
-    def scale(self) -> Float[Tensor, " head"]:
-        """One over the width of each head at rest."""
-        return self._log_scale.exp()
-
-    @property
-    def _log_scale(self) -> Tensor:
+    def clamped(self) -> Float[Tensor, " head"]:
+        """Logarithm of one over the width of each head at rest."""
         return self.log_scale.clamp(min=-2.5, max=0.7)
+
+
+def localise(
+    log_scale: Float[Tensor, " head"],
+    scalar: Float[Tensor, "batch token head"],
+    vector: Float[Tensor, "batch token head 2"],
+    tensor: Float[Tensor, "batch token head 2"],
+) -> Localisation:
+    """Predicted channels of spin 0, 1 and 2 -> coefficients of heads of a width."""
+    isotropic = torch.exp(2 * log_scale + 1.5 * torch.tanh(scalar))
+    real, imaginary = ((0.8 * isotropic).unsqueeze(-1) * _squash(tensor)).unbind(-1)
+    quadratic = torch.stack((isotropic + real, imaginary, isotropic - real), dim=-1)
+    linear = 2 * isotropic.sqrt().unsqueeze(-1) * _squash(vector)
+    return Localisation(quadratic, linear, log_scale.exp())
 
 
 def _squash(vector: Tensor) -> Tensor:

@@ -162,10 +162,12 @@ class VelocityOperator(nn.Module):
         """
         self._check("conditions", conditions, plan.graph, self.conditions.count)
         lift = self.lift_conditions.assemble()
-        features = in_chunks(
-            lambda cells, x: (lift(_condition_inputs(self.conditions, x, plan.graph, cells)),), conditions
-        )
-        return Prepared(features[0], plan)
+
+        def inputs(cells: slice, _: None, values: Tensor) -> tuple[Tensor, ...]:
+            given = _condition_inputs(self.conditions, values, plan.graph, cells)
+            return lift.spins.split(given)[: len(lift.matrices)]
+
+        return Prepared(*in_chunks(inputs, None, conditions, matrices=lift.matrices), plan)
 
     def velocity(
         self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: "Prepared"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gensim_graph.graph import TOKEN_CELLS, MeshGraph
-from gensim_graph.nn.chunks import in_chunks, stage
+from gensim_graph.nn.chunks import in_chunks
 from gensim_graph.nn.spin import Complex, SpinLinear, Spins, times, times_conjugate
 from gensim_graph.typing import Float, Tensor
 
@@ -69,17 +69,14 @@ class MomentPool(nn.Module):
         weight = graph.slot_weight.reshape(-1, TOKEN_CELLS, 1).to(features.dtype)
         offset = graph.slot_offset.reshape(-1, TOKEN_CELLS, 2).to(features.dtype)
 
-        def pool(tokens: slice, slots: Tensor) -> tuple[Tensor]:
-            def moments(slots: Tensor) -> Tensor:
-                lifted = _lift(self.cell, slots, offset[tokens])
-                return project((lifted * weight[tokens]).sum(dim=2))
-
-            return (stage(moments, slots),)
+        def moments(tokens: slice, _: None, slots: Tensor) -> tuple[Tensor, ...]:
+            lifted = _lift(self.cell, slots, offset[tokens])
+            return project.spins.split((lifted * weight[tokens]).sum(dim=2))
 
         cell_of_slot = torch.zeros_like(graph.slot_weight, dtype=torch.long)
         cell_of_slot[graph.slot] = torch.arange(len(graph.slot), device=graph.slot.device)
         slots = features.index_select(1, cell_of_slot).unflatten(1, (-1, TOKEN_CELLS))
-        return in_chunks(pool, slots)[0]
+        return in_chunks(moments, None, slots, matrices=project.matrices)[0]
 
 
 class MomentUnpool(nn.Module):
@@ -97,7 +94,8 @@ class MomentUnpool(nn.Module):
         """Evaluate each token's moments at its cells."""
         combine, offset = self.combine.assemble(), graph.slot_offset[graph.slot].to(features.dtype)
 
-        def evaluate(cells: slice, values: Tensor) -> tuple[Tensor]:
-            return (stage(lambda values: combine(_lift(self.hidden, values, offset[cells])), values),)
+        def evaluate(cells: slice, _: None, values: Tensor) -> tuple[Tensor, ...]:
+            return combine.spins.split(_lift(self.hidden, values, offset[cells]))
 
-        return in_chunks(evaluate, self.project(features).index_select(1, graph.slot // TOKEN_CELLS))[0]
+        at_cells = self.project(features).index_select(1, graph.slot // TOKEN_CELLS)
+        return in_chunks(evaluate, None, at_cells, matrices=combine.matrices)[0]

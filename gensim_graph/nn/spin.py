@@ -105,23 +105,18 @@ class SpinMap(NamedTuple):
     vector: Tensor
     tensor: Tensor
 
-    def parts(self, features: Float[Tensor, "*rest channel_in"]) -> list[Tensor]:
-        """Scalars, and vectors and tensors where there are any, one beside the other."""
-        scalar, vector, tensor = self.spins.split(features)
-        return self.of_parts(scalar, vector, tensor)
+    @property
+    def matrices(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Weight and bias for scalars, vectors and tensors, as far as there are any."""
+        return [(self.weight, self.bias), *((part, None) for part in (self.vector, self.tensor) if len(part))]
 
-    def of_parts(self, scalar: Tensor, vector: Tensor, tensor: Tensor) -> list[Tensor]:
-        """The same of features that come in parts."""
-        out = [functional.linear(scalar, self.weight, self.bias)]
-        if len(self.vector):
-            out.append(functional.linear(vector, self.vector))
-        if len(self.tensor):
-            out.append(functional.linear(tensor, self.tensor))
-        return out
+    def of_parts(self, *parts: Tensor) -> Float[Tensor, "*rest channel_out"]:
+        """The map of features that come as scalars, vectors and tensors."""
+        return _join([functional.linear(part, *matrix) for part, matrix in zip(parts, self.matrices, strict=False)])
 
     def __call__(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
-        """Joined."""
-        return _join(self.parts(features))
+        """(..., D_in) -> (..., D_out)."""
+        return self.of_parts(*self.spins.split(features))
 
 
 def _join(parts: list[Tensor]) -> Tensor:
@@ -150,7 +145,12 @@ class SpinNorm(nn.Module):
 
     def forward(self, features: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest channel"]:
         """Same shape."""
-        return rms_normalise(features, self.spins.spread(self.scale), self.eps)
+        return rms_normalise(features, self.spread, self.eps)
+
+    @property
+    def spread(self) -> Float[Tensor, " channel"]:
+        """Scale of every real component."""
+        return self.spins.spread(self.scale)
 
 
 def rms_normalise(
@@ -181,41 +181,23 @@ class SpinMLP(nn.Module):
 
     def forward(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
         """(..., D_in) -> (..., D_out)."""
-        return self.assemble().down(self.up(features))
+        return self.down.assemble().of_parts(*self.gate(self.up(features)))
 
-    def assemble(self) -> "SpinGate":
-        """Both maps as real matrices."""
-        return SpinGate(self.up.assemble(), self.down.assemble(), self.up.spins_out, self.widths)
-
-
-class SpinGate(NamedTuple):
-    """A :class:`SpinMLP` as real matrices, in two steps: between them lie the hidden features."""
-
-    first: SpinMap
-    last: SpinMap
-    spins: Spins
-    widths: tuple[int, int]
-
-    def up(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest hidden"]:
-        """First map."""
-        return self.first(features)
-
-    def down(self, hidden: Float[Tensor, "*rest hidden"]) -> Float[Tensor, "*rest channel_out"]:
-        """Gates, products of the spins, and the last map."""
+    def gate(self, hidden: Float[Tensor, "*rest hidden"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Gates and products of the hidden features: scalars, vectors and tensors for the last map."""
         n, m = self.widths
-        scalar, vector, tensor = self.spins.split(hidden)
+        scalar, vector, tensor = self.up.spins_out.split(hidden)
         value, gate, vector_gate, tensor_gate = scalar.split((n, n, m, m), dim=-1)
         a, b = _halves(vector, m)
         c, d = _halves(tensor, m)
         ab, cd = times_conjugate(a, b), times_conjugate(c, d)
         cb, aa = times_conjugate(c, b), times(a, b)
         vector_gate, tensor_gate = torch.sigmoid(vector_gate), torch.sigmoid(tensor_gate)
-        parts = (
+        return (
             torch.cat((value * functional.silu(gate), ab[0], ab[1], cd[0]), dim=-1),
             torch.cat((a[0] * vector_gate, cb[0], a[1] * vector_gate, cb[1]), dim=-1),
             torch.cat((c[0] * tensor_gate, aa[0], c[1] * tensor_gate, aa[1]), dim=-1),
         )
-        return _join(self.last.of_parts(*parts))
 
 
 def _halves(features: Tensor, channels: int) -> tuple[Complex, Complex]:
