@@ -1,0 +1,206 @@
+"""The operator against the network of GenSIM: time, memory, simulated years a day.
+
+Usage: python benchmarks/compare_gensim.py --gensim PATH [--cells 256] [--rounds 7] [--presets base,large] [--out DIR]
+
+PATH is a checkout of https://github.com/cerea-daml/gensim (MIT), which needs ``einops``. Both networks run in one
+process on a square of cells, interleaved round by round, in the default threads of PyTorch. GenSIM cuts a domain
+into windows: ``as run`` are those of its authors, 80 x 80 cells of which the inner 64 x 64 count, ``no overlap`` are
+64 x 64 cells with nothing around them.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+
+from gensim_graph.benchmark.machine import choose_device, describe_machine
+from gensim_graph.benchmark.measure import Run, compete, ratios
+from gensim_graph.benchmark.memory import peak_of
+from gensim_graph.benchmark.options import square_grid
+from gensim_graph.benchmark.report import BACKWARD, FORWARD, Ratio, Report, Row
+from gensim_graph.graph import build_graph
+from gensim_graph.nn import PRESETS, Channels, VelocityOperator
+from gensim_graph.variables import default_variables
+
+WINDOWS = {"GenSIM as run": 80, "GenSIM, no overlap": 64}
+"""Cells along the side of a window; 64 of them count."""
+
+STEP_HOURS, EVALUATIONS = 12, 39
+"""A step of the forecast, and evaluations of the network in 20 steps of Heun, the last one of Euler."""
+
+GENSIM = {
+    "n_input": 24, "n_output": 6, "n_features": 512, "n_blocks": 8, "n_heads": 8, "n_features_head": 64,
+    "n_rope_features": 32, "n_embedding": 512, "mult": 2, "patch_size": 2, "lengthscale": 10, "long_skips": True,
+}  # fmt: skip
+"""As in its config.yaml."""
+
+
+def main() -> None:
+    arguments = _arguments()
+    device = choose_device(arguments.device)
+    if not (arguments.gensim / "gensim" / "network.py").is_file():
+        sys.exit(print(f"skipped: {arguments.gensim} is no checkout of GenSIM (it has no gensim/network.py)"))
+    if importlib.util.find_spec("einops") is None:
+        sys.exit(print("skipped: GenSIM's network needs einops; pip install einops"))
+    if arguments.cells % 64:
+        sys.exit(f"--cells {arguments.cells}: expected a multiple of 64, the windows of GenSIM")
+    names = [*WINDOWS, *arguments.presets.split(",")]
+    if arguments.probe:
+        name, stage = arguments.probe.split("/")
+        contestant(name, stage, 64, device, arguments)()
+        print(peak_of(contestant(name, stage, arguments.cells, device, arguments), device))
+        return
+    runs = {
+        (name, stage): contestant(name, stage, arguments.cells, device, arguments)
+        for name in names
+        for stage in (FORWARD, BACKWARD)
+    }
+    watch = lambda done: print(f"round {done} of {arguments.rounds + 1}", file=sys.stderr, flush=True)  # noqa: E731
+    samples = compete(runs, arguments.rounds, device, on_round=watch)
+    rows = [
+        Row(name, stage, arguments.cells**2, seconds, _memory(f"{name}/{stage}"))
+        for (name, stage), seconds in samples.items()
+    ]
+    report = Report(
+        "compare_gensim", describe_machine(device), _settings(arguments), tuple(rows), _ratios(rows),
+        derived={"years_a_day_at_512x512": _years(rows), "weights": _weights(names, arguments)},
+    )  # fmt: skip
+    for ratio in report.ratios:
+        print(f"{ratio.what}, {ratio.stage}: {ratio}")
+    for row in rows:
+        costs = f"{row.microseconds_per_cell:.1f} us and {row.bytes_per_cell / 1e3:.1f} kB a cell"
+        print(f"{row.contestant}, {row.stage}: {costs}")
+    print(json.dumps(report.derived, indent=1))
+    print(*report.write(arguments.out, _figure(rows)))
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, object]:
+    return {name: getattr(arguments, name) for name in ("cells", "rounds", "presets", "batch", "compile")}
+
+
+def contestant(name: str, stage: str, side: int, device: torch.device, arguments: argparse.Namespace) -> Run:
+    """A network with its inputs and the gradients of its weights in place, ready to run."""
+    torch.manual_seed(0)
+    build = _gensim(arguments) if name in WINDOWS else _ours
+    network, inputs = build(name, side, device)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    if arguments.compile:
+        network = torch.compile(network)
+
+    def run() -> None:
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            for some in inputs:
+                output = network(*some)
+                if stage == BACKWARD:
+                    output.float().square().mean().backward()
+
+    return run if stage == BACKWARD else torch.no_grad()(run)
+
+
+def _gensim(arguments: argparse.Namespace) -> Callable[..., tuple[torch.nn.Module, list]]:
+    # Its package imports what the network does not need.
+    package = types.ModuleType("gensim")
+    package.__path__ = [str(arguments.gensim / "gensim")]
+    sys.modules.setdefault("gensim", package)
+    transformer = importlib.import_module("gensim.network").Transformer
+
+    def build(name: str, side: int, device: torch.device) -> tuple[torch.nn.Module, list]:
+        width, count = WINDOWS[name], (side // 64) ** 2
+        batches = []
+        for first in range(0, count, arguments.batch):
+            n = min(arguments.batch, count - first)
+            fields = (torch.randn(n, 24, width, width), torch.randn(n, 2, width, width), torch.ones(n, 1, width, width))
+            scalars = (torch.full((n, 1), 0.3), torch.zeros(n, 3), torch.full((n, 1), 12.0))
+            batches.append(tuple(part.to(device) for part in (*fields, *scalars)))
+        return transformer(**GENSIM).to(device), batches
+
+    return build
+
+
+def _ours(name: str, side: int, device: torch.device) -> tuple[torch.nn.Module, list]:
+    table = default_variables()
+    state = Channels.of(table.state)
+    conditions = Channels.of((*table.state, *table.forcing, *table.forcing, *table.slow))
+    graph = build_graph(square_grid(side * side)).to(device)
+    fields = (torch.randn(1, graph.n_cells, part.count, device=device) for part in (state, conditions))
+    operator = VelocityOperator.from_preset(name, state, conditions).to(device)
+    return operator, [(*fields, torch.tensor([0.3], device=device), graph)]
+
+
+def _ratios(rows: list[Row]) -> tuple[Ratio, ...]:
+    """Time of GenSIM over ours: above one, ours is faster."""
+    return tuple(
+        Ratio(f"{peer.contestant} / {row.contestant}", row.stage, row.cells, ratios(peer.seconds, row.seconds))
+        for row in rows if row.contestant in PRESETS
+        for peer in rows if peer.contestant in WINDOWS and peer.stage == row.stage
+    )  # fmt: skip
+
+
+def _years(rows: list[Row]) -> dict[str, float]:
+    """From the time per cell measured here: 86400 s over that of the evaluations of a year."""
+    steps = 365.25 * 24 / STEP_HOURS
+    evaluation = {row.contestant: row.microseconds_per_cell * 1e-6 * 512**2 for row in rows if row.stage == FORWARD}
+    return {name: 86400 / (steps * EVALUATIONS * seconds) for name, seconds in evaluation.items()}
+
+
+def _weights(names: list[str], arguments: argparse.Namespace) -> dict[str, int]:
+    device = torch.device("cpu")
+    return {
+        name: sum(
+            p.numel() for p in (_gensim(arguments) if name in WINDOWS else _ours)(name, 64, device)[0].parameters()
+        )
+        for name in names
+    }
+
+
+def _memory(probe: str) -> int:
+    """Peak of one contestant in a fresh process."""
+    command = [sys.executable, *sys.argv, "--probe", probe]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def _figure(rows: list[Row]) -> Figure:
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for axes, what, label in zip(
+        figure.subplots(1, 2),
+        ("microseconds_per_cell", "bytes_per_cell"),
+        ("time (µs a cell)", "memory (kB a cell)"),
+        strict=True,
+    ):
+        for offset, stage, colour in ((-0.2, FORWARD, "#0072b2"), (0.2, BACKWARD, "#e69f00")):
+            some = [row for row in rows if row.stage == stage]
+            values = [getattr(row, what) / (1 if what.startswith("micro") else 1e3) for row in some]
+            bars = axes.bar([index + offset for index in range(len(some))], values, 0.4, color=colour, label=stage)
+            axes.bar_label(bars, fmt="%.0f", fontsize=8)
+        axes.set_xticks(range(len(some)), [row.contestant.replace(", ", ",\n") for row in some], fontsize=8)
+        axes.set_ylabel(label)
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gensim", type=Path, required=True, help="checkout of GenSIM")
+    parser.add_argument("--cells", type=int, default=256, help="cells along the side of the domain, a multiple of 64")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--presets", default="base", help=f"of {', '.join(PRESETS)}, with commas")
+    parser.add_argument("--batch", type=int, default=4, help="windows of GenSIM at a time")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--compile", action="store_true", help="torch.compile both networks")
+    parser.add_argument("--out", type=Path, default=Path("bench"))
+    parser.add_argument("--probe", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
