@@ -18,13 +18,14 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from gensim_graph.benchmark import SUITES, Options, Report, parse_cells, run_suite
 from gensim_graph.config import compose_config
 from gensim_graph.data import open_store
 from gensim_graph.demo import Study, run_study
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import write_report
 from gensim_graph.forecast.writer import check_place, write_forecast
-from gensim_graph.graph import build_graph
+from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import load_mesh, quality_report
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.nn import OperatorConfig
@@ -165,6 +166,34 @@ def evaluate(
 
 
 @app.command()
+def benchmark(
+    suite: Annotated[str, typer.Option(help=f"What to measure: {' or '.join(SUITES)}.")],
+    out: Annotated[Path, typer.Option(help="Folder for SUITE.json and SUITE.png.")] = Path("bench"),
+    cells: Annotated[str | None, typer.Option(help="Sizes of the meshes, square numbers with commas.")] = None,
+    rounds: Annotated[int, typer.Option(help="Samples of each; all contestants run once a round.")] = 7,
+    preset: Annotated[str, typer.Option(help="Size of the operator (suite scaling).")] = "base",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Of the CPU; without it, what PyTorch takes.")] = None,
+) -> None:
+    """Time and memory of the network on this machine.
+
+    [dim]gensim-graph benchmark --suite attention --cells 4096,16384[/]
+
+    [dim]gensim-graph benchmark --suite scaling --cells 16384,65536,1048576 --preset tiny --rounds 3[/]
+    """
+    options = Options(parse_cells(cells), rounds, device, threads, preset)
+    with Progress(console=console) as progress:
+        task = progress.add_task(suite, total=1.0)
+
+        def watch(what: str, share: float) -> None:
+            progress.update(task, completed=share, description=f"{suite}, {what}" if what else None)
+
+        report = run_suite(suite, options, out, watch)
+    _print_benchmark(report)
+    console.print(f"table and figure are in [bold]{out}[/]: {suite}.json, {suite}.png")
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of everything.")] = Path("demo"),
     steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = Study.steps,
@@ -211,7 +240,7 @@ def _open_forecast(path: Path) -> xr.Dataset:
 def _print_plan(plan: TrainingPlan) -> None:
     table = Table("mesh", "faces", "trajectories", "pairs", "spacing km", "clusters", title="training data")
     for index, part in enumerate(plan.data):
-        graph = build_graph(part.mesh)
+        graph = cached_graph(part.mesh)
         row = (part.mesh.n_faces, len(part.state), part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
         table.add_row(str(index), *map(str, row), str(graph.n_clusters))
     console.print(table)
@@ -224,6 +253,19 @@ def _print_plan(plan: TrainingPlan) -> None:
         f"{config.trainer.max_steps} steps of {config.data.batch} samples; "
         f"about {_memory(cells, config.operator, operator.n_parameters):.1f} GB at {cells:,} cells a batch"
     )
+
+
+def _print_benchmark(report: Report) -> None:
+    table = Table("", "stage", "cells", "µs a cell", "kB a cell", title=report.name)
+    for row in report.rows:
+        time, memory = row.microseconds_per_cell, row.bytes_per_cell
+        figures = "" if time is None else f"{time:.2f}", "" if memory is None else f"{memory / 1e3:.2f}"
+        table.add_row(row.contestant, row.stage, f"{row.cells:,}", *figures)
+    console.print(table)
+    for ratio in report.ratios:
+        console.print(f"{ratio.what}, {ratio.stage}, {ratio.cells:,} cells: {ratio}")
+    for reason in report.left_out:
+        console.print(f"[dim]left out: {reason}[/]")
 
 
 def _memory(cells: int, config: OperatorConfig, weights: int) -> float:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from gensim_graph.data import Normaliser, Statistics, stack_variables
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, sample
-from gensim_graph.graph import build_graph
+from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.nn import AttentionPlan, OperatorConfig, VelocityOperator
@@ -115,7 +115,7 @@ class Surrogate:
         start = np.atleast_1d(initial["time"].values)[0]
         count = 1 if self.deterministic else members
         state = torch.from_numpy(stack_variables(initial, table.state)).expand(count, -1, -1).clone()
-        plan = self.operator.plan(build_graph(mesh))
+        plan = self.operator.plan(cached_graph(mesh))
         self.operator.eval()
         yield self._dataset(state, start, 0)
         for index in range(steps):

@@ -4,6 +4,8 @@ One operator on square grids. ``prepare`` is the way from a mesh in memory to it
 ``forward+backward`` are evaluations on that plan. Memory is what a run needs beyond weights, graph, plan and inputs.
 """
 
+from dataclasses import replace
+
 import torch
 
 from gensim_graph.benchmark.machine import describe_machine
@@ -13,6 +15,7 @@ from gensim_graph.benchmark.options import Options, Watch, square_grid
 from gensim_graph.benchmark.report import BACKWARD, FORWARD, PREPARE, Ratio, Report, Row
 from gensim_graph.graph import build_graph
 from gensim_graph.nn import Channels, VelocityOperator
+from gensim_graph.nn.backends import plan_attention
 from gensim_graph.variables import default_variables
 
 CELLS = (4096, 16384, 65536, 262144)
@@ -47,7 +50,7 @@ def contestant(name: str, stage: str, cells: int, device: torch.device) -> Run:
     """One stage of the operator of a preset on a square grid, ready to run."""
     mesh = square_grid(cells)
     if stage == PREPARE:
-        return lambda: build_graph(mesh)
+        return lambda: plan_attention(build_graph(replace(mesh)).to(device))  # a copy knows nothing of its edges yet
     table = default_variables()
     state = Channels.of(table.state)
     conditions = Channels.of((*table.state, *table.forcing, *table.forcing, *table.slow))

@@ -1,5 +1,6 @@
 """The graph of a mesh: cells, their order into tokens and clusters, halos, coarsening, subgraphs."""
 
+from gensim_graph.graph.cache import cache_folder, cached_graph
 from gensim_graph.graph.cells import Cells
 from gensim_graph.graph.graph import RADIUS, MeshGraph, batch_graphs, build_graph, coarse_cells, graph_of_cells
 from gensim_graph.graph.order import TOKEN_CELLS, Order, order_cells
@@ -14,6 +15,8 @@ __all__ = [
     "Subgraph",
     "batch_graphs",
     "build_graph",
+    "cache_folder",
+    "cached_graph",
     "coarse_cells",
     "extract_subgraph",
     "graph_of_cells",

@@ -2,17 +2,24 @@
 
 Attention has compact support: a token q sees the tokens within ``radius * h_q``. All tokens of a cluster share
 one list of keys, those near its bounding box. A superset is fine, the smooth taper makes it exact.
+
+Consecutive clusters are near each other, so pairs of consecutive clusters, pairs of those and so on make a tree of
+bounding boxes. All clusters descend it at once: O(C log C) on any mesh, however much its spacing varies.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from gensim_graph.typing import Array
 
 _ROUND = 8
 """Lists of keys are padded to a multiple of this, which the kernels like."""
+
+_AT_A_TIME = 2**22
+"""Tokens that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,18 @@ class Halo:
     valid: Array
 
 
+class _Boxes(NamedTuple):
+    """Bounding boxes: lower and upper corners (n, 2)."""
+
+    low: Array
+    high: Array
+
+    def __getitem__(self, some):  # type: ignore[no-untyped-def,override]
+        return _Boxes(self.low[some], self.high[some])
+
+
 def find_halo(positions: Array, lengths: Array, valid: Array, cluster_tokens: int, radius: float) -> Halo:
-    """Keys of each cluster.
+    """Keys of each cluster, in ascending order.
 
     Args:
         positions: (T, 2) m, token centres in the padded order.
@@ -38,25 +55,64 @@ def find_halo(positions: Array, lengths: Array, valid: Array, cluster_tokens: in
         cluster_tokens: tokens in a cluster.
         radius: reach of the attention in length units.
     """
-    tokens = np.flatnonzero(valid)
-    tree = cKDTree(positions[tokens])
-    low, high, reach = _bounding_boxes(positions, lengths * radius, valid, cluster_tokens)
-    centre, half = (low + high) / 2, (high - low) / 2
-    near = tree.query_ball_point(centre, np.hypot(*half.T) + reach, return_sorted=True)
-    counts = np.array([len(row) for row in near])
-    cluster = np.repeat(np.arange(len(near)), counts)
-    token = tokens[np.concatenate([np.asarray(row, dtype=np.int64) for row in near])]
-    outside = np.maximum(np.abs(positions[token] - centre[cluster]) - half[cluster], 0)
-    kept = np.hypot(*outside.T) <= reach[cluster]
-    return _pad(cluster[kept], token[kept], len(near))
-
-
-def _bounding_boxes(positions: Array, reach: Array, valid: Array, cluster_tokens: int) -> tuple[Array, Array, Array]:
-    by_cluster = positions.reshape(-1, cluster_tokens, 2)
     real = valid.reshape(-1, cluster_tokens)
-    low = np.where(real[..., None], by_cluster, np.inf).min(axis=1)
-    high = np.where(real[..., None], by_cluster, -np.inf).max(axis=1)
-    return low, high, np.where(real, reach.reshape(real.shape), 0).max(axis=1)
+    places = positions.reshape(-1, cluster_tokens, 2)
+    boxes = _boxes_of(places, real)
+    reach = np.where(real, (lengths * radius).reshape(real.shape), 0).max(axis=1)
+    cluster, other = _near_clusters(boxes, reach)
+    found = [
+        _near_tokens(cluster[some], other[some], boxes, reach, places, real)
+        for some in _slices(len(cluster), max(1, _AT_A_TIME // cluster_tokens))
+    ]
+    return _pad(*(np.concatenate(part) for part in zip(*found, strict=True)), len(real))
+
+
+def _boxes_of(places: Array, real: Array) -> _Boxes:
+    low = np.where(real[..., None], places, np.inf).min(axis=1)
+    high = np.where(real[..., None], places, -np.inf).max(axis=1)
+    return _Boxes(low, high)
+
+
+def _near_clusters(boxes: _Boxes, reach: Array) -> tuple[Array, Array]:
+    """Pairs (cluster, other) whose boxes are within the reach of the first, sorted."""
+    levels = [boxes]
+    while len(levels[-1].low) > 1:
+        levels.append(_merge(levels[-1]))
+    cluster = np.arange(len(reach))
+    node = np.zeros_like(cluster)
+    for children in reversed(levels[:-1]):
+        cluster, node = np.repeat(cluster, 2), np.stack([2 * node, 2 * node + 1], axis=1).ravel()
+        there = node < len(children.low)  # the last node of a level may have one child
+        cluster, node = cluster[there], node[there]
+        near = _distance(boxes[cluster], children[node]) <= reach[cluster]
+        cluster, node = cluster[near], node[near]
+    return cluster, node
+
+
+def _merge(boxes: _Boxes) -> _Boxes:
+    starts = np.arange(0, len(boxes.low), 2)
+    return _Boxes(np.minimum.reduceat(boxes.low, starts), np.maximum.reduceat(boxes.high, starts))
+
+
+def _distance(first: _Boxes, second: _Boxes) -> Array:
+    gap = np.maximum(np.maximum(first.low - second.high, second.low - first.high), 0)
+    return np.hypot(gap[..., 0], gap[..., 1])
+
+
+def _near_tokens(
+    cluster: Array, other: Array, boxes: _Boxes, reach: Array, places: Array, real: Array
+) -> tuple[Array, Array]:
+    """Pairs (cluster, token) of the tokens of ``other`` within the reach of ``cluster``."""
+    width = real.shape[1]
+    points = places[other]
+    own = _Boxes(*(corner[:, None] for corner in boxes[cluster]))
+    near = real[other] & (_distance(own, _Boxes(points, points)) <= reach[cluster, None])
+    row, column = np.nonzero(near)
+    return cluster[row], other[row] * width + column
+
+
+def _slices(count: int, step: int) -> Iterator[slice]:
+    return (slice(first, first + step) for first in range(0, count, step))
 
 
 def _pad(cluster: Array, token: Array, n_clusters: int) -> Halo:

@@ -4,10 +4,12 @@ Four consecutive cells make a token, consecutive tokens a cluster. On a regular 
 two the tokens are exactly its 2x2 patches and the clusters its square blocks (the patches of GenSIM); on any
 other mesh the same recursive median cut makes compact groups of equal size.
 
-The cut is vectorised over all segments of one depth: one sort per depth, O(F log^2 F) in all.
+The points are sorted once along each axis. A cut divides all segments of one depth at once and keeps both orders
+sorted (Bentley 1975; Brown 2015 for the presorting): O(F log F) in all.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,83 +60,88 @@ def order_cells(points: Array, cluster_tokens: int = 64, angle: float = 0.0, gro
     """
     if groups is not None:
         return _order_groups(points, groups, cluster_tokens, angle)
+    turned = _turned(points, angle)
     capacity = cluster_tokens * TOKEN_CELLS
     n_clusters = max(1, -(-len(points) // capacity))
-    whole = _Segments(np.arange(len(points)), np.array([len(points)]))
-    clusters = _split(whole, _turned(points, angle), np.array([n_clusters]), capacity)
-    cells = _split(clusters, _turned(points, angle), -(-clusters.sizes // TOKEN_CELLS), TOKEN_CELLS)
+    clusters = _split(_presorted(turned), turned, np.array([n_clusters]), capacity)
+    cells = _split(clusters, turned, -(-clusters.sizes // TOKEN_CELLS), TOKEN_CELLS)
     slot = np.empty(len(points), dtype=np.int64)
-    slot[cells.order] = _padded_positions(clusters.sizes, capacity)
+    slot[cells.by_x] = _padded_positions(clusters.sizes, capacity)
     return Order(slot, n_clusters, cluster_tokens)
 
 
 def _order_groups(points: Array, groups: Array, cluster_tokens: int, angle: float) -> Order:
     counts = np.bincount(groups)
     centres = np.stack([np.bincount(groups, points[:, axis]) / counts for axis in (0, 1)], axis=-1)
+    turned = _turned(centres, angle)
     n_clusters = max(1, -(-len(counts) // cluster_tokens))
-    whole = _Segments(np.arange(len(counts)), np.array([len(counts)]))
-    clusters = _split(whole, _turned(centres, angle), np.array([n_clusters]), cluster_tokens)
+    clusters = _split(_presorted(turned), turned, np.array([n_clusters]), cluster_tokens)
     token = np.empty(len(counts), dtype=np.int64)
-    token[clusters.order] = _padded_positions(clusters.sizes, cluster_tokens)
+    token[clusters.by_x] = _padded_positions(clusters.sizes, cluster_tokens)
     by_group = np.argsort(groups, kind="stable")
     within = np.empty(len(groups), dtype=np.int64)
     within[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
     return Order(token[groups] * TOKEN_CELLS + within, n_clusters, cluster_tokens)
 
 
-@dataclass(frozen=True)
-class _Segments:
-    """A permutation of the points, cut into consecutive segments."""
+class _Segments(NamedTuple):
+    """Consecutive groups of points, each group sorted along x and sorted along y."""
 
-    order: Array
+    by_x: Array
+    by_y: Array
     sizes: Array
 
-    @property
-    def starts(self) -> Array:
-        return np.cumsum(self.sizes) - self.sizes
+
+def _presorted(points: Array) -> _Segments:
+    """All points in one segment. Equal coordinates, to 1e-9 of the extent as on a grid, are sorted by the other."""
+    kind = np.int32 if len(points) < 2**31 else np.int64
+    extent = np.ptp(points, axis=0)
+    fine = np.rint((points - points.min(axis=0)) / np.where(extent > 0, extent * 1e-9, 1.0)).astype(np.int64)
+    orders = (np.argsort(fine[:, one] << 30 | fine[:, other], kind="stable") for one, other in ((0, 1), (1, 0)))
+    return _Segments(*(order.astype(kind) for order in orders), np.array([len(points)]))
 
 
 def _split(segments: _Segments, points: Array, parts: Array, capacity: int) -> _Segments:
     """Cut every segment into its ``parts`` of at most ``capacity`` points, halving it along its longer side."""
-    ranks = np.stack([_rank(points[:, 0], points[:, 1]), _rank(points[:, 1], points[:, 0])])
-    order, sizes, parts = segments.order, segments.sizes, np.asarray(parts)
+    by_x, by_y, sizes = segments
+    parts, right = np.asarray(parts), np.empty(len(points), dtype=bool)
     while np.any(parts > 1):
-        current = _Segments(order, sizes)
-        axis = _longer_axis(points[order], current.starts)
-        axis_of_point = np.repeat(axis, sizes)
-        segment_of_point = np.repeat(np.arange(len(sizes)), sizes)
-        busy = np.repeat(parts > 1, sizes)
-        key = np.where(busy, ranks[axis_of_point, order], np.arange(len(order)))
-        order = order[np.argsort(segment_of_point * len(points) + key, kind="stable")]
-        sizes, parts = _halve(sizes, parts, capacity)
-    return _Segments(order, sizes)
+        left, left_parts = _left_half(sizes, parts, capacity)
+        along_y = np.repeat(_is_taller(by_x, by_y, points, sizes), sizes)
+        on_right = _within(sizes) >= np.repeat(left, sizes)
+        right[np.where(along_y, by_y, by_x)] = on_right
+        by_x, by_y = (_partition(order, right[order], on_right) for order in (by_x, by_y))
+        sizes = np.stack([left, sizes - left], axis=1).ravel()
+        parts = np.stack([left_parts, parts - left_parts], axis=1).ravel()
+        sizes, parts = sizes[parts > 0], parts[parts > 0]
+    return _Segments(by_x, by_y, sizes)
 
 
-def _halve(sizes: Array, parts: Array, capacity: int) -> tuple[Array, Array]:
-    """Sizes and parts of the two halves of each segment; segments of one part stay whole."""
-    left_parts = np.where(parts > 1, (parts + 1) // 2, parts)
+def _left_half(sizes: Array, parts: Array, capacity: int) -> tuple[Array, Array]:
+    """Points and parts of the left half of each segment; segments of one part stay whole."""
+    left_parts = (parts + 1) // 2
     right_parts = parts - left_parts
     share = np.rint(sizes * left_parts / parts / TOKEN_CELLS).astype(np.int64) * TOKEN_CELLS
     share = np.where(capacity == TOKEN_CELLS, left_parts * capacity, share)
     left = np.clip(share, sizes - right_parts * capacity, np.minimum(sizes, left_parts * capacity))
-    left = np.where(right_parts > 0, left, sizes)
-    both = np.stack([left, sizes - left], axis=1).ravel()
-    both_parts = np.stack([left_parts, right_parts], axis=1).ravel()
-    return both[both_parts > 0], both_parts[both_parts > 0]
+    return np.where(right_parts > 0, left, sizes), left_parts
 
 
-def _longer_axis(points: Array, starts: Array) -> Array:
-    extent = np.maximum.reduceat(points, starts) - np.minimum.reduceat(points, starts)
+def _is_taller(by_x: Array, by_y: Array, points: Array, sizes: Array) -> Array:
+    """Whether segments are longer along y; their first and last points along each axis tell."""
+    last = np.cumsum(sizes) - 1
+    first = last + 1 - sizes
+    width = points[by_x[last], 0] - points[by_x[first], 0]
+    height = points[by_y[last], 1] - points[by_y[first], 1]
     # A tie must not be decided by rounding: prefer x unless y is clearly longer.
-    return (extent[:, 1] > extent[:, 0] * (1 + 1e-6)).astype(np.int64)
+    return height > width * (1 + 1e-6)
 
 
-def _rank(first: Array, second: Array) -> Array:
-    """Rank by ``first``, ties by ``second``; ties are those of a grid, equal to 1e-9 of the extent."""
-    scale = float(np.ptp(first)) * 1e-9 or 1.0
-    rank = np.empty(len(first), dtype=np.int64)
-    rank[np.lexsort((second, np.rint(first / scale)))] = np.arange(len(first))
-    return rank
+def _partition(order: Array, right: Array, on_right: Array) -> Array:
+    """Move the points that go right to the places on the right, keeping their order, and the others to the left."""
+    parted = np.empty_like(order)
+    parted[on_right], parted[~on_right] = order[right], order[~right]
+    return parted
 
 
 def _turned(points: Array, angle: float) -> Array:
@@ -144,7 +151,11 @@ def _turned(points: Array, angle: float) -> Array:
     return points @ np.array([[cosine, -sine], [sine, cosine]])
 
 
+def _within(sizes: Array) -> Array:
+    """Position of each point in its segment."""
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
 def _padded_positions(sizes: Array, capacity: int) -> Array:
     """Position in the padded layout of each of the points of consecutive segments."""
-    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.repeat(np.arange(len(sizes)) * capacity, sizes) + within
+    return np.repeat(np.arange(len(sizes)) * capacity, sizes) + _within(sizes)

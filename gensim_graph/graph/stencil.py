@@ -12,6 +12,9 @@ import numpy as np
 from gensim_graph.graph.cells import Cells
 from gensim_graph.typing import Array
 
+_IN_LINE = 1e-3
+"""Smaller over larger eigenvalue of the normal matrix below which the neighbours are in line."""
+
 
 @dataclass(frozen=True)
 class Stencil:
@@ -48,6 +51,23 @@ def _gradient_weights(centres: Array, neighbours: Array, present: Array) -> Arra
     distance2 = np.where(present, (offset**2).sum(-1), 1.0)
     weight = present / distance2
     normal = np.einsum("fn,fna,fnb->fab", weight, offset, offset)
-    # Cells with one neighbour, or with all of them on a line, have a gradient along it only.
-    inverse = np.linalg.pinv(normal, rcond=1e-3, hermitian=True)
-    return np.einsum("fab,fnb,fn->fna", inverse, offset, weight)
+    return np.einsum("fab,fnb,fn->fna", _pseudo_inverse(normal), offset, weight)
+
+
+def _pseudo_inverse(normal: Array) -> Array:
+    """Of symmetric positive (F, 2, 2), in closed form from the eigenvalues.
+
+    Cells with one neighbour, or with all of them on a line, have a gradient along it only.
+    """
+    xx, xy, yy = normal[:, 0, 0], normal[:, 0, 1], normal[:, 1, 1]
+    mean, half = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    larger, smaller = mean + half, mean - half
+    in_line = smaller <= _IN_LINE * larger
+    # In line, the matrix less the smaller eigenvalue is a multiple of the projection on the line; else the adjugate is
+    # a multiple of the inverse.
+    shape = np.where(in_line, -smaller, 0.0)
+    adjugate = np.stack([np.stack([yy, -xy], -1), np.stack([-xy, xx], -1)], -2)
+    projection = normal + shape[:, None, None] * np.eye(2)
+    factor = np.where(in_line, 2 * half * larger, larger * smaller)
+    factor = np.divide(1, factor, out=np.zeros_like(factor), where=factor > 0)
+    return np.where(in_line[:, None, None], projection, adjugate) * factor[:, None, None]
