@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 import numpy as np
 import xarray as xr
 
+from gensim_graph.data.formats import find_format
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.remap import conservative_weights, covered, remap_faces
@@ -87,7 +88,7 @@ def open_stores(
     table = variables or default_variables()
     groups: dict[tuple, list[xr.Dataset]] = {}
     for item in _expand(source):
-        name, raw = _open(item)
+        name, raw = _open(item, mesh)
         store = _on_faces(name, raw, table, needs)
         if mesh is not None:
             store = _on_mesh(name, store, mesh)
@@ -102,6 +103,8 @@ def _expand(source: Source | Sequence[Source]) -> list[Source]:
     if not isinstance(source, str | FilePath):
         return [part for item in source for part in _expand(item)]  # type: ignore[union-attr,arg-type]
     path = FilePath(source)
+    if path.exists() and find_format(path) is not None:
+        return [path]
     if path.is_dir() and path.suffix != ".zarr":
         found = sorted([*path.glob("*.nc"), *path.glob("*.zarr")])
         if not found:
@@ -115,10 +118,13 @@ def _expand(source: Source | Sequence[Source]) -> list[Source]:
     return [FilePath(name) for name in matched]
 
 
-def _open(item: Source) -> tuple[str, xr.Dataset]:
+def _open(item: Source, mesh: Mesh | None) -> tuple[str, xr.Dataset]:
     if isinstance(item, xr.Dataset):
         return item.encoding.get("source", "dataset"), item
     path = FilePath(item)
+    known = find_format(path)
+    if known is not None:
+        return str(path), known.read(path, mesh)
     try:
         return str(path), xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
     except Exception as error:

@@ -1,0 +1,39 @@
+"""Files of other programs that :func:`~gensim_graph.open_store` understands, each turned into a UGRID dataset.
+
+A format is one more row of ``FORMATS``; the first that recognises a path reads it. What none recognises is taken for
+netCDF or zarr with a UGRID topology.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+from gensim_graph.mesh import Mesh
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file or folder.
+
+    Attributes:
+        name: for messages.
+        recognises: whether a path is one; it looks at names and a few attributes only, and never raises.
+        read: path and target mesh (or None) -> dataset with a UGRID topology and variables of the variable table on
+            (time, face) or (time, node), in SI units, vectors along the axes of the mesh; raises InputError. It may
+            bring the fields onto the target mesh itself; otherwise ``open_store`` remaps them.
+    """
+
+    name: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, Mesh | None], xr.Dataset]
+
+
+FORMATS: list[Format] = []
+"""In the order in which they are tried."""
+
+
+def find_format(path: Path) -> Format | None:
+    """The format that recognises a path."""
+    return next((one for one in FORMATS if one.recognises(path)), None)
