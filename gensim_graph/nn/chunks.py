@@ -68,6 +68,8 @@ def _apply(
 def _run(function: Function, matrices: Any, shared: Any, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Write the parts where they belong: there is never a second copy."""
     batch, count = tensors[0].shape[:2]
+    if matrices is not None and not torch.is_autocast_enabled(tensors[0].device.type):
+        return (_products(function, matrices, shared, tensors),)
     whole: tuple[Tensor, ...] = ()
     for some in _ranges(tensors[0]):
         results = _apply(function, matrices, some, shared, tuple(tensor[:, some] for tensor in tensors))
@@ -76,6 +78,20 @@ def _run(function: Function, matrices: Any, shared: Any, tensors: tuple[Tensor, 
         whole = whole or tuple(result.new_empty(batch, count, *result.shape[2:]) for result in results)
         for target, result in zip(whole, results, strict=True):
             target[:, some] = result
+    return whole
+
+
+def _products(function: Function, matrices: Any, shared: Any, tensors: tuple[Tensor, ...]) -> Tensor:
+    """Matrix products, written side by side where they belong."""
+    batch, count = tensors[0].shape[:2]
+    widths = [len(weight) for weight, _ in matrices]
+    whole = tensors[0].new_empty(batch, count, sum(widths))
+    for some in _ranges(tensors[0]):
+        results = function(some, shared, *(tensor[:, some] for tensor in tensors))
+        targets = whole[:, some].split(widths, dim=-1)
+        for result, (weight, bias), target in zip(results, matrices, targets, strict=True):
+            for one, into in zip(result, target, strict=True):
+                torch.mm(one, weight.t(), out=into) if bias is None else torch.addmm(bias, one, weight.t(), out=into)
     return whole
 
 

@@ -14,6 +14,9 @@ _CHUNK_ELEMENTS = 2**18
 
 _GPU_CHUNK_ELEMENTS = 2**26
 
+_SLOT = slice(HEAD_CONTENT, HEAD_CONTENT + len(LIFTED))
+"""Where the values hold the channels to lift, once more."""
+
 
 def chunk_of_clusters(elements: int, device: torch.device) -> int:
     """Clusters to take at a time if each gathers so many numbers: at least one a core."""
@@ -63,7 +66,8 @@ def cluster_attention(
     """Attend.
 
     Args:
-        query, key, value: (B, T, H, 64); the last eight channels of key and value are not read.
+        query, key, value: (B, T, H, 64); the last eight channels of the keys are not read, those of the values hold the
+            lifted channels and four that are not read.
         halo: (C, K) keys of each cluster.
         place: (C, K, 8) position channels of the keys.
         query_pos, steepness, taper: (C, W, 2), (C, W), (C, W, K) or None to make it chunk by chunk.
@@ -136,10 +140,12 @@ def cluster_attention_backward(
             )
             grad_query[b, tokens] = dq.transpose(1, 2).flatten(0, 1)
             grad_key[b].flatten(1).index_add_(0, rows, dk.transpose(1, 2).flatten(0, 1).flatten(1))
-            dv = _lower(dv.transpose(1, 2), place[some])
+            dv = _lower(dv.transpose(1, 2), place[some].unsqueeze(2))
             grad_value[b].flatten(1).index_add_(0, rows, dv.flatten(0, 1).flatten(1))
-    grad_key[..., HEAD_CONTENT:] = 0
-    grad_value[..., HEAD_CONTENT:] = 0
+    if value.dtype != grad_value.dtype:  # add what belongs together before it is rounded
+        for index, channel in enumerate(LIFTED):
+            grad_value[..., channel] += grad_value[..., HEAD_CONTENT + index]
+        grad_value[..., _SLOT] = 0
     return grad_query, grad_key.to(key.dtype), grad_value.to(value.dtype)
 
 
@@ -192,9 +198,9 @@ class _Gather:
 
     def values(self, table: Tensor, some: slice) -> Tensor:
         values, place = self._rows(table, some, self.buffers[1]), self.place[some].unsqueeze(2)
-        for index, channel in enumerate(LIFTED):
-            position = HEAD_CONTENT + index
-            torch.mul(place[..., :2], values[..., channel : channel + 1], out=values[..., position :: len(LIFTED)])
+        lifted = values[..., _SLOT]
+        torch.mul(lifted, place[..., 1:2], out=values[..., _SLOT.stop :])
+        lifted *= place[..., :1]
         return values
 
     def _rows(self, table: Tensor, some: slice, buffer: Tensor) -> Tensor:
@@ -208,11 +214,11 @@ class _Gather:
         return buffer
 
 
-def _lower(grad: Tensor, place: Tensor) -> Tensor:
-    """Gradient of the lifted channels, added to those of the content they were made of."""
-    place = place.unsqueeze(2)
-    for index, channel in enumerate(LIFTED):
-        grad[..., channel] += (grad[..., HEAD_CONTENT + index :: len(LIFTED)] * place[..., :2]).sum(-1)
+def _lower(grad: Tensor, place: Float[Tensor, "cluster key 1 8"]) -> Tensor:
+    """Gradient of the lifted channels where the values hold them."""
+    lifted = grad[..., _SLOT]
+    lifted *= place[..., :1]
+    lifted.addcmul_(grad[..., _SLOT.stop :], place[..., 1:2])
     return grad
 
 

@@ -65,7 +65,9 @@ def _pack(
 ) -> Packed:
     """64 channels each; queries stay in single precision, which their positions need."""
     place = _query_channels(localisation, plan, tokens).to(torch.float32)
-    return torch.cat((query.to(place.dtype), place), dim=-1), pad(key, (0, 8)), pad(value, (0, 8))
+    lifted = [value[..., channel : channel + 1] for channel in LIFTED]
+    rest = value.new_zeros(*value.shape[:-1], 8 - len(LIFTED))
+    return torch.cat((query.to(place.dtype), place), dim=-1), pad(key, (0, 8)), torch.cat((value, *lifted, rest), dim=-1)
 
 
 def _query_channels(localisation: Localisation, plan: AttentionPlan, tokens: slice) -> Tensor:
