@@ -73,7 +73,7 @@ def gradients(graph: MeshGraph, inputs: list[Tensor], backend: str) -> tuple[Ten
     return torch.autograd.grad((output * direction).sum(), inputs)
 
 
-FAST = [name for name in BACKENDS if name != "reference"]
+FAST = [name for name in BACKENDS if name not in ("reference", "triton")]  # test_triton.py has the latter
 
 
 @pytest.fixture(params=["whole", "in chunks", "without the kernel"])
@@ -151,7 +151,7 @@ def test_a_union_of_graphs_agrees_with_the_reference(backend, memory):
     assert relative_error(attend(graph, inputs, backend), attend(graph, inputs, "reference")) < 1e-5
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", [*FAST, "reference"])
 def test_rows_of_padding_are_finite(backend):
     graph = GRAPHS["padding in the middle"]
     inputs = random_inputs(graph)
@@ -160,7 +160,7 @@ def test_rows_of_padding_are_finite(backend):
     assert moments.isfinite().all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", [*FAST, "reference"])
 def test_a_constant_stays_a_constant(backend):
     graph = GRAPHS["graded"]
     inputs = random_inputs(graph)

@@ -31,12 +31,12 @@ def test_contestants_run_once_a_round_in_changing_order():
 
 
 def test_ratios_are_formed_round_by_round():
-    slow_machine = np.array([1.0, 10.0, 3.0])
-    assert ratios(2 * slow_machine, slow_machine) == (2.0, 2.0, 2.0)
+    slow_machine = (1.0, 10.0, 3.0)
+    assert ratios([2 * seconds for seconds in slow_machine], slow_machine) == (2.0, 2.0, 2.0)
 
 
 def test_spread_is_median_and_quartiles():
-    assert spread([5, 1, 2, 3, 4]) == (3, 2, 4)
+    assert spread([5.0, 1.0, 2.0, 3.0, 4.0]) == (3, 2, 4)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 
 from gensim_graph.benchmark.machine import choose_device
 from gensim_graph.errors import InputError
+from gensim_graph.heap import keep_freed_memory
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import PRESETS
 
@@ -56,7 +57,8 @@ class Options:
         choose_device(self.device)
 
     def start(self) -> torch.device:
-        """Set the number of threads; the device."""
+        """Set the number of threads and what a training run sets, too; the device."""
+        keep_freed_memory()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         return choose_device(self.device)

@@ -7,7 +7,7 @@ import torch
 from gensim_graph.graph import MeshGraph
 from gensim_graph.typing import Tensor
 
-_PLANE = ("pos", "gradient", "slot_offset", "token_pos", "query_pos", "key_pos")
+_PLANE = ("pos", "gradient", "slot_offset", "query_pos", "key_pos")
 """Attributes whose last dimension is (x, y)."""
 
 
@@ -24,6 +24,10 @@ def turn_graph(graph: MeshGraph, angle: float, mirror: bool = False) -> MeshGrap
     turned = graph.clone()
     for name in _PLANE:
         turned[name] = graph[name] @ turn
+    # Both parts together: turned apart, the high one would be rounded and the low one not know it.
+    position = (graph.token_pos.double() + graph.token_pos_low) @ turn.double()
+    turned.token_pos = position.float()
+    turned.token_pos_low = (position - turned.token_pos).float()
     turned.edge_attr = _turn_columns(graph.edge_attr, slice(0, 2), turn)
     turned.boundary = _turn_columns(graph.boundary, slice(2, 4), turn)
     return turned

@@ -44,6 +44,8 @@ class MeshGraph(Data):
         slot_weight: (S,) share of the cell in the area of its token, 0 for padding.
         slot_offset: (S, 2) position relative to the token centre over the token length.
         token_pos, token_area, token_length: (T, 2) m, (T,) m2, (T,) m; of padding: 0, 0 and 1.
+        token_pos_low: (T, 2) m, what single precision leaves of the position: token_pos + token_pos_low is good to a
+            nanometre, where token_pos alone is to centimetres.
         token_valid: (T,) bool.
         token_graph: (T,) graph of a batch that the token belongs to.
 
@@ -197,6 +199,7 @@ def _tokens(cells: Cells, pos: Array, unit: Array, order: Order) -> dict[str, Ar
         "slot_weight": slot_weight,
         "slot_offset": slot_offset,
         "token_pos": centre,
+        "token_pos_low": centre - centre.astype(np.float32),
         "token_area": area,
         "token_length": length,
         "token_valid": valid,

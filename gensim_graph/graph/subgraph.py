@@ -103,7 +103,7 @@ def _cut(
     per_cluster = {name: graph[name][chosen] for name in ("cluster_length", "query_pos", "key_pos")}
     per_token = {
         name: graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
-        for name in ("token_pos", "token_area", "token_length", "token_valid", "token_graph")
+        for name in ("token_pos", "token_pos_low", "token_area", "token_length", "token_valid", "token_graph")
     }
     per_slot = {
         name: graph[name].unflatten(0, (-1, cluster_slots))[chosen].flatten(0, 1)

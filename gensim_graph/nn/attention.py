@@ -16,7 +16,8 @@ from torch import nn
 from gensim_graph.nn.backends import BACKENDS
 from gensim_graph.nn.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, Packed
 from gensim_graph.nn.localisation import LocalisationHead, localise
-from gensim_graph.nn.spin import SpinLinear, Spins, rms_normalise
+from gensim_graph.nn.spin import SpinLinear, Spins
+from gensim_graph.nn.split import split_heads
 from gensim_graph.typing import Float, Tensor
 
 
@@ -57,8 +58,7 @@ class LocalAttention(nn.Module):
         self, projected: Float[Tensor, "batch some channel"], weights: "HeadWeights", plan: AttentionPlan, tokens: slice
     ) -> Packed:
         """What the backend wants to have of a range of tokens: queries, keys and values, normalised and placed."""
-        query, key, value, place = self._heads(projected)
-        query, key = rms_normalise(query, weights.query_scale), rms_normalise(key, weights.key_scale)
+        query, key, value, place = split_heads(projected, weights.query_scale, weights.key_scale)
         localisation = localise(weights.log_scale, place[..., 0], place[..., 1:3], place[..., 3:5])
         return BACKENDS[plan.backend].pack(query, key, value, localisation, plan, tokens)
 
@@ -75,19 +75,6 @@ class LocalAttention(nn.Module):
     ) -> Float[Tensor, "batch some channel"]:
         """What a range of tokens has seen, by spin: the input of the last linear map, ``out``."""
         return self._join(*BACKENDS[plan.backend].finish(raw, weights.log_scale.exp(), plan, tokens))
-
-    def _heads(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Channels -> query, key, value (B, T, H, 56) and what the localisation is made of (B, T, H, 5)."""
-        scalar, vector, tensor = self.project.spins_out.split(projected)
-        n, m, k = HEAD_SPINS
-        scalar = scalar.unflatten(-1, (self.heads, 3 * n + 1)).split((n, n, n, 1), dim=-1)
-        vector = vector.unflatten(-1, (2, self.heads, 3 * m + 1)).split((m, m, m, 1), dim=-1)
-        tensor = tensor.unflatten(-1, (2, self.heads, 3 * k + 1)).split((k, k, k, 1), dim=-1)
-        query, key, value, place = (
-            torch.cat((s, v[..., 0, :, :], v[..., 1, :, :], w[..., 0, :, :], w[..., 1, :, :]), dim=-1)
-            for s, v, w in zip(scalar, vector, tensor, strict=True)
-        )
-        return query, key, value, place
 
     def _join(self, content: Tensor, moments: Tensor) -> Tensor:
         """Content and moments of the heads -> channels by spin."""

@@ -16,9 +16,10 @@ from gensim_graph.nn.clusters import CLUSTERS
 from gensim_graph.nn.heads import AttentionPlan, Backend, Output
 from gensim_graph.nn.localisation import Localisation
 from gensim_graph.nn.reference import REFERENCE
+from gensim_graph.nn.triton_backend import TRITON
 from gensim_graph.typing import Float, Tensor
 
-BACKENDS: dict[str, Backend] = {"clusters": CLUSTERS, "reference": REFERENCE}
+BACKENDS: dict[str, Backend] = {"clusters": CLUSTERS, "triton": TRITON, "reference": REFERENCE}
 
 
 @torch.no_grad()
@@ -26,7 +27,7 @@ def plan_attention(graph: MeshGraph, backend: str = "clusters") -> AttentionPlan
     """Prepare the attention on a graph, once for all evaluations.
 
     Raises:
-        InputError: no such backend.
+        InputError: no such backend, or one that cannot run on this machine or where the graph is.
     """
     if backend not in BACKENDS:
         raise InputError(f"attention backend '{backend}': expected one of {', '.join(BACKENDS)}")

@@ -17,6 +17,9 @@ from gensim_graph.typing import Tensor
 CPU_ELEMENTS, GPU_ELEMENTS = 2**19, 2**26
 """Numbers of the first argument at a time."""
 
+_FEWEST = 512
+"""Items at a time at the least: fewer would make the matrix products slow."""
+
 Function = Callable[..., tuple[Tensor, ...]]
 """Takes a range of items, what is shared, and the parts (B, n, ...) of that range; gives tensors (B, n, ...)."""
 
@@ -98,7 +101,7 @@ def _products(function: Function, matrices: Any, shared: Any, tensors: tuple[Ten
 def _ranges(tensor: Tensor) -> Iterator[slice]:
     elements = CPU_ELEMENTS if tensor.device.type == "cpu" else GPU_ELEMENTS
     count = tensor.shape[1]
-    step = max(1, elements // max(1, tensor[:, :1].numel()))
+    step = max(_FEWEST, elements // max(1, tensor[:, :1].numel()))
     return (slice(first, min(first + step, count)) for first in range(0, count, step))
 
 

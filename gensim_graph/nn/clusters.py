@@ -67,7 +67,8 @@ def _pack(
     place = _query_channels(localisation, plan, tokens).to(torch.float32)
     lifted = [value[..., channel : channel + 1] for channel in LIFTED]
     rest = value.new_zeros(*value.shape[:-1], 8 - len(LIFTED))
-    return torch.cat((query.to(place.dtype), place), dim=-1), pad(key, (0, 8)), torch.cat((value, *lifted, rest), dim=-1)
+    queries = torch.cat((query.to(place.dtype), place), dim=-1)
+    return queries, pad(key, (0, 8)), torch.cat((value, *lifted, rest), dim=-1)
 
 
 def _query_channels(localisation: Localisation, plan: AttentionPlan, tokens: slice) -> Tensor:

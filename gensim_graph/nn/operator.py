@@ -73,7 +73,7 @@ class OperatorConfig:
 PRESETS: dict[str, OperatorConfig] = {
     "tiny": OperatorConfig(width=96, blocks=4, heads=2, cell_width=48, cell_layers=1, embedding=64),
     "small": OperatorConfig(width=320, blocks=8, heads=5, cell_width=96, embedding=192),
-    "base": OperatorConfig(width=512, blocks=8, heads=8, cell_width=128, embedding=512),
+    "base": OperatorConfig(width=512, blocks=8, heads=8, cell_width=128, cell_layers=1, embedding=512),
     "large": OperatorConfig(width=768, blocks=8, heads=12, cell_width=192, embedding=512),
 }
 """``tiny`` trains on a laptop in minutes, ``small`` in hours on a GPU; ``base`` has the width, depth and heads of

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from gensim_graph.nn.gate import spin_gate
 from gensim_graph.typing import Float, Tensor
 
 Complex = tuple[Tensor, Tensor]
@@ -185,22 +186,4 @@ class SpinMLP(nn.Module):
 
     def gate(self, hidden: Float[Tensor, "*rest hidden"]) -> tuple[Tensor, Tensor, Tensor]:
         """Gates and products of the hidden features: scalars, vectors and tensors for the last map."""
-        n, m = self.widths
-        scalar, vector, tensor = self.up.spins_out.split(hidden)
-        value, gate, vector_gate, tensor_gate = scalar.split((n, n, m, m), dim=-1)
-        a, b = _halves(vector, m)
-        c, d = _halves(tensor, m)
-        ab, cd = times_conjugate(a, b), times_conjugate(c, d)
-        cb, aa = times_conjugate(c, b), times(a, b)
-        vector_gate, tensor_gate = torch.sigmoid(vector_gate), torch.sigmoid(tensor_gate)
-        return (
-            torch.cat((value * functional.silu(gate), ab[0], ab[1], cd[0]), dim=-1),
-            torch.cat((a[0] * vector_gate, cb[0], a[1] * vector_gate, cb[1]), dim=-1),
-            torch.cat((c[0] * tensor_gate, aa[0], c[1] * tensor_gate, aa[1]), dim=-1),
-        )
-
-
-def _halves(features: Tensor, channels: int) -> tuple[Complex, Complex]:
-    """[Re a, Re b | Im a, Im b] -> a, b."""
-    real_a, real_b, imaginary_a, imaginary_b = features.split(channels, dim=-1)
-    return (real_a, imaginary_a), (real_b, imaginary_b)
+        return spin_gate(hidden, *self.widths)

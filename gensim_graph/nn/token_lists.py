@@ -1,0 +1,79 @@
+"""Lists of tokens for the programs of a GPU: the keys of each cluster, and the queries that see the cluster.
+
+A query gathers its keys. Its gradient to them would have to be scattered, by many programs to one place; so each
+cluster also lists the queries that reach any of its own tokens, and gathers instead.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+from gensim_graph.graph import MeshGraph
+from gensim_graph.typing import Float, Int, Tensor
+
+_AT_A_TIME = 2**22
+"""Queries that are looked at together."""
+
+
+class TokenLists(NamedTuple):
+    """A list of tokens for each cluster.
+
+    Attributes:
+        tokens: (C, N) indices of tokens in ascending order, 0 beyond the end of a list; 32 bits.
+        counts: (C,) lengths of the lists; 32 bits.
+    """
+
+    tokens: Int[Tensor, "cluster listed"]
+    counts: Int[Tensor, " cluster"]
+
+
+def list_keys(graph: MeshGraph) -> TokenLists:
+    """Keys of each cluster: its halo without the gaps that cutting a subgraph leaves."""
+    cluster, column = graph.halo_valid.nonzero(as_tuple=True)
+    return _listed(cluster, graph.halo[cluster, column], graph.n_clusters)
+
+
+def list_readers(graph: MeshGraph) -> TokenLists:
+    """Queries whose own reach touches the bounding box of the real tokens of each cluster.
+
+    A superset of those that see a token of it, which the taper makes exact; of the queries in the clusters that have
+    it in their halo, a third (of as many as fill a regular grid).
+    """
+    width = graph.query_pos.shape[1]
+    places = token_places(graph).unflatten(0, (-1, width))
+    real = graph.token_valid.unflatten(0, (-1, width))
+    reach = (graph.token_length * graph.radius[graph.token_graph]).unflatten(0, (-1, width)).double()
+    low = places.masked_fill(~real.unsqueeze(-1), torch.inf).amin(dim=1, keepdim=True)
+    high = places.masked_fill(~real.unsqueeze(-1), -torch.inf).amax(dim=1, keepdim=True)
+    clusters, queries = [], []
+    for reader, read in _pairs(graph, max(1, _AT_A_TIME // width)):
+        gap = torch.maximum(low[read] - places[reader], places[reader] - high[read]).clamp_(min=0)
+        near = real[reader] & (gap.square().sum(-1) <= reach[reader].square())
+        pair, query = near.nonzero(as_tuple=True)
+        clusters.append(read[pair])
+        queries.append(reader[pair] * width + query)
+    cluster, order = torch.cat(clusters).sort(stable=True)
+    return _listed(cluster, torch.cat(queries)[order], graph.n_clusters)
+
+
+def token_places(graph: MeshGraph) -> Float[Tensor, "token 2"]:
+    """Positions in metres, in double precision."""
+    return graph.token_pos.double() + graph.token_pos_low
+
+
+def _pairs(graph: MeshGraph, step: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Clusters, and clusters in their halo, a number at a time, sorted by the first."""
+    cluster, column = graph.halo_valid.nonzero(as_tuple=True)
+    other = graph.halo[cluster, column] // graph.query_pos.shape[1]
+    pairs = torch.unique(cluster * graph.n_clusters + other)
+    return ((part // graph.n_clusters, part % graph.n_clusters) for part in pairs.split(step))
+
+
+def _listed(cluster: Int[Tensor, " entry"], token: Int[Tensor, " entry"], n_clusters: int) -> TokenLists:
+    """Entries, sorted by cluster, as one padded list a cluster."""
+    counts = torch.bincount(cluster, minlength=n_clusters)
+    column = torch.arange(len(token), device=token.device) - (counts.cumsum(0) - counts)[cluster]
+    tokens = torch.zeros(n_clusters, int(counts.max()), dtype=torch.int32, device=token.device)
+    tokens[cluster, column] = token.int()
+    return TokenLists(tokens, counts.int())
