@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 import shapely
 from conftest import BOX, jittered_box
+from pyproj import CRS, Transformer
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, load_mesh
-from gensim_graph.mesh.remap import conservative_weights, covered, linear_weights, remap_faces
+from gensim_graph.mesh.remap import (
+    conservative_weights,
+    covered,
+    linear_weights,
+    points_in_plane,
+    remap_faces,
+    rotation,
+)
+from gensim_graph.mesh.reproject import in_plane
 
 
 def grid(cells: int, side: float = BOX, origin: float = 0.0) -> Mesh:
@@ -95,3 +104,86 @@ def test_different_planes_are_refused(small_mesh):
     with pytest.raises(InputError, match="different planes"):
         conservative_weights(north, south)
     assert covered(conservative_weights(north, small_mesh)) == pytest.approx(1)
+
+
+# Between planes
+
+
+def polar(side: float = 8e5, cells: int = 24) -> Mesh:
+    return Mesh.from_faces(jittered_box(cells, side=side).nodes - side / 2, jittered_box(cells, side=side).faces, 3413)
+
+
+def test_meshes_in_different_planes_come_together():
+    """The same mesh, drawn in another plane and brought back: every face covers itself."""
+    here = polar()
+    there = in_plane(here, CRS(3575))
+    assert there.crs == CRS(3575)
+    weights = conservative_weights(here, there, reproject=True)
+    np.testing.assert_allclose(weights.toarray(), np.eye(here.n_faces), atol=1e-6)
+    target = in_plane(grid_of(3413, 12), CRS(3575))
+    weights = conservative_weights(here, target, reproject=True)
+    values = np.random.default_rng(0).uniform(size=here.n_faces)
+    mapped = remap_faces(values, weights)
+    np.testing.assert_allclose(remap_faces(np.ones(here.n_faces), weights), 1.0, rtol=1e-14)
+    np.testing.assert_allclose(mapped @ grid_of(3413, 12).areas, values @ here.areas, rtol=1e-6)
+
+
+def grid_of(crs: int, cells: int, side: float = 8e5) -> Mesh:
+    axis = (np.arange(cells) + 0.5) * side / cells - side / 2
+    return Mesh.from_grid(axis, axis, crs=crs)
+
+
+def test_vectors_turn_with_the_plane():
+    """Between north polar planes by the difference of their central meridians, also next to the pole."""
+    here, there = polar(), in_plane(grid_of(3413, 12), CRS(3575))
+    frame = rotation(here, there)
+    np.testing.assert_allclose(frame.angle, np.radians(-45 - 10), atol=1e-8)
+    u, v = frame.to_plane(np.ones(there.n_faces), np.zeros(there.n_faces))
+    np.testing.assert_allclose(np.hypot(u, v), 1.0, rtol=1e-12)
+    same = rotation(here, here).to_plane(here.centres[:, 0], here.centres[:, 1])
+    np.testing.assert_array_equal(np.stack(same, axis=1), here.centres)
+
+
+def test_points_of_another_plane():
+    here, other = polar(), CRS(3575)
+    points = np.random.default_rng(0).uniform(-3e5, 3e5, (50, 2))
+    there = np.stack(Transformer.from_crs(3413, 3575, always_xy=True).transform(*points.T), axis=1)
+    np.testing.assert_allclose(points_in_plane(here, there, other), points, atol=1e-3)
+    np.testing.assert_array_equal(points_in_plane(here, points, here.crs), points)
+
+
+def test_a_plane_that_cannot_show_the_target(small_mesh):
+    with pytest.raises(InputError, match="crs="):
+        in_plane(small_mesh, CRS(3413))
+    with pytest.raises(InputError, match="cannot show"):
+        in_plane(polar(), CRS("+proj=merc"))
+
+
+# Accuracy
+
+
+def test_there_and_back_between_triangles_and_a_grid(small_mesh):
+    """Integral and constants kept both ways; a smooth field loses what first order loses."""
+    errors = []
+    for cells in (10, 20, 40):
+        triangles, squares = jittered_box(cells), grid(cells)
+        to, fro = conservative_weights(triangles, squares), conservative_weights(squares, triangles)
+        x, y = triangles.centres.T / BOX
+        values = np.stack([1 + np.sin(4 * x) * np.cos(3 * y), np.ones_like(x)])
+        back = remap_faces(remap_faces(values, to), fro)
+        np.testing.assert_allclose(back @ triangles.areas, values @ triangles.areas, rtol=1e-6)
+        np.testing.assert_allclose(back[1], 1.0, rtol=1e-14)
+        errors.append(np.sqrt(np.average((back - values)[0] ** 2, weights=triangles.areas)))
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert (orders > 0.85).all(), orders
+    assert errors[-1] < 0.02
+
+
+def test_order_of_linear_interpolation():
+    points = np.random.default_rng(0).uniform(0, BOX, (400, 2))
+    errors = []
+    for cells in (10, 20, 40):
+        mesh = jittered_box(cells)
+        field = [np.sin(4 * x) * np.cos(3 * y) for x, y in (mesh.nodes.T / BOX, points.T / BOX)]
+        errors.append(np.abs(linear_weights(mesh, points) @ field[0] - field[1]).mean())
+    assert (np.log2(np.array(errors[:-1]) / errors[1:]) > 1.7).all()

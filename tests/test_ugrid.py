@@ -75,13 +75,15 @@ def test_genuine_trajectories_hold_the_mesh_they_say(cyclone_meshes):
     assert {name: len(pairs) for name, pairs in stored.boundaries.items()} == {"coast": 128}
 
 
-def test_geographic_coordinates_need_a_projection(shared_data):
+def test_geographic_coordinates_are_projected_by_their_extent(shared_data, caplog):
     path = shared_data / "grids" / "fesom.mesh.diag.nc"
-    with pytest.raises(InputError, match=r"in degrees.*crs="):
-        load_mesh(path)
     with xr.open_dataset(path) as dataset:
         n_faces = dataset.sizes["elem"]
-    assert load_mesh(path, crs=NEXTSIM_CRS).n_faces == n_faces
+    assert load_mesh(path).n_faces == n_faces
+    assert "crs= chooses another plane" in caplog.text
+    mesh = load_mesh(path, crs=NEXTSIM_CRS)
+    assert mesh.n_faces == n_faces
+    assert mesh.crs == NEXTSIM_CRS
 
 
 def test_degrees_are_projected():

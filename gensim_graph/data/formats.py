@@ -10,6 +10,8 @@ from pathlib import Path
 
 import xarray as xr
 
+from gensim_graph.data.gensim_zarr import is_gensim, read_gensim
+from gensim_graph.data.gridded import is_gridded, read_gridded
 from gensim_graph.mesh import Mesh
 
 
@@ -30,7 +32,10 @@ class Format:
     read: Callable[[Path, Mesh | None], xr.Dataset]
 
 
-FORMATS: list[Format] = []
+FORMATS: list[Format] = [
+    Format("GenSIM's training data", is_gensim, read_gensim),
+    Format("trajectory on a grid", is_gridded, read_gridded),
+]
 """In the order in which they are tried."""
 
 

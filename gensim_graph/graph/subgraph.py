@@ -12,6 +12,9 @@ from gensim_graph.graph.graph import MeshGraph
 from gensim_graph.graph.order import TOKEN_CELLS
 from gensim_graph.typing import Bool, Float, Int, Tensor
 
+_KEYS = 64
+"""The number of keys of a part is a multiple of this."""
+
 
 @dataclass(frozen=True)
 class Subgraph:
@@ -97,10 +100,17 @@ def _cut(
     slot = graph.slot[cells]
     key_cluster = rank[graph.halo[chosen] // tokens]
     halo_valid = graph.halo_valid[chosen] & (key_cluster >= 0)
+    first = _valid_first(halo_valid)
     edges = new_cell[graph.edge_index]
     kept = (edges >= 0).all(dim=0)
     per_cell = {name: graph[name][cells] for name in ("pos", "area", "length", "boundary")}
-    per_cluster = {name: graph[name][chosen] for name in ("cluster_length", "query_pos", "key_pos")}
+    per_cluster = {name: graph[name][chosen] for name in ("cluster_length", "query_pos")}
+    per_key = {
+        "halo": torch.where(halo_valid, key_cluster * tokens + graph.halo[chosen] % tokens, 0),
+        "halo_valid": halo_valid,
+        "key_log_area": graph.key_log_area[chosen].masked_fill(~halo_valid, -1e4),
+    }
+    per_key = {name: values.gather(1, first) for name, values in per_key.items()}
     per_token = {
         name: graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
         for name in ("token_pos", "token_pos_low", "token_area", "token_length", "token_valid", "token_graph")
@@ -117,12 +127,21 @@ def _cut(
         mean=graph.mean[cells] * inside,
         gradient=graph.gradient[cells] * inside.unsqueeze(-1),
         slot=rank[slot // cluster_slots] * cluster_slots + slot % cluster_slots,
-        halo=torch.where(halo_valid, key_cluster * tokens + graph.halo[chosen] % tokens, 0),
-        halo_valid=halo_valid,
-        key_log_area=graph.key_log_area[chosen].masked_fill(~halo_valid, -1e4),
         radius=graph.radius,
+        key_pos=graph.key_pos[chosen].gather(1, first.unsqueeze(-1).expand(-1, -1, 2)),
+        **per_key,
         **per_cell,
         **per_token,
         **per_slot,
         **per_cluster,
     )
+
+
+def _valid_first(valid: Bool[Tensor, "cluster key"]) -> Int[Tensor, "cluster some"]:
+    """Columns of the keys that are meant, then as many others as fill the rows: half the keys of a part may be lost.
+
+    The length of the rows is one of a few, so that what depends on shapes sees few of them.
+    """
+    longest = int(valid.sum(dim=1).max())
+    order = valid.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+    return order[:, : min(valid.shape[1], -(-longest // _KEYS) * _KEYS)]

@@ -9,15 +9,19 @@ import xarray as xr
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.fesom import is_fesom, read_fesom
 from gensim_graph.mesh.gmsh import SUFFIXES, read_gmsh
+from gensim_graph.mesh.grids import read_grid
 from gensim_graph.mesh.mesh import Mesh, as_crs
-from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.mesh.native import is_mpas, read_mpas
+from gensim_graph.mesh.smesh import read_smesh
+from gensim_graph.mesh.ugrid import has_topology, mesh_from_dataset
 from gensim_graph.mesh.validity import Defects
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
 
-_UGRID: dict[str, dict[str, Any]] = {
+_DATASETS: dict[str, dict[str, Any]] = {
     ".nc": {"engine": "netcdf4"},
     ".nc4": {"engine": "netcdf4"},
     ".zarr": {"engine": "zarr", "consolidated": False},
@@ -28,10 +32,13 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
     """Read a mesh; the suffix tells the format.
 
     ``.msh`` is gmsh 2.2 or 4.1, ascii or binary; neXtSIM's points on a sphere are projected to its plane. ``.nc`` and
-    ``.zarr`` hold a UGRID topology. Other suffixes go to meshio (VTU, XDMF, ...).
+    ``.zarr`` hold a UGRID topology, an MPAS mesh or a grid with coordinates and mask. ``.smesh`` is neXtSIM-DG's, a
+    folder with ``nod2d.out`` and ``elem2d.out`` FESOM's. Other suffixes go to meshio (VTU, XDMF, ...).
+
+    Longitude and latitude are projected, to a plane chosen from their extent unless ``crs`` says otherwise.
 
     Args:
-        path: the file.
+        path: the file or folder.
         crs: plane of the coordinates where the file does not say, or the plane to project a sphere to.
         repair: merge duplicate nodes, turn clockwise faces and leave out faces without area instead of refusing them.
 
@@ -39,33 +46,46 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
         InputError: missing, unknown, truncated or invalid file; the message names it and what to do.
     """
     file = FilePath(path)
-    plane = as_crs(crs)
-    suffix = file.suffix.lower()
     if not file.exists():
         raise InputError(f"{file}: there is no such file; check the path")
-    if suffix not in _UGRID and suffix not in SUFFIXES:
-        raise InputError(
-            f"{file}: unknown kind of mesh '{suffix}'; supported are .msh (gmsh, neXtSIM), .nc and .zarr "
-            f"(UGRID), and through meshio {', '.join(sorted(SUFFIXES - {'.msh'}))}"
-        )
-    if file.is_dir() and suffix != ".zarr":
-        raise InputError(f"{file}: is a folder; give a mesh file (.msh, .nc, .vtu) or a .zarr store")
-    defects: Defects = "drop" if repair else "raise"
     try:
-        mesh = _read_ugrid(file, plane, defects) if suffix in _UGRID else read_gmsh(file, plane, defects)
+        mesh = _read(file, as_crs(crs), "drop" if repair else "raise")
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     _warn_of_units(file, mesh)
     return mesh
 
 
-def _read_ugrid(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
+def _read(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
+    suffix = file.suffix.lower()
+    if is_fesom(file):
+        return read_fesom(file, crs, defects)
+    if file.is_dir() and suffix != ".zarr":
+        raise InputError(
+            "is a folder; give a mesh file (.msh, .nc, .smesh, .vtu), a .zarr store or a FESOM folder "
+            "(nod2d.out, elem2d.out)"
+        )
+    if suffix == ".smesh":
+        return read_smesh(file, crs)
+    if suffix in _DATASETS:
+        return _read_dataset(file, crs, defects)
+    if suffix in SUFFIXES:
+        return read_gmsh(file, crs, defects)
+    raise InputError(
+        f"unknown kind of mesh '{suffix}'; supported are .msh (gmsh, neXtSIM), .nc and .zarr (UGRID, MPAS, grids), "
+        f".smesh (neXtSIM-DG), FESOM folders, and through meshio {', '.join(sorted(SUFFIXES - {'.msh'}))}"
+    )
+
+
+def _read_dataset(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
     try:
-        dataset = xr.open_dataset(file, **_UGRID[file.suffix.lower()])
+        dataset = xr.open_dataset(file, **_DATASETS[file.suffix.lower()])
     except Exception as error:  # the backends raise whatever their libraries do
         raise InputError(f"cannot be opened, it is damaged or of another format ({str(error)[:200]})") from None
     with dataset:
-        return mesh_from_dataset(dataset, crs=crs, defects=defects)
+        if has_topology(dataset):
+            return mesh_from_dataset(dataset, crs=crs, defects=defects)
+        return read_mpas(dataset, crs, defects) if is_mpas(dataset) else read_grid(dataset, crs).mesh
 
 
 def _warn_of_units(file: FilePath, mesh: Mesh) -> None:

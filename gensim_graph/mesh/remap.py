@@ -1,6 +1,8 @@
 """From one mesh to another: area-weighted for cells, linear for nodes.
 
-Both give sparse matrices, so that a remapping is computed once and applied to every field and time.
+Both give sparse matrices, so that a remapping is computed once and applied to every field and time. Meshes in different
+planes are brought together on request, by drawing the target in the plane of the source; vectors then turn,
+:func:`rotation`.
 """
 
 import numpy as np
@@ -9,19 +11,29 @@ from pyproj import CRS
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.frame import Frame, frame_of, plane_axes
 from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.plane import local_jacobian, plane_name, project, unproject
+from gensim_graph.mesh.reproject import in_plane
 from gensim_graph.mesh.topology import fan_triangles
 from gensim_graph.typing import Array
 
 
-def conservative_weights(source: Mesh, target: Mesh) -> csr_array:
+def conservative_weights(source: Mesh, target: Mesh, *, reproject: bool = False) -> csr_array:
     """Share of each target face that each source face covers: (F_target, F_source).
 
     First-order conservative remapping (Jones 1999): overlap area / target area. Rows add up to :func:`covered`.
 
+    Args:
+        source: the mesh that has the values.
+        target: the mesh to bring them to.
+        reproject: draw a target of another plane in the plane of the source. Areas are then those of that plane, and
+            vectors must be turned with :func:`rotation`.
+
     Raises:
-        InputError: the meshes lie in different planes.
+        InputError: the meshes lie in different planes, or the plane of the source cannot show the target.
     """
+    target = _in_plane_of(source, target) if reproject else target
     check_same_plane(source, target)
     origin = source.nodes.mean(axis=0)  # overlaps are differences of coordinates: keep them small
     here, there = polygons(source, origin), polygons(target, origin)
@@ -103,6 +115,13 @@ def polygons(mesh: Mesh, origin: Array | float = 0.0) -> Array:
     return shapes
 
 
+def _in_plane_of(source: Mesh, target: Mesh) -> Mesh:
+    """The target drawn in the plane of the source; a mesh without a crs goes with any."""
+    if source.crs is None or target.crs is None or source.crs == target.crs:
+        return target
+    return in_plane(target, source.crs)
+
+
 def check_same_plane(source: Mesh, target: Mesh) -> None:
     """Refuse meshes in different projections; one without a crs goes with any.
 
@@ -112,10 +131,41 @@ def check_same_plane(source: Mesh, target: Mesh) -> None:
     if source.crs is None or target.crs is None or source.crs == target.crs:
         return
     raise InputError(
-        f"the meshes lie in different planes, '{_name(source.crs)}' and '{_name(target.crs)}'; "
-        "project one of them first"
+        f"the meshes lie in different planes, '{plane_name(source.crs)}' and '{plane_name(target.crs)}'; "
+        "project one of them first (gensim_graph.mesh.reproject.in_plane, which leaves vectors to you)"
     )
 
 
-def _name(crs: CRS) -> str:
-    return crs.name if crs.name not in ("unknown", "undefined") else crs.to_string()[:80]
+def points_in_plane(source: Mesh, points: Array, crs: CRS | None) -> Array:
+    """Points (P, 2) of the plane of ``crs`` in the plane of a mesh, for :func:`linear_weights`.
+
+    Raises:
+        InputError: the plane of the mesh does not reach them.
+    """
+    if source.crs is None or crs is None or source.crs == crs:
+        return points
+    there = project(unproject(points, crs), source.crs)
+    if not np.isfinite(there).all():
+        raise InputError(f"the plane '{plane_name(source.crs)}' does not reach all of the points")
+    return there
+
+
+def rotation(source: Mesh, target: Mesh, points: Array | None = None) -> Frame:
+    """How vectors along the axes of the source's plane turn into those of the target's.
+
+    ``rotation(source, target).to_plane(u, v)`` after remapping ``u`` and ``v``; speeds stay.
+
+    Args:
+        source, target: the meshes.
+        points: (P, 2) m in the plane of the target; its face centres by default.
+
+    Returns:
+        Axes of the source's plane, along those of the target's.
+    """
+    where = target.centres if points is None else points
+    if source.crs is None or target.crs is None or source.crs == target.crs:
+        return plane_axes(len(where))
+    vectors = unproject(where, target.crs)
+    here, there = (frame_of(local_jacobian(vectors, crs)) for crs in (source.crs, target.crs))
+    axes = [np.stack(there.to_plane(*here.from_plane(*np.tile(axis, (len(where), 1)).T)), axis=1) for axis in np.eye(2)]
+    return Frame(*axes)

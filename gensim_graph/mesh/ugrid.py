@@ -10,7 +10,8 @@ from pyproj import CRS
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.nextsim import lonlat_to_plane
+from gensim_graph.mesh.native import drawn
+from gensim_graph.mesh.plane import unit_vectors
 from gensim_graph.mesh.validity import Defects
 from gensim_graph.typing import Array
 
@@ -92,15 +93,15 @@ def mesh_from_dataset(
     Args:
         ds: a dataset with a 2-D mesh topology.
         name: name of the topology variable, where there are several.
-        crs: plane, where the dataset has no grid mapping; longitude and latitude are projected to it.
+        crs: plane, where the dataset has no grid mapping; longitude and latitude are projected to it, or to a plane
+            chosen from their extent (:func:`~gensim_graph.mesh.plane.choose_plane`).
         defects: see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.
 
     Raises:
-        InputError: no topology or an incomplete one, geographic coordinates without ``crs``, or an invalid mesh.
+        InputError: no topology or an incomplete one, or an invalid mesh.
     """
     topology = _topology(ds, name)
-    nodes, plane = _nodes(ds, topology, crs)
-    faces = _faces(ds, topology)
+    nodes, plane, faces = _placed(ds, topology, crs)
     mesh = Mesh.from_faces(nodes, faces, plane, defects=defects)
     if "boundary_node_connectivity" in topology.attrs and "boundary_flag" in ds:
         boundaries = _named_boundaries(ds, topology)
@@ -109,6 +110,11 @@ def mesh_from_dataset(
     else:
         return mesh
     return Mesh.from_faces(nodes, faces, plane, boundaries, defects=defects) if boundaries else mesh
+
+
+def has_topology(ds: xr.Dataset) -> bool:
+    """Whether a dataset has a UGRID mesh topology."""
+    return any(column.attrs.get("cf_role") == "mesh_topology" for column in ds.variables.values())
 
 
 def _topology(ds: xr.Dataset, name: str | None) -> xr.DataArray:
@@ -131,20 +137,19 @@ def _referenced(ds: xr.Dataset, topology: xr.DataArray, attribute: str) -> list[
     return [ds[name] for name in names]
 
 
-def _nodes(ds: xr.Dataset, topology: xr.DataArray, crs: CRS | None) -> tuple[Array, CRS | None]:
+def _placed(ds: xr.Dataset, topology: xr.DataArray, crs: CRS | None) -> tuple[Array, CRS | None, Array]:
+    """Nodes in a plane, the plane, and the faces that it can show."""
     x, y = _referenced(ds, topology, "node_coordinates")[:2]
-    if str(x.attrs.get("units", "m")).startswith("degree"):
-        if crs is None:
-            raise InputError(
-                f"nodes are in degrees ({x.name}, {y.name}); a mesh lives in a plane: give a projection, "
-                "load_mesh(path, crs=...), for instance gensim_graph.mesh.nextsim.NEXTSIM_CRS for the Arctic"
-            )
+    faces = _faces(ds, topology)
+    if str(x.attrs.get("units", "m")).startswith(("degree", "rad")):
+        turn = np.degrees if str(x.attrs["units"]).startswith("rad") else np.asarray
         longitude, latitude = (x, y) if "lon" in str(x.attrs.get("standard_name", x.name)) else (y, x)
-        return lonlat_to_plane(longitude.values, latitude.values, crs), crs
+        plane, nodes, shown = drawn(unit_vectors(turn(longitude.values), turn(latitude.values)), faces, crs)
+        return nodes, plane, faces[shown]
     mapping = ds.variables.get(x.attrs.get("grid_mapping", "crs"))
     if mapping is not None and {"crs_wkt", "grid_mapping_name"} & set(mapping.attrs):
         crs = CRS.from_cf(mapping.attrs)
-    return np.stack([x.values, y.values], axis=1), crs
+    return np.stack([x.values, y.values], axis=1), crs, faces
 
 
 def _connectivity(variable: xr.DataArray) -> Array:

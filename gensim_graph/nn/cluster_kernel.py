@@ -9,8 +9,8 @@ import torch
 from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED
 from gensim_graph.typing import Float, Int, Tensor
 
-_CHUNK_ELEMENTS = 2**18
-"""Gathered keys (numbers) a core works on at a time: 1 MB, and as much for the values."""
+_CHUNK_ELEMENTS = 2**17
+"""Gathered keys (numbers) a core works on at a time: 0.5 MB, and as much for the values."""
 
 _GPU_CHUNK_ELEMENTS = 2**26
 
@@ -19,11 +19,10 @@ _SLOT = slice(HEAD_CONTENT, HEAD_CONTENT + len(LIFTED))
 
 
 def chunk_of_clusters(elements: int, device: torch.device) -> int:
-    """Clusters to take at a time if each gathers so many numbers: at least one a core."""
+    """Clusters to take at a time if each gathers so many numbers; the heads of one keep several cores busy."""
     if device.type != "cpu":
         return max(1, _GPU_CHUNK_ELEMENTS // elements)
-    threads = torch.get_num_threads()
-    return max(1, threads * max(1, _CHUNK_ELEMENTS // elements))
+    return max(1, torch.get_num_threads() * _CHUNK_ELEMENTS // elements)
 
 
 def taper_of(
@@ -58,6 +57,7 @@ def cluster_attention(
     key: Tensor,
     value: Tensor,
     halo: Tensor,
+    counts: Tensor,
     place: Tensor,
     query_pos: Tensor,
     steepness: Tensor,
@@ -69,6 +69,7 @@ def cluster_attention(
         query, key, value: (B, T, H, 64); the last eight channels of the keys are not read, those of the values hold the
             lifted channels and four that are not read.
         halo: (C, K) keys of each cluster.
+        counts: (C,) how many of them are meant, the first ones.
         place: (C, K, 8) position channels of the keys.
         query_pos, steepness, taper: (C, W, 2), (C, W), (C, W, K) or None to make it chunk by chunk.
 
@@ -78,13 +79,13 @@ def cluster_attention(
     out = torch.empty_like(query)
     clusters, width = steepness.shape
     log_sum = query.new_empty(len(query), clusters, query.shape[2], width)
-    gather = _Gather(halo, place, query.shape[2])
-    for some in gather.chunks():
-        mask = _mask(some, place, query_pos, steepness, taper)
+    gather = _Gather(halo, counts, place, query.shape[2])
+    for some, count in gather.chunks():
+        mask = _mask(some, count, place, query_pos, steepness, taper)
         tokens = slice(some.start * width, some.stop * width)
         for b in range(len(query)):
             queries = _by_head(query[b, tokens].unflatten(0, (-1, width)))
-            keys, values = gather.keys(key[b], some), gather.values(value[b], some)
+            keys, values = gather.keys(key[b], some, count), gather.values(value[b], some, count)
             part, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
                 queries, _by_head(keys), _by_head(values), 0.0, False, attn_mask=mask, scale=1.0
             )
@@ -99,6 +100,7 @@ def _(
     key: Tensor,
     value: Tensor,
     halo: Tensor,
+    counts: Tensor,
     place: Tensor,
     query_pos: Tensor,
     steepness: Tensor,
@@ -117,6 +119,7 @@ def cluster_attention_backward(
     out: Tensor,
     log_sum: Tensor,
     halo: Tensor,
+    counts: Tensor,
     place: Tensor,
     query_pos: Tensor,
     steepness: Tensor,
@@ -126,21 +129,30 @@ def cluster_attention_backward(
     width = steepness.shape[1]
     grad_query = torch.empty_like(query)
     grad_key, grad_value = (torch.zeros_like(tokens, dtype=torch.float32) for tokens in (key, value))
-    gather = _Gather(halo, place, query.shape[2])
-    for some in gather.chunks():
-        mask = _mask(some, place, query_pos, steepness, taper)
+    gather = _Gather(halo, counts, place, query.shape[2])
+    for some, count in gather.chunks():
+        mask = _mask(some, count, place, query_pos, steepness, taper)
         tokens = slice(some.start * width, some.stop * width)
-        rows = halo[some].flatten()
+        rows = halo[some, :count].flatten()
         for b in range(len(query)):
             of_queries = (_by_head(part[b, tokens].unflatten(0, (-1, width))) for part in (grad, query, out))
             grads, queries, outs = of_queries
-            keys, values = _by_head(gather.keys(key[b], some)), _by_head(gather.values(value[b], some))
+            keys, values = gather.keys(key[b], some, count), gather.values(value[b], some, count)
             dq, dk, dv = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
-                grads, queries, keys, values, outs, log_sum[b, some], 0.0, False, attn_mask=mask, scale=1.0
+                grads,
+                queries,
+                _by_head(keys),
+                _by_head(values),
+                outs,
+                log_sum[b, some],
+                0.0,
+                False,
+                attn_mask=mask,
+                scale=1.0,
             )
             grad_query[b, tokens] = dq.transpose(1, 2).flatten(0, 1)
             grad_key[b].flatten(1).index_add_(0, rows, dk.transpose(1, 2).flatten(0, 1).flatten(1))
-            dv = _lower(dv.transpose(1, 2), place[some].unsqueeze(2))
+            dv = _lower(dv.transpose(1, 2), place[some, :count].unsqueeze(2))
             grad_value[b].flatten(1).index_add_(0, rows, dv.flatten(0, 1).flatten(1))
     if value.dtype != grad_value.dtype:  # add what belongs together before it is rounded
         for index, channel in enumerate(LIFTED):
@@ -158,6 +170,7 @@ def _(
     out: Tensor,
     log_sum: Tensor,
     halo: Tensor,
+    counts: Tensor,
     place: Tensor,
     query_pos: Tensor,
     steepness: Tensor,
@@ -172,7 +185,7 @@ def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
 
 def _differentiate(ctx, grad, _):  # type: ignore[no-untyped-def]
     grads = cluster_attention_backward(grad.contiguous(), *ctx.saved_tensors)
-    return (*grads, None, None, None, None, None)
+    return (*grads, None, None, None, None, None, None)
 
 
 cluster_attention.register_autograd(_differentiate, setup_context=_keep)
@@ -181,37 +194,45 @@ cluster_attention.register_autograd(_differentiate, setup_context=_keep)
 class _Gather:
     """Keys and values of a chunk of clusters, in buffers that are used again and again."""
 
-    def __init__(self, halo: Int[Tensor, "cluster key"], place: Float[Tensor, "cluster key 8"], heads: int) -> None:
-        self.halo, self.place = halo, place
+    def __init__(
+        self,
+        halo: Int[Tensor, "cluster key"],
+        counts: Int[Tensor, " cluster"],
+        place: Float[Tensor, "cluster key 8"],
+        heads: int,
+    ) -> None:
+        self.halo, self.place, self.heads = halo, place, heads
+        self.counts = counts.tolist()
         clusters, keys = halo.shape
         self.step = min(clusters, chunk_of_clusters(keys * heads * 64, place.device))
-        self.buffers = [place.new_empty(self.step, keys, heads, 64) for _ in range(2)]
+        self.buffers = [place.new_empty(self.step * keys, heads * 64) for _ in range(2)]
 
-    def chunks(self) -> list[slice]:
+    def chunks(self) -> list[tuple[slice, int]]:
+        """Ranges of clusters, and how many keys they need: attending to padding would be wasted."""
         clusters = len(self.halo)
-        return [slice(first, min(first + self.step, clusters)) for first in range(0, clusters, self.step)]
+        ranges = [slice(first, min(first + self.step, clusters)) for first in range(0, clusters, self.step)]
+        return [(some, max(1, *self.counts[some])) for some in ranges]
 
-    def keys(self, table: Tensor, some: slice) -> Tensor:
-        keys = self._rows(table, some, self.buffers[0])
-        keys[..., HEAD_CONTENT:] = self.place[some].unsqueeze(2)
+    def keys(self, table: Tensor, some: slice, count: int) -> Tensor:
+        keys = self._rows(table, some, count, self.buffers[0])
+        keys[..., HEAD_CONTENT:] = self.place[some, :count].unsqueeze(2)
         return keys
 
-    def values(self, table: Tensor, some: slice) -> Tensor:
-        values, place = self._rows(table, some, self.buffers[1]), self.place[some].unsqueeze(2)
+    def values(self, table: Tensor, some: slice, count: int) -> Tensor:
+        values, place = self._rows(table, some, count, self.buffers[1]), self.place[some, :count].unsqueeze(2)
         lifted = values[..., _SLOT]
         torch.mul(lifted, place[..., 1:2], out=values[..., _SLOT.stop :])
         lifted *= place[..., :1]
         return values
 
-    def _rows(self, table: Tensor, some: slice, buffer: Tensor) -> Tensor:
-        rows = self.halo[some].flatten()
-        buffer = buffer[: some.stop - some.start]
-        flat = buffer.view(len(rows), -1)
+    def _rows(self, table: Tensor, some: slice, count: int, buffer: Tensor) -> Tensor:
+        rows = self.halo[some, :count].flatten()
+        flat = buffer[: len(rows)]
         if table.dtype == flat.dtype:
             torch.index_select(table.flatten(1), 0, rows, out=flat)
         else:
             flat.copy_(table.flatten(1).index_select(0, rows))
-        return buffer
+        return flat.view(-1, count, self.heads, 64)
 
 
 def _lower(grad: Tensor, place: Float[Tensor, "cluster key 1 8"]) -> Tensor:
@@ -222,10 +243,10 @@ def _lower(grad: Tensor, place: Float[Tensor, "cluster key 1 8"]) -> Tensor:
     return grad
 
 
-def _mask(some: slice, place: Tensor, query_pos: Tensor, steepness: Tensor, taper: Tensor | None) -> Tensor:
+def _mask(some: slice, count: int, place: Tensor, query_pos: Tensor, steepness: Tensor, taper: Tensor | None) -> Tensor:
     if taper is None:
-        return taper_of(query_pos[some], place[some, :, :2], steepness[some]).unsqueeze(1)
-    return taper[some].unsqueeze(1)
+        return taper_of(query_pos[some], place[some, :count, :2], steepness[some]).unsqueeze(1)
+    return taper[some, :, :count].unsqueeze(1)
 
 
 def _by_head(tokens: Float[Tensor, "cluster token head channel"]) -> Float[Tensor, "cluster head token channel"]:

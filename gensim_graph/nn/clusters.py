@@ -40,7 +40,9 @@ def _plan(graph: MeshGraph) -> AttentionPlan:
     taper = None
     if width * graph.halo.numel() <= _STORED_TAPER:
         taper = _stored_taper(graph, steepness)
-    return AttentionPlan(graph, "clusters", taper, _key_channels(graph), steepness, ratio)
+    place = torch.arange(1, graph.halo.shape[1] + 1, device=graph.halo.device)
+    counts = (graph.halo_valid * place).amax(dim=1).cpu()
+    return AttentionPlan(graph, "clusters", taper, _key_channels(graph), steepness, ratio, counts)
 
 
 def _stored_taper(graph: MeshGraph, steepness: Tensor) -> Float[Tensor, "cluster query key"]:
@@ -90,7 +92,9 @@ def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token h
     assert plan.place is not None
     assert plan.steepness is not None
     if query.device.type == "cpu" and _kernel_at_hand():
-        return cluster_attention(*packed, graph.halo, plan.place, graph.query_pos, plan.steepness, plan.taper)[0]
+        assert plan.counts is not None
+        where = (graph.halo, plan.counts, plan.place, graph.query_pos, plan.steepness, plan.taper)
+        return cluster_attention(*packed, *where)[0]
     return _attend_with_checkpoints(packed, plan)
 
 

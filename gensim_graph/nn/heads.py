@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.localisation import Localisation
-from gensim_graph.typing import Float, Tensor
+from gensim_graph.typing import Float, Int, Tensor
 
 HEAD_CONTENT = 56
 """Content channels of a head; with eight for positions they make 64."""
@@ -28,6 +28,7 @@ class AttentionPlan:
         place: (C, K, 8) position channels of the keys of each cluster.
         steepness: (C, W) (reach of the cluster / reach of the query)^2, 0 for padding.
         ratio: (T,) reach of the cluster over the length of the query.
+        counts: (C,) keys of each cluster up to the last one that is meant, in the memory of the processor.
         blocks: what a backend of its own keeps.
     """
 
@@ -37,6 +38,7 @@ class AttentionPlan:
     place: Float[Tensor, "cluster key 8"] | None = None
     steepness: Float[Tensor, "cluster query"] | None = None
     ratio: Float[Tensor, " token"] | None = None
+    counts: Int[Tensor, " cluster"] | None = None
     blocks: object = None
 
 
