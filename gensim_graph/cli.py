@@ -26,6 +26,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.evaluate import write_report
 from gensim_graph.forecast.writer import check_place, write_forecast
 from gensim_graph.graph import cached_graph
+from gensim_graph.heap import keep_freed_memory
 from gensim_graph.mesh import load_mesh, quality_report
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.nn import OperatorConfig
@@ -93,6 +94,7 @@ def train(
     if dry_run:
         console.print_json(json.dumps(config.to_dict()))
         return
+    keep_freed_memory()
     fit(plan, out)
     console.print(
         f"the model is in [bold]{out}[/]; forecast with: gensim-graph forecast --model {out} --initial FILE@TIME"
@@ -116,6 +118,7 @@ def forecast(
     [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-02T00 --steps 4 --out fc.zarr[/]
     """
     check_place(out)
+    keep_freed_memory()
     surrogate = Surrogate.load(model)
     loaded = None if mesh is None else load_mesh(mesh)
     path, _, times = initial.partition("@")
@@ -174,6 +177,9 @@ def benchmark(
     preset: Annotated[str, typer.Option(help="Size of the operator (suite scaling).")] = "base",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Of the CPU; without it, what PyTorch takes.")] = None,
+    keep_memory: Annotated[
+        bool, typer.Option("--keep-memory/--return-memory", help="Keep freed memory, as training does; or do not.")
+    ] = True,
 ) -> None:
     """Time and memory of the network on this machine.
 
@@ -181,7 +187,7 @@ def benchmark(
 
     [dim]gensim-graph benchmark --suite scaling --cells 16384,65536,1048576 --preset tiny --rounds 3[/]
     """
-    options = Options(parse_cells(cells), rounds, device, threads, preset)
+    options = Options(parse_cells(cells), rounds, device, threads, preset, keep_memory=keep_memory)
     with Progress(console=console) as progress:
         task = progress.add_task(suite, total=1.0)
 
@@ -202,6 +208,7 @@ def demo(
 
     [dim]gensim-graph demo --out demo/[/]
     """
+    keep_freed_memory()
     run_study(Study(steps=steps, twin_steps=max(1, steps // 4)), out, console)
 
 

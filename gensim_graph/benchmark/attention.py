@@ -4,7 +4,8 @@ Eight heads of 64 channels. The contestants:
 
 - every backend: queries, keys, values and a localisation in, content and moments out;
 - ``dense SDPA``: the same multiply-adds on keys that were gathered beforehand (neither gathering, localisation, taper
-  nor moments): what the processor could do at best;
+  nor moments): what the processor could do at best; ``dense SDPA, padded``: with as many keys for every cluster as the
+  largest halo has, which is what dense attention takes where halos differ;
 - ``windows``: dense attention within windows of 1024 tokens, as in GenSIM, for as many tokens;
 - ``edge-wise``: gather, softmax and scatter along the edges within the radius, as graph libraries do it.
 
@@ -32,7 +33,7 @@ from gensim_graph.typing import Tensor
 
 CELLS = (4096, 16384, 65536, 262144)
 HEADS, CHANNELS = 8, 64
-DENSE, WINDOWS, EDGES = "dense SDPA", "windows", "edge-wise"
+DENSE, PADDED, WINDOWS, EDGES = "dense SDPA", "dense SDPA, padded", "windows", "edge-wise"
 STAGES = (FORWARD, BACKWARD)
 _REFERENCE_CELLS, _EDGE_TOKENS = 4096, 4096
 
@@ -56,7 +57,8 @@ def run(options: Options, watch: Watch) -> Report:
         found += _ratios(some)
         left_out += reasons
     watch("done", 1.0)
-    settings = {"cells": list(sizes), "rounds": options.rounds, "heads": HEADS, "channels": CHANNELS}
+    settings: dict[str, Any] = {"cells": list(sizes), "rounds": options.rounds, "heads": HEADS, "channels": CHANNELS}
+    settings["keep_memory"] = options.keep_memory
     machine = describe_machine(device)
     return Report("attention", machine, settings, tuple(rows), tuple(found), without_repeats(left_out))
 
@@ -96,7 +98,7 @@ def _time(
     torch.manual_seed(options.seed)
     runs: dict[tuple[str, str], Run] = {}
     left_out = []
-    for name in (*BACKENDS, DENSE, WINDOWS, EDGES):
+    for name in (*BACKENDS, *_ENTRIES):
         for stage in STAGES:
             try:
                 _refuse(name, stage, cells, graph)
@@ -119,9 +121,11 @@ def _refuse(name: str, stage: str, cells: int, graph: MeshGraph) -> None:
         raise InputError(f"{name}: all pairs in double precision; measured up to {_REFERENCE_CELLS:,} cells")
     if name == EDGES and tokens > _EDGE_TOKENS:
         raise InputError(f"{name}: too much memory and time; measured up to {_EDGE_TOKENS:,} tokens")
-    vectors = {EDGES: tokens * math.pi * float(graph.radius[0]) ** 2, DENSE: 2 * graph.halo.numel()}.get(name, 0)
+    vectors = {EDGES: tokens * math.pi * float(graph.radius[0]) ** 2, DENSE: 2 * graph.halo.numel()}.get(
+        name.split(",")[0], 0
+    )
     # Arrays of that size alive at once: gathered queries, keys and their product; with gradients, twice as many.
-    copies = {EDGES: 3, DENSE: 1}.get(name, 0) * (1 if stage == FORWARD else 2)
+    copies = {EDGES: 3, DENSE: 1}.get(name.split(",")[0], 0) * (1 if stage == FORWARD else 2)
     need = copies * vectors * HEADS * CHANNELS * precision(device).itemsize
     free = free_memory(device)
     if need > free / 2:
@@ -142,7 +146,15 @@ def _backend(name: str, graph: MeshGraph) -> Entry:
 
 
 def _dense(graph: MeshGraph) -> Entry:
-    clusters, width, keys = graph.n_clusters, graph.query_pos.shape[1], graph.halo.shape[1]
+    return _dense_of(graph, math.ceil(graph.halo_valid.sum() / graph.n_clusters))
+
+
+def _padded(graph: MeshGraph) -> Entry:
+    return _dense_of(graph, graph.halo.shape[1])
+
+
+def _dense_of(graph: MeshGraph, keys: int) -> Entry:
+    clusters, width = graph.query_pos.shape[:2]
     return dense_attention, _noise(graph, *((clusters, HEADS, count, CHANNELS) for count in (width, keys, keys)))
 
 
@@ -159,7 +171,12 @@ def _edges(graph: MeshGraph) -> Entry:
     return lambda *three: edge_attention(*three, edges), leaves
 
 
-_ENTRIES: dict[str, Callable[[MeshGraph], Entry]] = {DENSE: _dense, WINDOWS: _windows, EDGES: _edges}
+_ENTRIES: dict[str, Callable[[MeshGraph], Entry]] = {
+    DENSE: _dense,
+    PADDED: _padded,
+    WINDOWS: _windows,
+    EDGES: _edges,
+}
 
 
 def _noise(graph: MeshGraph, *shapes: tuple[int, ...]) -> list[Tensor]:

@@ -31,6 +31,8 @@ class Options:
         threads: of a CPU; None takes what PyTorch takes.
         preset: of the operator.
         seed: of values and order.
+        keep_memory: keep freed memory with the process, as training from the command line does; PyTorch by itself gives
+            large arrays back to the system, which costs whoever makes many of them.
 
     Raises:
         InputError: a value that makes no sense.
@@ -42,6 +44,7 @@ class Options:
     threads: int | None = None
     preset: str = "base"
     seed: int = 0
+    keep_memory: bool = True
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -57,8 +60,9 @@ class Options:
         choose_device(self.device)
 
     def start(self) -> torch.device:
-        """Set the number of threads and what a training run sets, too; the device."""
-        keep_freed_memory()
+        """Set threads and allocator; the device."""
+        if self.keep_memory:
+            keep_freed_memory()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         return choose_device(self.device)

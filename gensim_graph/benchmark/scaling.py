@@ -5,6 +5,7 @@ One operator on square grids. ``prepare`` is the way from a mesh in memory to it
 """
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -42,7 +43,8 @@ def run(options: Options, watch: Watch) -> Report:
         peak = peak_in_fresh_process(**job, device=str(device), threads=torch.get_num_threads())
         rows.append(Row(options.preset, stage, cells, seconds, peak))
     watch("done", 1.0)
-    settings = {"cells": list(sizes), "rounds": options.rounds, "preset": options.preset}
+    settings: dict[str, Any] = {"cells": list(sizes), "rounds": options.rounds, "preset": options.preset}
+    settings["keep_memory"] = options.keep_memory
     return Report("scaling", describe_machine(device), settings, tuple(rows), _growth(rows))
 
 
