@@ -112,6 +112,9 @@ def forecast(
     seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
     batch: Annotated[int, typer.Option(help="Members computed together; fewer take less memory.", min=1)] = 8,
     out: Annotated[Path, typer.Option(help="Store to write, *.zarr.")] = Path("forecast.zarr"),
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first: minutes, which pay in long runs.")
+    ] = False,
 ) -> None:
     """Forecast an ensemble into a zarr store.
 
@@ -120,6 +123,8 @@ def forecast(
     check_place(out)
     keep_freed_memory()
     surrogate = Surrogate.load(model)
+    if compiled:
+        surrogate.compile()
     loaded = None if mesh is None else load_mesh(mesh)
     path, _, times = initial.partition("@")
     store = open_store(path, loaded, surrogate.normaliser.table)

@@ -5,9 +5,10 @@ sampler, format version); nothing else is needed to use it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path as FilePath
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
-from gensim_graph.nn import AttentionPlan, OperatorConfig, VelocityOperator
+from gensim_graph.nn import AttentionPlan, OperatorConfig, Prepared, VelocityOperator
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import VariableTable
 from gensim_graph.writing import write_atomically
@@ -49,6 +50,16 @@ class Surrogate:
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     deterministic: bool = False
     information: dict[str, object] = field(default_factory=dict)
+    _velocity: Callable[[Tensor, Tensor, Prepared], Tensor] | None = field(default=None, repr=False, compare=False)
+
+    def compile(self, **options: Any) -> "Surrogate":
+        """Compile the network (torch.compile, with its options) at the first evaluation on a mesh.
+
+        Every later evaluation on that mesh with as many members goes through the same code. It pays on a GPU and in
+        long runs: on a CPU it compiles for minutes. Returns the surrogate itself.
+        """
+        self._velocity = torch.compile(self.operator.velocity, fullgraph=True, dynamic=False, **options)
+        return self
 
     @property
     def lead_time(self) -> np.timedelta64:
@@ -71,9 +82,10 @@ class Surrogate:
         """
         shared = (values.expand(len(state), -1, -1) for values in (forcing, next_forcing, slow))
         prepared = self.operator.prepare(self.normaliser.conditions(state, *shared), plan)
+        evaluate = self._velocity or self.operator.velocity
 
         def velocity(noised: Tensor, flow_time: float) -> Tensor:
-            return self.operator.velocity(noised, noised.new_full((len(noised),), flow_time), prepared)
+            return evaluate(noised, noised.new_full((len(noised),), flow_time), prepared)
 
         if self.deterministic:
             return self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))

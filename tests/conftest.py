@@ -1,8 +1,11 @@
 """Fixtures that every test may use, and the shape checks that run only here."""
 
+import os
+
 from jaxtyping import install_import_hook
 
-install_import_hook("gensim_graph", "beartype.beartype")  # before anything imports the package
+if "UNCHECKED" not in os.environ:  # a compiler would trace the checks
+    install_import_hook("gensim_graph", "beartype.beartype")  # before anything imports the package
 
 from pathlib import Path  # noqa: E402
 

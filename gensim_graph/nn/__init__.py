@@ -7,6 +7,6 @@ operator.
 
 from gensim_graph.nn.channels import Channels, rotate_vectors
 from gensim_graph.nn.heads import AttentionPlan
-from gensim_graph.nn.operator import PRESETS, OperatorConfig, VelocityOperator
+from gensim_graph.nn.operator import PRESETS, OperatorConfig, Prepared, VelocityOperator
 
-__all__ = ["PRESETS", "AttentionPlan", "Channels", "OperatorConfig", "VelocityOperator", "rotate_vectors"]
+__all__ = ["PRESETS", "AttentionPlan", "Channels", "OperatorConfig", "Prepared", "VelocityOperator", "rotate_vectors"]

@@ -58,11 +58,18 @@ class Channels:
 
     def to_spins(self, values: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest channel"]:
         """Reorder the channels into the spin layout."""
-        return values[..., self.by_spin]
+        return _reordered(values, self.by_spin)
 
     def from_spins(self, values: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest channel"]:
         """Inverse of :meth:`to_spins`."""
-        return values[..., torch.tensor(self.by_spin).argsort().tolist()]
+        order = self.by_spin
+        return _reordered(values, [order.index(channel) for channel in range(self.count)])
+
+
+def _reordered(values: Tensor, order: list[int]) -> Tensor:
+    """Without a tensor of indices, which a GPU would have to wait for."""
+    channels = values.unbind(-1)
+    return torch.stack([channels[index] for index in order], dim=-1)
 
 
 def _expect(layout: Channels, count: int, what: str) -> Channels:

@@ -21,7 +21,7 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.cluster_kernel import chunk_of_clusters, cluster_attention, lift_values, taper_of, with_places
 from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED, AttentionPlan, Backend, Output, Packed
 from gensim_graph.nn.localisation import Localisation
-from gensim_graph.typing import Float, Tensor
+from gensim_graph.typing import Float, Int, Tensor
 
 _STORED_TAPER = 2**28
 """Taper (numbers) up to which it is kept for all blocks and evaluations (1 GB, 1.8 million cells); above, each chunk
@@ -40,9 +40,13 @@ def _plan(graph: MeshGraph) -> AttentionPlan:
     taper = None
     if width * graph.halo.numel() <= _STORED_TAPER:
         taper = _stored_taper(graph, steepness)
-    place = torch.arange(1, graph.halo.shape[1] + 1, device=graph.halo.device)
-    counts = (graph.halo_valid * place).amax(dim=1).cpu()
+    counts = _counts(graph) if graph.halo.device.type == "cpu" and _kernel_at_hand() else None
     return AttentionPlan(graph, "clusters", taper, _key_channels(graph), steepness, ratio, counts)
+
+
+def _counts(graph: MeshGraph) -> Int[Tensor, " cluster"]:
+    """Keys of each cluster up to the last one that is meant."""
+    return (graph.halo_valid * torch.arange(1, graph.halo.shape[1] + 1)).amax(dim=1)
 
 
 def _stored_taper(graph: MeshGraph, steepness: Tensor) -> Float[Tensor, "cluster query key"]:
@@ -88,11 +92,10 @@ def _query_channels(localisation: Localisation, plan: AttentionPlan, tokens: sli
 
 def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token head 64"]:
     """Content, and moments about the centres of the clusters."""
-    graph, query = plan.graph, packed[0]
+    graph = plan.graph
     assert plan.place is not None
     assert plan.steepness is not None
-    if query.device.type == "cpu" and _kernel_at_hand():
-        assert plan.counts is not None
+    if plan.counts is not None:
         where = (graph.halo, plan.counts, plan.place, graph.query_pos, plan.steepness, plan.taper)
         return cluster_attention(*packed, *where)[0]
     return _attend_with_checkpoints(packed, plan)

@@ -30,8 +30,20 @@ def spin_gate(hidden: Float[Tensor, "*rest hidden"], n: int, m: int) -> Parts:
     Returns:
         (..., n + 3 m), (..., 4 m) and (..., 4 m), the complex ones as [Re | Im].
     """
+    if torch.compiler.is_compiling():  # which fuses the passes and derives them by itself
+        return plain_gate(hidden, n, m)
     scalars, vectors, tensors = _Gate.apply(hidden, n, m)
     return scalars, vectors, tensors
+
+
+def plain_gate(hidden: Float[Tensor, "*rest hidden"], n: int, m: int) -> Parts:
+    """The same as it stands above."""
+    s, g, g1, g2, a0, b0, a1, b1, c0, d0, c1, d1 = _names(hidden, n, m)
+    g1, g2 = g1.sigmoid(), g2.sigmoid()
+    scalars = (s * functional.silu(g), a0 * b0 + a1 * b1, a1 * b0 - a0 * b1, c0 * d0 + c1 * d1)
+    vectors = (a0 * g1, c0 * b0 + c1 * b1, a1 * g1, c1 * b0 - c0 * b1)
+    tensors = (c0 * g2, a0 * b0 - a1 * b1, c1 * g2, a0 * b1 + a1 * b0)
+    return torch.cat(scalars, dim=-1), torch.cat(vectors, dim=-1), torch.cat(tensors, dim=-1)
 
 
 def _names(hidden: Tensor, n: int, m: int) -> tuple[Tensor, ...]:

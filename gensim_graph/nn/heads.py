@@ -28,7 +28,7 @@ class AttentionPlan:
         place: (C, K, 8) position channels of the keys of each cluster.
         steepness: (C, W) (reach of the cluster / reach of the query)^2, 0 for padding.
         ratio: (T,) reach of the cluster over the length of the query.
-        counts: (C,) keys of each cluster up to the last one that is meant, in the memory of the processor.
+        counts: (C,) keys of each cluster up to the last one that is meant; None without the kernel that asks for it.
         blocks: what a backend of its own keeps.
     """
 

@@ -26,8 +26,21 @@ def split_heads(
     Returns:
         Query, key and value (B, T, H, 56), in a head [scalars | Re, Im vectors | Re, Im tensors]; place (B, T, H, 5).
     """
+    if torch.compiler.is_compiling():  # which fuses the copies and derives them by itself
+        return plain_split(projected, query_scale, key_scale)
     query, key, value, place = _Split.apply(projected, query_scale, key_scale)
     return query, key, value, place
+
+
+def plain_split(
+    projected: Float[Tensor, "batch token channel"],
+    query_scale: Float[Tensor, "head content"],
+    key_scale: Float[Tensor, "head content"],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The same as it stands above."""
+    query, key, value, place = (torch.cat(pieces, dim=-1) for pieces in _pieces(projected, len(query_scale)))
+    query, key = (part * (part.square().mean(dim=-1, keepdim=True) + _EPS).rsqrt() for part in (query, key))
+    return query * query_scale, key * key_scale, value, place
 
 
 def _pieces(projected: Tensor, heads: int) -> list[tuple[Tensor, ...]]:

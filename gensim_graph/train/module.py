@@ -34,6 +34,8 @@ class TrainingModule(lightning.LightningModule):
         self.operator, self.config = operator, config
         self.scale_model = ScaleModel(_scale_groups(operator.state))
         self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema))
+        # Sizes differ from batch to batch: compiled once for all of them.
+        self._velocity = torch.compile(operator.velocity, dynamic=True) if config.compile else operator.velocity
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         """Mean loss over the cells of the cores and the variables that the data have.
@@ -41,7 +43,8 @@ class TrainingModule(lightning.LightningModule):
         Raises:
             InputError: the loss is not finite.
         """
-        predicted = self.operator(batch.noised, batch.conditions, batch.flow_time, batch.graph)
+        prepared = self.operator.prepare(batch.conditions, self.operator.plan(batch.graph))
+        predicted = self._velocity(batch.noised, batch.flow_time, prepared)
         loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)
         mean = (loss * batch.weight).sum() / batch.weight.sum()
         self._check_finite("loss", mean)
