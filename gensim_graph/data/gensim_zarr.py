@@ -1,0 +1,116 @@
+"""GenSIM's training data: a zarr store with one array ``datacube`` and ``var_names``.
+
+The datacube is (time, variable, cell) over the ocean cells in the order of the mask, rows first, which is what GenSIM's
+own reader unpacks, or (time, variable, y, x), which is what its guide says. Coordinates and mask lie in a netCDF file
+beside it, ``ds_auxiliary.nc`` (``x_coord``, ``y_coord`` in m, ``mask`` with 1 = ocean). Records are six hours apart
+where the store has no times. Missing values are zero, as GenSIM reads them.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from gensim_graph.data.gridded import on_faces
+from gensim_graph.errors import InputError
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+from gensim_graph.variables import default_variables
+
+log = logging.getLogger(__name__)
+
+_AUXILIARY = "ds_auxiliary.nc"
+_PLACES = (".", "auxiliary", "..", "../auxiliary", "../../auxiliary")
+_STEP = np.timedelta64(6, "h")
+
+
+def is_gensim(path: Path) -> bool:
+    """Whether a path is a zarr store with a ``datacube``."""
+    return path.suffix == ".zarr" and (path / "datacube").is_dir()
+
+
+def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
+    """GenSIM's data on the ocean cells of its grid, as a UGRID dataset; all of it is read.
+
+    Raises:
+        InputError: no auxiliary file, names that do not fit the datacube, or a grid of another size.
+    """
+    try:
+        return on_faces(_gridded(path), mesh)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _gridded(path: Path) -> xr.Dataset:
+    try:
+        store = zarr.open_group(path, mode="r")
+        cube: Any = store["datacube"]
+        names = _names(store)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"cannot be read as GenSIM's zarr ({str(error)[:120]}); is it complete?") from None
+    if cube.ndim not in (3, 4) or len(names) != cube.shape[1]:
+        raise InputError(
+            f"datacube has shape {cube.shape} and {len(names)} names; expected (time, variable, cell) or "
+            "(time, variable, y, x)"
+        )
+    known = [variable for variable in default_variables().variables if variable.name in names]
+    if len(known) < len(names):
+        log.warning("%s: not read, not in the variable table: %s", path, set(names) - {one.name for one in known})
+    auxiliary = _auxiliary(path)
+    mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
+    if cube.shape[2:] not in (mask.shape, (np.count_nonzero(mask),)):
+        raise InputError(
+            f"the grid of {_AUXILIARY} is {mask.shape} with {np.count_nonzero(mask)} ocean cells, the datacube has "
+            f"{cube.shape[2:]}"
+        )
+    dims = ("time", *auxiliary["mask"].dims)
+    fields = {one.name: (dims, _unpacked(cube, names.index(one.name), mask), {"units": one.units}) for one in known}
+    return auxiliary.assign(fields).assign_coords(time=_times(store, cube.shape[0]))
+
+
+def _unpacked(cube: Any, number: int, mask: Array) -> Array:
+    """One variable on the grid, (time, y, x); land is 0."""
+    values = np.nan_to_num(np.asarray(cube[:, number], dtype=np.float32))
+    if values.ndim == 3:
+        return values
+    whole = np.zeros((len(values), *mask.shape), dtype=np.float32)
+    whole[:, mask] = values
+    return whole
+
+
+def _names(store: zarr.Group) -> list[str]:
+    """Names of the variables, an array or an attribute."""
+    if "var_names" in store:
+        values: Any = store["var_names"]
+        found = values[:].tolist()
+    else:
+        found = store.attrs.get("var_names", store["datacube"].attrs.get("var_names"))
+    if not isinstance(found, list):
+        raise InputError("the store has no 'var_names', so nobody knows what is in the datacube")
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
+
+
+def _times(store: zarr.Group, count: int) -> Array:
+    if "time" in store:
+        values: Any = store["time"]
+        variable = xr.Variable("time", np.asarray(values[:]), dict(values.attrs))
+        return xr.conventions.decode_cf_variable("time", variable).values
+    log.warning("the store has no times: records are taken to be 6 h apart, from 2000-01-01")
+    return np.datetime64("2000-01-01", "ns") + np.arange(count) * _STEP
+
+
+def _auxiliary(path: Path) -> xr.Dataset:
+    files = [path.resolve().parent / place / _AUXILIARY for place in _PLACES]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise InputError(f"needs {_AUXILIARY} (x_coord, y_coord, mask) beside it or in a folder 'auxiliary' next to it")
+    with xr.open_dataset(file, engine="netcdf4") as ds:
+        missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds]
+        if missing:
+            raise InputError(f"{file} has no {', '.join(missing)}")
+        return ds[["x_coord", "y_coord", "mask"]].squeeze(drop=True).load()

@@ -1,0 +1,73 @@
+"""The round Earth behind a plane: true areas of faces, and how much the plane enlarges them.
+
+The model works in the plane, as neXtSIM does, where a metre is taken for a metre. Polar stereographic planes enlarge by
+some per cent across the Arctic; whoever reports ice volume or area in true units divides by the square of
+:func:`scale_factors`, or weights with :func:`true_areas`.
+"""
+
+import numpy as np
+from pyproj import CRS
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.plane import lonlat, plane_name, unit_vectors, unproject
+from gensim_graph.mesh.topology import fan_triangles
+from gensim_graph.typing import Array
+
+
+def scale_factors(mesh: Mesh) -> Array:
+    """Length in the plane / true length at every face, the root of the ratio of the areas: (F,), no unit.
+
+    Raises:
+        InputError: the mesh has no plane on the Earth.
+    """
+    return np.sqrt(mesh.areas / true_areas(mesh))
+
+
+def true_areas(mesh: Mesh) -> Array:
+    """Area of every face on the ellipsoid of its plane, corners joined by great circles: (F,) m2.
+
+    Raises:
+        InputError: the mesh has no plane on the Earth.
+    """
+    crs = _plane(mesh)
+    ellipsoid = crs.ellipsoid
+    a, b = ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre
+    squared = 1.0 - (b / a) ** 2
+    longitude, latitude = lonlat(unproject(mesh.nodes, crs))
+    authalic, radius = _authalic(np.sin(np.radians(latitude)), a, squared)
+    return radius**2 * solid_angles(unit_vectors(longitude, np.degrees(np.arcsin(authalic))), mesh.faces)
+
+
+def solid_angles(vectors: Array, faces: Array) -> Array:
+    r"""Solid angle of polygons on the unit sphere, joined by great circles, from directions (N, 3): (F,) sr.
+
+    Triangles by Van Oosterom and Strackee (1983), :math:`\tan(\Omega/2) = \frac{a \cdot (b \times c)}{1 + a \cdot b +
+    b \cdot c + c \cdot a}`, with the sides taken relative to a corner so that small faces keep their digits.
+    """
+    triangles, owners = fan_triangles(faces)
+    a, b, c = (vectors[corner] for corner in triangles.T)
+    volume = (a * np.cross(b - a, c - a)).sum(axis=1)
+    below = 1.0 + (a * b).sum(axis=1) + (b * c).sum(axis=1) + (c * a).sum(axis=1)
+    return np.bincount(owners, 2.0 * np.arctan2(volume, below), minlength=len(faces))
+
+
+def _authalic(sine: Array, a: float, squared: float) -> tuple[Array, float]:
+    """Sine of the authalic latitude and radius of the sphere of the same area (Snyder 1987, eq. 3-11 and 3-12)."""
+    if squared < 1e-14:
+        return sine, a
+    e = np.sqrt(squared)
+
+    def q(s: Array) -> Array:
+        return (1.0 - squared) * (s / (1.0 - squared * s**2) + np.arctanh(e * s) / e)
+
+    whole = float(q(np.ones(1))[0])
+    return np.clip(q(sine) / whole, -1.0, 1.0), a * np.sqrt(whole / 2.0)
+
+
+def _plane(mesh: Mesh) -> CRS:
+    if mesh.crs is None:
+        raise InputError("the mesh has no crs, so nobody knows where on the Earth it lies; load it with crs=")
+    if mesh.crs.ellipsoid is None or not mesh.crs.is_projected:
+        raise InputError(f"the crs '{plane_name(mesh.crs)}' has no ellipsoid or is no projection")
+    return mesh.crs
