@@ -7,13 +7,13 @@ from jaxtyping import install_import_hook
 if "UNCHECKED" not in os.environ:  # a compiler would trace the checks
     install_import_hook("gensim_graph", "beartype.beartype")  # before anything imports the package
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from scipy.spatial import Delaunay  # noqa: E402
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
 
-from gensim_graph.mesh import Mesh  # noqa: E402
+from gensim_graph.mesh import Mesh
 
 BOX = 100e3  # side of the small box, m
 
