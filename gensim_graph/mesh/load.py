@@ -1,6 +1,8 @@
 """One function for every mesh file."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -28,8 +30,23 @@ _DATASETS: dict[str, dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True)
+class MeshFormat:
+    """A kind of mesh file or folder.
+
+    Attributes:
+        name: what it is, for the message about files that nothing reads.
+        recognises: whether a path is one; it looks at names and the first bytes only, and never raises.
+        read: path, plane (or None) and what to do about defects -> mesh; raises InputError.
+    """
+
+    name: str
+    recognises: Callable[[FilePath], bool]
+    read: Callable[[FilePath, CRS | None, Defects], Mesh]
+
+
 def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = False) -> Mesh:
-    """Read a mesh; the suffix tells the format.
+    """Read a mesh, whatever its format.
 
     ``.msh`` is gmsh 2.2 or 4.1, ascii or binary; neXtSIM's points on a sphere are projected to its plane. ``.nc`` and
     ``.zarr`` hold a UGRID topology, an MPAS mesh or a grid with coordinates and mask. ``.smesh`` is neXtSIM-DG's, a
@@ -48,33 +65,21 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
     file = FilePath(path)
     if not file.exists():
         raise InputError(f"{file}: there is no such file; check the path")
+    known = next((one for one in FORMATS if one.recognises(file)), None)
+    if known is None:
+        what = "is a folder without a mesh" if file.is_dir() else f"unknown kind of mesh '{file.suffix}'"
+        raise InputError(f"{file}: {what}; supported are {'; '.join(one.name for one in FORMATS)}")
     try:
-        mesh = _read(file, as_crs(crs), "drop" if repair else "raise")
+        mesh = known.read(file, as_crs(crs), "drop" if repair else "raise")
     except InputError as error:
         raise InputError(f"{file}: {error}") from None
     _warn_of_units(file, mesh)
     return mesh
 
 
-def _read(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
-    suffix = file.suffix.lower()
-    if is_fesom(file):
-        return read_fesom(file, crs, defects)
-    if file.is_dir() and suffix != ".zarr":
-        raise InputError(
-            "is a folder; give a mesh file (.msh, .nc, .smesh, .vtu), a .zarr store or a FESOM folder "
-            "(nod2d.out, elem2d.out)"
-        )
-    if suffix == ".smesh":
-        return read_smesh(file, crs)
-    if suffix in _DATASETS:
-        return _read_dataset(file, crs, defects)
-    if suffix in SUFFIXES:
-        return read_gmsh(file, crs, defects)
-    raise InputError(
-        f"unknown kind of mesh '{suffix}'; supported are .msh (gmsh, neXtSIM), .nc and .zarr (UGRID, MPAS, grids), "
-        f".smesh (neXtSIM-DG), FESOM folders, and through meshio {', '.join(sorted(SUFFIXES - {'.msh'}))}"
-    )
+def _with_suffix(*suffixes: str) -> Callable[[FilePath], bool]:
+    """Whether a path is a file, or a zarr folder, with one of some suffixes."""
+    return lambda file: file.suffix.lower() in suffixes and (file.is_file() or file.suffix.lower() == ".zarr")
 
 
 def _read_dataset(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
@@ -92,3 +97,16 @@ def _warn_of_units(file: FilePath, mesh: Mesh) -> None:
     extent = np.ptp(mesh.nodes, axis=0).max()
     if extent < 1000.0:
         log.warning("%s: the mesh is only %.3g m wide; coordinates must be metres, not km or degrees", file, extent)
+
+
+FORMATS: list[MeshFormat] = [
+    MeshFormat("FESOM folders (nod2d.out, elem2d.out)", is_fesom, read_fesom),
+    MeshFormat(".smesh (neXtSIM-DG)", _with_suffix(".smesh"), lambda file, crs, _: read_smesh(file, crs)),
+    MeshFormat(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _with_suffix(*_DATASETS), _read_dataset),
+    MeshFormat(
+        f".msh (gmsh, neXtSIM), and through meshio {', '.join(sorted(SUFFIXES - {'.msh'}))}",
+        _with_suffix(*SUFFIXES),
+        lambda file, crs, defects: read_gmsh(file, crs, defects),
+    ),
+]
+"""In the order in which they are tried; the first that recognises a path reads it."""
