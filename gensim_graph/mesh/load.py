@@ -99,14 +99,13 @@ def _warn_of_units(file: FilePath, mesh: Mesh) -> None:
         log.warning("%s: the mesh is only %.3g m wide; coordinates must be metres, not km or degrees", file, extent)
 
 
+_OTHERS = sorted(SUFFIXES - {".msh"})
+
 FORMATS: list[MeshFormat] = [
-    MeshFormat("FESOM folders (nod2d.out, elem2d.out)", is_fesom, read_fesom),
-    MeshFormat(".smesh (neXtSIM-DG)", _with_suffix(".smesh"), lambda file, crs, _: read_smesh(file, crs)),
+    MeshFormat(".msh (gmsh, neXtSIM)", _with_suffix(".msh"), read_gmsh),
     MeshFormat(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _with_suffix(*_DATASETS), _read_dataset),
-    MeshFormat(
-        f".msh (gmsh, neXtSIM), and through meshio {', '.join(sorted(SUFFIXES - {'.msh'}))}",
-        _with_suffix(*SUFFIXES),
-        lambda file, crs, defects: read_gmsh(file, crs, defects),
-    ),
+    MeshFormat(".smesh (neXtSIM-DG)", _with_suffix(".smesh"), lambda file, crs, _: read_smesh(file, crs)),
+    MeshFormat("FESOM folders (nod2d.out, elem2d.out)", is_fesom, read_fesom),
+    MeshFormat(f"through meshio {', '.join(_OTHERS)}", _with_suffix(*_OTHERS), read_gmsh),
 ]
 """In the order in which they are tried; the first that recognises a path reads it."""
