@@ -93,7 +93,7 @@ def _refuse(bad: Array, what: str) -> None:
 
 
 def renumbering(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Array]:
-    """Merge duplicate nodes and drop unused ones.
+    """Drop nodes that no face uses and merge duplicates among the others.
 
     Returns:
         kept: (M,) nodes that stay; number: (N,) new number of every old node, -1 where it is dropped.
@@ -101,32 +101,33 @@ def renumbering(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Ar
     Raises:
         InputError: duplicate nodes, where ``defects`` is ``raise``.
     """
-    merged = _merge_duplicates(nodes, defects)
-    used = np.zeros(len(nodes), dtype=bool)
-    used[merged[faces[faces >= 0]]] = True
-    kept = np.flatnonzero(used)
-    unused = np.count_nonzero(~used & (merged == np.arange(len(nodes))))
-    if unused:
-        log.info("dropped %d of %d nodes that belong to no face", unused, len(nodes))
+    is_used = np.zeros(len(nodes), dtype=bool)
+    is_used[faces[faces >= 0]] = True
+    used = np.flatnonzero(is_used)
+    if len(used) < len(nodes):
+        log.info("dropped %d of %d nodes that belong to no face", len(nodes) - len(used), len(nodes))
+    first = _first_of_duplicates(nodes, used, defects)
+    kept, place = np.unique(first, return_inverse=True)
     number = np.full(len(nodes), -1)
-    number[kept] = np.arange(len(kept))
-    return kept, number[merged]
+    number[used] = place
+    return kept, number
 
 
-def _merge_duplicates(nodes: Array, defects: Defects) -> Array:
-    tolerance = _SAME_POINT * np.ptp(nodes, axis=0).max()
-    pairs = cKDTree(nodes).query_pairs(tolerance, output_type="ndarray")
-    itself = np.arange(len(nodes))
+def _first_of_duplicates(nodes: Array, used: Array, defects: Defects) -> Array:
+    """For each used node the first one at its position: (U,) node numbers."""
+    points = nodes[used]
+    tolerance = _SAME_POINT * np.ptp(points, axis=0).max()
+    pairs = cKDTree(points).query_pairs(tolerance, output_type="ndarray")
     if len(pairs) == 0:
-        return itself
+        return used
     if defects == "raise":
-        shown = "; ".join(f"{a} and {b}" for a, b in pairs[:5])
+        shown = "; ".join(f"{a} and {b}" for a, b in used[pairs[:5]])
         raise InputError(f"{len(pairs)} pairs of nodes have the same position ({shown}); {_ADVICE}")
-    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(nodes), len(nodes)))
+    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(used), len(used)))
     _, group = connected_components(links, directed=False)
     _, first = np.unique(group, return_index=True)
-    log.warning("merged %d nodes that have the position of another one", len(nodes) - len(first))
-    return first[group]
+    log.warning("merged %d nodes that have the position of another one", len(used) - len(first))
+    return used[first[group]]
 
 
 def without_degenerate(nodes: Array, faces: Array, defects: Defects) -> Array:
