@@ -51,7 +51,7 @@ def run(options: Options, watch: Watch) -> Report:
     for index, cells in enumerate(sizes):
         done = index / len(sizes)
         watch(f"{cells:,} cells: time", done)
-        some, reasons = _time(cells, device, options, lambda share, at=done: watch("", at + share / len(sizes) / 2))
+        some, reasons = _time(cells, device, options, _share_of(watch, done, 0.5 / len(sizes)))
         watch(f"{cells:,} cells: memory", done + 0.5 / len(sizes))
         rows += [_with_memory(row, device) for row in some]
         found += _ratios(some)
@@ -61,6 +61,10 @@ def run(options: Options, watch: Watch) -> Report:
     settings["keep_memory"] = options.keep_memory
     machine = describe_machine(device)
     return Report("attention", machine, settings, tuple(rows), tuple(found), without_repeats(left_out))
+
+
+def _share_of(watch: Watch, start: float, length: float) -> Callable[[float], object]:
+    return lambda share: watch("", start + share * length)
 
 
 def contestant(name: str, stage: str, cells: int, device: torch.device) -> Run:
@@ -139,8 +143,8 @@ def _backend(name: str, graph: MeshGraph) -> Entry:
     with torch.no_grad():
         places = LocalisationHead(HEADS).to(query.device)(*(part.float() for part in _noise(graph, *shapes)))
 
-    def attend(*leaves: Tensor) -> tuple[Tensor, ...]:
-        return local_attention(*leaves[:3], Localisation(*leaves[3:]), plan)
+    def attend(query: Tensor, key: Tensor, value: Tensor, *place: Tensor) -> tuple[Tensor, ...]:
+        return local_attention(query, key, value, Localisation(*place), plan)
 
     return attend, [query / math.sqrt(HEAD_CONTENT), key, value, *(part.clone() for part in places)]
 
@@ -162,13 +166,15 @@ def _windows(graph: MeshGraph) -> Entry:
     """As many tokens; where they do not fill their windows, the windows are a little smaller."""
     count = math.ceil(len(graph.token_area) / WINDOW)
     size = math.ceil(len(graph.token_area) / count)
-    return lambda *leaves: window_attention(*leaves, size), _noise(graph, *[(count * size, HEADS, CHANNELS)] * 3)
+    return lambda query, key, value: window_attention(query, key, value, size), _noise(
+        graph, *[(count * size, HEADS, CHANNELS)] * 3
+    )
 
 
 def _edges(graph: MeshGraph) -> Entry:
     edges = edges_within(graph)
     leaves = _noise(graph, *[(len(graph.token_area), HEADS, CHANNELS)] * 3)
-    return lambda *three: edge_attention(*three, edges), leaves
+    return lambda query, key, value: edge_attention(query, key, value, edges), leaves
 
 
 _ENTRIES: dict[str, Callable[[MeshGraph], Entry]] = {

@@ -9,7 +9,6 @@ bounding boxes. All clusters descend it at once: O(C log C) on any mesh, however
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -35,13 +34,14 @@ class Halo:
     valid: Array
 
 
-class _Boxes(NamedTuple):
+@dataclass(frozen=True)
+class _Boxes:
     """Bounding boxes: lower and upper corners (n, 2)."""
 
     low: Array
     high: Array
 
-    def __getitem__(self, some):  # type: ignore[no-untyped-def,override]
+    def __getitem__(self, some: Array) -> "_Boxes":
         return _Boxes(self.low[some], self.high[some])
 
 
@@ -64,7 +64,8 @@ def find_halo(positions: Array, lengths: Array, valid: Array, cluster_tokens: in
         _near_tokens(cluster[some], other[some], boxes, reach, places, real)
         for some in _slices(len(cluster), max(1, _AT_A_TIME // cluster_tokens))
     ]
-    return _pad(*(np.concatenate(part) for part in zip(*found, strict=True)), len(real))
+    owners, keys = (np.concatenate(part) for part in zip(*found, strict=True))
+    return _pad(owners, keys, len(real))
 
 
 def _boxes_of(places: Array, real: Array) -> _Boxes:
@@ -105,7 +106,7 @@ def _near_tokens(
     """Pairs (cluster, token) of the tokens of ``other`` within the reach of ``cluster``."""
     width = real.shape[1]
     points = places[other]
-    own = _Boxes(*(corner[:, None] for corner in boxes[cluster]))
+    own = _Boxes(boxes.low[cluster, None], boxes.high[cluster, None])
     near = real[other] & (_distance(own, _Boxes(points, points)) <= reach[cluster, None])
     row, column = np.nonzero(near)
     return cluster[row], other[row] * width + column

@@ -97,8 +97,10 @@ def _presorted(points: Array) -> _Segments:
     kind = np.int32 if len(points) < 2**31 else np.int64
     extent = np.ptp(points, axis=0)
     fine = np.rint((points - points.min(axis=0)) / np.where(extent > 0, extent * 1e-9, 1.0)).astype(np.int64)
-    orders = (np.argsort(fine[:, one] << 30 | fine[:, other], kind="stable") for one, other in ((0, 1), (1, 0)))
-    return _Segments(*(order.astype(kind) for order in orders), np.array([len(points)]))
+    by_x, by_y = (
+        np.argsort(fine[:, one] << 30 | fine[:, other], kind="stable").astype(kind) for one, other in ((0, 1), (1, 0))
+    )
+    return _Segments(by_x, by_y, np.array([len(points)]))
 
 
 def _split(segments: _Segments, points: Array, parts: Array, capacity: int) -> _Segments:

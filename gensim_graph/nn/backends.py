@@ -8,6 +8,10 @@ All compute, for every query q and head,
 with f the channels ``LIFTED`` of v. A new backend is one more row of ``BACKENDS``.
 """
 
+import logging
+from functools import cache
+from importlib.util import find_spec
+
 import torch
 
 from gensim_graph.errors import InputError
@@ -19,19 +23,42 @@ from gensim_graph.nn.reference import REFERENCE
 from gensim_graph.nn.triton_backend import TRITON
 from gensim_graph.typing import Float, Tensor
 
+log = logging.getLogger(__name__)
+
 BACKENDS: dict[str, Backend] = {"clusters": CLUSTERS, "triton": TRITON, "reference": REFERENCE}
+
+AUTO = "auto"
+"""The backend that suits the device."""
+
+CHOICES = (AUTO, *BACKENDS)
 
 
 @torch.no_grad()
-def plan_attention(graph: MeshGraph, backend: str = "clusters") -> AttentionPlan:
+def plan_attention(graph: MeshGraph, backend: str = AUTO) -> AttentionPlan:
     """Prepare the attention on a graph, once for all evaluations.
 
     Raises:
         InputError: no such backend, or one that cannot run on this machine or where the graph is.
     """
-    if backend not in BACKENDS:
-        raise InputError(f"attention backend '{backend}': expected one of {', '.join(BACKENDS)}")
-    return BACKENDS[backend].plan(graph)
+    name = choose_backend(graph.token_pos.device) if backend == AUTO else backend
+    if name not in BACKENDS:
+        raise InputError(f"attention backend '{backend}': expected one of {', '.join(CHOICES)}")
+    return BACKENDS[name].plan(graph)
+
+
+def choose_backend(device: torch.device) -> str:
+    """``triton`` on a GPU, ``clusters`` on a processor, and where Triton is missing, which is said once."""
+    if device.type != "cuda":
+        return "clusters"
+    return "triton" if _triton_at_hand() else "clusters"
+
+
+@cache
+def _triton_at_hand() -> bool:
+    found = find_spec("triton") is not None
+    if not found:
+        log.warning("Triton is not installed: attention on the GPU writes its logits, slower and with more memory")
+    return found
 
 
 def local_attention(

@@ -14,7 +14,7 @@ from torch import nn
 
 from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_values
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.backends import BACKENDS, plan_attention
+from gensim_graph.nn.backends import AUTO, CHOICES, plan_attention
 from gensim_graph.nn.block import Block, LongSkip
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.chunks import in_chunks
@@ -39,7 +39,7 @@ class OperatorConfig:
         cell_layers: graph-kernel layers in the encoder, and in the decoder.
         embedding: features of the flow time.
         expansion: hidden over outer width of the gated networks.
-        backend: attention backend.
+        backend: attention backend; ``auto`` takes the one that suits the device.
 
     Raises:
         InputError: a value that makes no sense.
@@ -52,7 +52,7 @@ class OperatorConfig:
     cell_layers: int = 2
     embedding: int = 256
     expansion: float = 2.0
-    backend: str = "clusters"
+    backend: str = AUTO
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -65,7 +65,7 @@ class OperatorConfig:
             "cell_layers": at_least(1),
             "embedding": (lambda came: came >= 2 and came % 2 == 0, "a positive even number"),
             "expansion": POSITIVE,
-            "backend": (lambda came: came in BACKENDS, f"one of {', '.join(BACKENDS)}"),
+            "backend": (lambda came: came in CHOICES, f"one of {', '.join(CHOICES)}"),
         }
         check_values(self, "operator", rules)
 
@@ -167,7 +167,8 @@ class VelocityOperator(nn.Module):
             given = _condition_inputs(self.conditions, values, plan.graph, cells)
             return lift.spins.split(given)[: len(lift.matrices)]
 
-        return Prepared(*in_chunks(inputs, None, conditions, matrices=lift.matrices), plan)
+        (features,) = in_chunks(inputs, None, conditions, matrices=lift.matrices)
+        return Prepared(features, plan)
 
     def velocity(
         self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: "Prepared"

@@ -125,8 +125,9 @@ def triton_attention(
     out, log_sum = _outputs(query)
     with torch.cuda.device_of(query):
         triton_kernel.attend[_grid(query, keys)](
-            *tables, place, keys, key_counts, out, log_sum, *_sizes(query, keys), **_tiling(query, keys)
-        )
+            *tables, place, keys, key_counts, out, log_sum, *_sizes(query, keys),
+            **_tiling(query, keys), MOMENTS="ieee" if query.dtype == torch.float32 else "tf32",
+        )  # fmt: skip
     return out, log_sum
 
 
@@ -165,9 +166,10 @@ def triton_attention_backward(
 
     tables = [table.contiguous() for table in (query, key, value, localisation)]
     found = _like(*tables)
-    delta = (grad * out).sum(-1).transpose(1, 2).contiguous()
-    # Rounded once, here, not by every program that gathers it.
-    kept = (grad.to(query.dtype).contiguous(), log_sum, delta)
+    # Rounded once, here, not by every program that gathers it; the mean is that of the rounded one.
+    low = grad.to(query.dtype).contiguous()
+    delta = (low * out).sum(-1).transpose(1, 2).contiguous()
+    kept = (low, log_sum, delta)
     with torch.cuda.device_of(query):
         triton_kernel.differentiate_queries[_grid(query, keys)](
             *tables, place, keys, key_counts, *kept, found[0], found[3], *_sizes(query, keys), **_tiling(query, keys)

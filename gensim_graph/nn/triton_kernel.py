@@ -89,7 +89,7 @@ def _taper(dx, dy, reach2):
 @no_type_check
 def attend(
     query, key, value, localisation, place, tokens, counts, out, log_sum,
-    n_tokens, heads, longest, WIDTH: tl.constexpr, TILE: tl.constexpr,
+    n_tokens, heads, longest, WIDTH: tl.constexpr, TILE: tl.constexpr, MOMENTS: tl.constexpr,
 ):  # fmt: skip
     """Content, moments and log-sum-exp of the queries of a cluster."""
     cluster, head = tl.program_id(0) // heads, tl.program_id(0) % heads
@@ -103,6 +103,7 @@ def attend(
     xx, xy, yy, bx, by = _coefficients(localisation, row[:, None])
     top = tl.full([WIDTH], _LOWEST, tl.float32)
     total = tl.zeros([WIDTH], tl.float32)
+    rounded = tl.zeros([WIDTH], tl.float32)
     content = tl.zeros([WIDTH, 64], tl.float32)
     moment_x = tl.zeros([WIDTH, 16], tl.float32)
     moment_y = tl.zeros([WIDTH, 16], tl.float32)
@@ -113,7 +114,7 @@ def attend(
         key_row = (batch * n_tokens + token) * heads + head
         k = _rows(key, key_row, _CONTENT, channel, channel < _CONTENT)
         v = _rows(value, key_row, _CONTENT, channel, channel < _CONTENT)
-        f = _rows(value, key_row, _CONTENT, _lifted(lift), lift < _LIFTS)
+        f = _rows(value, key_row, _CONTENT, _lifted(lift), lift < _LIFTS).to(tl.float32)
         kx, ky, kx_low, ky_low = _position(place, token[None, :])
         dx, dy = ((kx - qx) + (kx_low - qx_low)) * per_length, ((ky - qy) + (ky_low - qy_low)) * per_length
         taper = tl.where((at < count)[None, :], _taper(dx, dy, reach2), 0.0)
@@ -124,15 +125,18 @@ def attend(
         fade = tl.exp(top - higher)
         p = tl.exp(logit - higher[:, None]) * taper
         total = total * fade + tl.sum(p, 1)
-        content = tl.dot(p.to(v.dtype), v, content * fade[:, None], input_precision="ieee")
-        moment_x = tl.dot((p * dx).to(v.dtype), f, moment_x * fade[:, None], input_precision="ieee")
-        moment_y = tl.dot((p * dy).to(v.dtype), f, moment_y * fade[:, None], input_precision="ieee")
+        low = p.to(v.dtype)
+        rounded = rounded * fade + tl.sum(low.to(tl.float32), 1)
+        content = tl.dot(low, v, content * fade[:, None], input_precision="ieee")
+        moment_x = tl.dot(p * dx, f, moment_x * fade[:, None], input_precision=MOMENTS)
+        moment_y = tl.dot(p * dy, f, moment_y * fade[:, None], input_precision=MOMENTS)
         top = higher
     seen = total > 0
     total = tl.where(seen, total, 1.0)
     share = (1 / total)[:, None]
+    rounded = tl.where(seen, rounded, 1.0)  # weights that add up to one again
     at = row[:, None] * 64
-    tl.store(out + at + channel[None, :], content * share, mask=(channel < _CONTENT)[None, :])
+    tl.store(out + at + channel[None, :], content / rounded[:, None], mask=(channel < _CONTENT)[None, :])
     tl.store(out + at + _CONTENT + lift[None, :], moment_x * share, mask=(lift < _LIFTS)[None, :])
     tl.store(out + at + _CONTENT + _LIFTS + lift[None, :], moment_y * share, mask=(lift < _LIFTS)[None, :])
     tl.store(log_sum + (batch * heads + head) * n_tokens + own, tl.where(seen, top + tl.log(total), 0.0))
@@ -160,8 +164,10 @@ def differentiate_queries(
     number = (batch * heads + head) * n_tokens + own
     lse, mean = tl.load(log_sum + number)[:, None], tl.load(delta + number)[:, None]
     dq = tl.zeros([WIDTH, 64], tl.float32)
-    dxx, dxy, dyy = (tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32))
-    dbx, dby = tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
+    dxx, dxy, dyy = tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
+    dbx, dby, rest = tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
+    pxx, pxy, pyy = tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
+    px, py = tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
     count = tl.load(counts + cluster)
     for first in range(0, count, TILE):
         at = first + tl.arange(0, TILE)
@@ -183,18 +189,26 @@ def differentiate_queries(
         ds = p * (dp - mean)
         dq = tl.dot(ds.to(k.dtype), k, dq, input_precision="ieee")
         sx, sy = ds * dx, ds * dy
-        dxx -= 0.5 * tl.sum(sx * dx, 1)
-        dxy -= tl.sum(sx * dy, 1)
-        dyy -= 0.5 * tl.sum(sy * dy, 1)
+        dxx += tl.sum(sx * dx, 1)
+        dxy += tl.sum(sx * dy, 1)
+        dyy += tl.sum(sy * dy, 1)
         dbx += tl.sum(sx, 1)
         dby += tl.sum(sy, 1)
+        rest += tl.sum(ds, 1)
+        sx, sy = p * dx, p * dy
+        pxx += tl.sum(sx * dx, 1)
+        pxy += tl.sum(sx * dy, 1)
+        pyy += tl.sum(sy * dy, 1)
+        px += tl.sum(sx, 1)
+        py += tl.sum(sy, 1)
     tl.store(grad_query + row[:, None] * _CONTENT + channel[None, :], dq, mask=(channel < _CONTENT)[None, :])
     at = grad_localisation + row * 5
-    tl.store(at, dxx)
-    tl.store(at + 1, dxy)
-    tl.store(at + 2, dyy)
-    tl.store(at + 3, dbx)
-    tl.store(at + 4, dby)
+    # The sum of ds is 0 but for the rounding of p in the mean, which far keys would enlarge: taken out again.
+    tl.store(at, -0.5 * (dxx - rest * pxx))
+    tl.store(at + 1, rest * pxy - dxy)
+    tl.store(at + 2, -0.5 * (dyy - rest * pyy))
+    tl.store(at + 3, dbx - rest * px)
+    tl.store(at + 4, dby - rest * py)
 
 
 @triton.jit
