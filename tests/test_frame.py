@@ -53,7 +53,8 @@ def test_convergence_and_scale_of_proj(crs):
     np.testing.assert_allclose(np.linalg.norm(jacobian[:, :, 0], axis=1), factors.parallel_scale, rtol=1e-7)
     np.testing.assert_allclose(np.linalg.norm(jacobian[:, :, 1], axis=1), factors.meridional_scale, rtol=1e-7)
     northward = np.degrees(np.arctan2(-jacobian[:, 0, 1], jacobian[:, 1, 1]))
-    np.testing.assert_allclose(northward, -np.asarray(factors.meridian_convergence), atol=1e-6)
+    # PROJ counts from true north to the y axis, clockwise: counter-clockwise from the y axis to north.
+    np.testing.assert_allclose(northward, factors.meridian_convergence, atol=1e-6)
 
 
 def test_a_step_along_a_geodesic():

@@ -31,33 +31,42 @@ def unit_vectors(longitude: Array, latitude: Array) -> Array:
 def lonlat(vectors: Array) -> tuple[Array, Array]:
     """Longitude in -180..180 and latitude in degrees of directions (..., 3) of any length."""
     x, y, z = np.moveaxis(vectors, -1, 0)
-    return np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return np.asarray(np.degrees(np.arctan2(y, x))), np.asarray(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
 def choose_plane(vectors: Array) -> CRS:
-    """The plane for data at some directions (N, 3).
+    """The plane for data at some directions (..., 3), always a conformal one: cells and vectors keep their angles.
 
-    neXtSIM's polar stereographic plane where the data are Arctic (all north of 30 N, some north of 70 N), else a
-    Lambert azimuthal equal-area plane around their middle, at whole degrees. Data of more than a hemisphere are drawn
-    around the north pole: the point that no plane around it can show lies on Antarctica.
+    neXtSIM's polar stereographic plane for Arctic data (all north of 30 N, some north of 70 N) and for data of more
+    than a hemisphere: the point that it cannot show lies on Antarctica. Else a stereographic plane around the middle
+    of the data, at whole degrees; around the south pole it is true at 60 S.
+
+    Raises:
+        InputError: no direction is finite.
     """
     vectors = vectors.reshape(-1, 3)
     vectors = vectors[np.isfinite(vectors).all(axis=1)]
     if len(vectors) == 0:
         raise InputError("no coordinate is finite; there is nothing to project")
     latitude = lonlat(vectors)[1]
-    if latitude.min() >= 30.0 and latitude.max() >= 70.0:
+    middle = vectors.mean(axis=0)
+    if (vectors @ middle).min() <= 0.0:
+        plane, why = NEXTSIM_CRS, f"data of more than a hemisphere (down to {latitude.min():.0f} N, far too large there)"
+    elif latitude.min() >= 30.0 and latitude.max() >= 70.0:
         plane, why = NEXTSIM_CRS, "Arctic data"
     else:
-        middle = vectors.mean(axis=0)
-        wide = (vectors @ middle).min() <= 0.0
-        lon0, lat0 = (0.0, 90.0) if wide else (float(np.round(part)) for part in lonlat(middle))
-        if abs(lat0) > 80.0:  # around the pole: as one expects to see it
-            lon0, lat0 = 0.0, float(np.copysign(90.0, lat0))
-        plane = CRS.from_proj4(f"+proj=laea +lat_0={lat0:g} +lon_0={lon0:g} +datum=WGS84 +units=m +type=crs")
-        why = "data of more than a hemisphere" if wide else "data outside the Arctic"
+        plane, why = _around(*lonlat(middle)), "data outside the Arctic"
     log.warning("%s: projected to '%s'; crs= chooses another plane", why, plane_name(plane))
     return plane
+
+
+def _around(longitude: Array, latitude: Array) -> CRS:
+    """Stereographic plane around a place; around a pole as one expects to see it."""
+    lon0, lat0 = float(np.round(longitude)), float(np.round(latitude))
+    where = f"+lat_0={lat0:g} +lon_0={lon0:g}"
+    if abs(lat0) > 80.0:
+        where = "+lat_0=90 +lon_0=0 +lat_ts=60" if lat0 > 0 else "+lat_0=-90 +lon_0=0 +lat_ts=-60"
+    return CRS.from_proj4(f"+proj=stere {where} +datum=WGS84 +units=m +type=crs")
 
 
 def plane_name(crs: CRS) -> str:
