@@ -276,6 +276,8 @@ def _print_benchmark(report: Report) -> None:
     console.print(table)
     for ratio in report.ratios:
         console.print(f"{ratio.what}, {ratio.stage}, {ratio.cells:,} cells: {ratio}")
+    for name, share in report.derived.get("share_of_matrix_product", {}).items():
+        console.print(f"{name} cells: {100 * share:.0f} % of the speed of a product of large matrices")
     for reason in report.left_out:
         console.print(f"[dim]left out: {reason}[/]")
 

@@ -9,7 +9,9 @@ Eight heads of 64 channels. The contestants:
 - ``windows``: dense attention within windows of 1024 tokens, as in GenSIM, for as many tokens;
 - ``edge-wise``: gather, softmax and scatter along the edges within the radius, as graph libraries do it.
 
-Memory is what a run needs beyond its inputs; gathered keys, lists of edges and plans are not counted.
+Memory is what a run needs beyond its inputs; gathered keys, lists of edges and plans are not counted. Achieved speed
+counts the multiply-adds of the pairs that attend to each other (with gradients 3.5 times those), against the speed of
+a product of large matrices.
 """
 
 import math
@@ -19,7 +21,7 @@ from typing import Any
 import torch
 
 from gensim_graph.benchmark.machine import describe_machine, free_memory, precision
-from gensim_graph.benchmark.measure import Run, compete, ratios
+from gensim_graph.benchmark.measure import Run, compete, matrix_speed, ratios, spread
 from gensim_graph.benchmark.memory import peak_in_fresh_process
 from gensim_graph.benchmark.options import Options, Watch, square_grid
 from gensim_graph.benchmark.peers import WINDOW, dense_attention, edge_attention, edges_within, window_attention
@@ -60,7 +62,22 @@ def run(options: Options, watch: Watch) -> Report:
     settings: dict[str, Any] = {"cells": list(sizes), "rounds": options.rounds, "heads": HEADS, "channels": CHANNELS}
     settings["keep_memory"] = options.keep_memory
     machine = describe_machine(device)
-    return Report("attention", machine, settings, tuple(rows), tuple(found), without_repeats(left_out))
+    left, derived = without_repeats(left_out), _speeds(rows, device)
+    return Report("attention", machine, settings, tuple(rows), tuple(found), left, derived)
+
+
+def _speeds(rows: list[Row], device: torch.device) -> dict[str, Any]:
+    """TFLOP/s of a large product, and of the backends."""
+    found = {}
+    for row in rows:
+        if row.contestant in BACKENDS and row.contestant != "reference":
+            graph = build_graph(square_grid(row.cells))
+            pairs = int(graph.halo_valid.sum()) * graph.query_pos.shape[1]
+            work = 4 * pairs * HEADS * CHANNELS * (1 if row.stage == FORWARD else 3.5)
+            found[f"{row.contestant}, {row.stage}, {row.cells}"] = work / spread(row.seconds).median / 1e12
+    ceiling = matrix_speed(device)
+    shares = {name: speed / ceiling for name, speed in found.items()}
+    return {"matrix_product_tflops": ceiling, "attention_tflops": found, "share_of_matrix_product": shares}
 
 
 def _share_of(watch: Watch, start: float, length: float) -> Callable[[float], object]:

@@ -13,6 +13,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from gensim_graph.benchmark.machine import precision
+
 Run = Callable[[], object]
 Key = TypeVar("Key")
 
@@ -71,6 +73,13 @@ def seconds_of(run: Run, device: torch.device) -> float:
     run()
     _wait(device)
     return time.perf_counter() - start
+
+
+def matrix_speed(device: torch.device, rounds: int = 7) -> float:
+    """TFLOP/s of a product of two large square matrices in the precision of the device: the best of some."""
+    size = 8192 if device.type == "cuda" else 2048
+    one, other = (torch.randn(size, size, device=device, dtype=precision(device)) for _ in range(2))
+    return 2e-12 * size**3 / min(seconds_of(lambda: one @ other, device) for _ in range(rounds))
 
 
 def ratios(of: Sequence[float], to: Sequence[float], scale: float = 1.0) -> tuple[float, ...]:
