@@ -17,7 +17,10 @@ from omegaconf.errors import OmegaConfBaseException
 from gensim_graph.data import SamplingConfig
 from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_values
 from gensim_graph.flow import SamplerConfig
-from gensim_graph.nn import PRESETS, OperatorConfig
+from gensim_graph.nn import BASELINES, PRESETS, OperatorConfig
+
+
+_SIZES = PRESETS | BASELINES
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,8 @@ def compose_config(preset: str = "tiny", overrides: list[str] | None = None) -> 
     Raises:
         InputError: unknown preset or key, a value of the wrong type or one that makes no sense; the message names it.
     """
-    if preset not in PRESETS:
-        raise InputError(f"preset '{preset}': expected one of {', '.join(PRESETS)}")
+    if preset not in _SIZES:
+        raise InputError(f"preset '{preset}': expected one of {', '.join(_SIZES)}")
     _register()
     GlobalHydra.instance().clear()
     try:
@@ -113,7 +116,7 @@ def _register() -> None:
     store = ConfigStore.instance()
     store.store("schema", _writable(RunConfig))
     store.store("run", {"defaults": ["schema", {"operator": "tiny"}, "_self_"]})
-    for name, config in PRESETS.items():
+    for name, config in _SIZES.items():
         store.store(name, _writable(config), group="operator")
 
 

@@ -22,7 +22,7 @@ from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
-from gensim_graph.nn import AttentionPlan, OperatorConfig, Prepared, VelocityOperator
+from gensim_graph.nn import AttentionPlan, Operator, OperatorConfig, Prepared, build_operator
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import VariableTable
 from gensim_graph.writing import write_atomically
@@ -45,7 +45,7 @@ class Surrogate:
         information: what the training says of itself (steps, data, ...); free text by key.
     """
 
-    operator: VelocityOperator
+    operator: Operator
     normaliser: Normaliser
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     deterministic: bool = False
@@ -238,7 +238,7 @@ class Surrogate:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path / 'surrogate.json'}: not understood ({error}); train again") from None
         normaliser = Normaliser(table, statistics)
-        operator = VelocityOperator(config, normaliser.state_channels, normaliser.condition_channels)
+        operator = build_operator(config, normaliser.state_channels, normaliser.condition_channels)
         weights = path / "weights.safetensors"
         try:
             operator.load_state_dict(load_file(weights))

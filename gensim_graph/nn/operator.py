@@ -6,81 +6,27 @@ moment unpooling and the skip of the encoder -> graph-kernel decoder -> cells. I
 """
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_values
+from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.backends import AUTO, CHOICES, plan_attention
+from gensim_graph.nn.backends import plan_attention
+from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.block import Block, LongSkip
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.chunks import in_chunks
+from gensim_graph.nn.config import PRESETS, OperatorConfig
 from gensim_graph.nn.embedding import REFERENCE_LENGTH, FlowTimeEmbedding
 from gensim_graph.nn.heads import AttentionPlan
-from gensim_graph.nn.kernel import GraphKernel, face_graph
+from gensim_graph.nn.kernel import GraphKernel
 from gensim_graph.nn.pooling import MomentPool, MomentUnpool
 from gensim_graph.nn.spin import SpinLinear, SpinNorm, Spins
 from gensim_graph.typing import Float, Tensor
 
 
-@dataclass(frozen=True)
-class OperatorConfig:
-    """Size of the operator.
-
-    Attributes:
-        width: features of a token, a multiple of 8: half scalars, a quarter vectors, a quarter tensors. Wider:
-            better and slower, with the square.
-        blocks: attention blocks; each reaches 18 cells further.
-        heads: attention heads of 64 channels.
-        cell_width: features of a cell in encoder and decoder, a multiple of 8.
-        cell_layers: graph-kernel layers in the encoder, and in the decoder.
-        embedding: features of the flow time.
-        expansion: hidden over outer width of the gated networks.
-        backend: attention backend; ``auto`` takes the one that suits the device.
-
-    Raises:
-        InputError: a value that makes no sense.
-    """
-
-    width: int = 512
-    blocks: int = 8
-    heads: int = 8
-    cell_width: int = 128
-    cell_layers: int = 2
-    embedding: int = 256
-    expansion: float = 2.0
-    backend: str = AUTO
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        width: Rule = (lambda came: came >= 8 and came % 8 == 0, "a positive multiple of 8")
-        rules: dict[str, Rule] = {
-            "width": width,
-            "blocks": at_least(1),
-            "heads": at_least(1),
-            "cell_width": width,
-            "cell_layers": at_least(1),
-            "embedding": (lambda came: came >= 2 and came % 2 == 0, "a positive even number"),
-            "expansion": POSITIVE,
-            "backend": (lambda came: came in CHOICES, f"one of {', '.join(CHOICES)}"),
-        }
-        check_values(self, "operator", rules)
-
-
-PRESETS: dict[str, OperatorConfig] = {
-    "tiny": OperatorConfig(width=96, blocks=4, heads=2, cell_width=48, cell_layers=1, embedding=64),
-    "small": OperatorConfig(width=320, blocks=8, heads=5, cell_width=96, embedding=192),
-    "base": OperatorConfig(width=512, blocks=8, heads=8, cell_width=128, cell_layers=1, embedding=512),
-    "large": OperatorConfig(width=768, blocks=8, heads=12, cell_width=192, embedding=512),
-}
-"""``tiny`` trains on a laptop in minutes, ``small`` in hours on a GPU; ``base`` has the width, depth and heads of
-GenSIM with half its weights (a map between spins has fewer), ``large`` about as many weights as GenSIM."""
-
-
-class VelocityOperator(nn.Module):
+class VelocityOperator(Operator):
     """Velocity of the flow on the cells of any mesh.
 
     Equivariant to rotations and translations of the frame (vectors turn with it), to renumbering of faces and nodes,
@@ -93,10 +39,7 @@ class VelocityOperator(nn.Module):
     """
 
     def __init__(self, config: OperatorConfig, state: int | Channels, conditions: int | Channels) -> None:
-        super().__init__()
-        self.config = config
-        self.state = Channels.default_state(state) if isinstance(state, int) else state
-        self.conditions = Channels.default_conditions(conditions) if isinstance(conditions, int) else conditions
+        super().__init__(config, state, conditions)
         token, cell = _spins(config.width), _spins(config.cell_width)
         self.embed = FlowTimeEmbedding(config.embedding)
         # One linear map of state and conditions, in two parts.
@@ -128,38 +71,12 @@ class VelocityOperator(nn.Module):
             raise InputError(f"preset '{preset}': expected one of {', '.join(PRESETS)}")
         return cls(PRESETS[preset], state, conditions)
 
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
-    def forward(
-        self,
-        noised: Float[Tensor, "batch face state"],
-        conditions: Float[Tensor, "batch face condition"],
-        flow_time: Float[Tensor, "..."],
-        graph: MeshGraph,
-    ) -> Float[Tensor, "batch face state"]:
-        """Velocity.
-
-        Args:
-            noised: (B, F, state) normalised residual on the path at ``flow_time``.
-            conditions: (B, F, conditions) normalised.
-            flow_time: (B,), or (B, G) for a batch of G graphs, in [0, 1].
-            graph: the cells; F is the number of cells of all its graphs.
-        """
-        return self.velocity(noised, flow_time, self.prepare(conditions, self.plan(graph)))
-
     def plan(self, graph: MeshGraph) -> AttentionPlan:
         """What all evaluations on a graph share; made once for a forecast."""
         return plan_attention(graph, self.config.backend)
 
-    def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan) -> "Prepared":
-        """What all evaluations with the same conditions share: only the noised channels change from one to the next.
-
-        Raises:
-            InputError: conditions of another shape than the graph and the operator expect.
-        """
+    def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan) -> Prepared:
+        """Conditions as features of the cells, lifted once."""
         self._check("conditions", conditions, plan.graph, self.conditions.count)
         lift = self.lift_conditions.assemble()
 
@@ -171,7 +88,7 @@ class VelocityOperator(nn.Module):
         return Prepared(features, plan)
 
     def velocity(
-        self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: "Prepared"
+        self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: Prepared
     ) -> Float[Tensor, "batch face state"]:
         """Velocity on prepared conditions; arguments as of :meth:`forward`."""
         graph = prepared.plan.graph
@@ -185,7 +102,8 @@ class VelocityOperator(nn.Module):
         cells = cells + self.unpool(self.token_norm(tokens), graph)
         for layer in self.decoder:
             cells = layer(cells, embedding, graph)
-        return self._precondition(self.project(self.cell_norm(cells)), noised, time, graph)
+        found = self.state.from_spins(self.project(self.cell_norm(cells)))
+        return self._precondition(found, noised, time, graph)
 
     def _attend(self, tokens: Tensor, embedding: Tensor, plan: AttentionPlan) -> Tensor:
         """Blocks; the second half interpolates towards the first, last in first out."""
@@ -198,35 +116,6 @@ class VelocityOperator(nn.Module):
             if index < half:
                 kept.append(tokens)
         return tokens
-
-    def _precondition(self, network: Tensor, noised: Tensor, time: Tensor, graph: MeshGraph) -> Tensor:
-        """Best linear guess of x1 - eps from z for unit variances, and the network's correction of unit variance.
-
-        With z = tau x1 + (1 - tau) eps:  v = (2 tau - 1) / s^2 z + 1 / s F,  s^2 = tau^2 + (1 - tau)^2
-        (the preconditioning of Karras et al. 2022 for this path).
-        """
-        tau = time if time.shape[1] == 1 else time.index_select(1, face_graph(graph))
-        tau = tau.unsqueeze(-1)
-        variance = tau**2 + (1 - tau) ** 2
-        return (2 * tau - 1) / variance * noised + self.state.from_spins(network) * variance.rsqrt()
-
-    def _check(self, what: str, values: Tensor, graph: MeshGraph, channels: int) -> None:
-        if tuple(values.shape[1:]) != (graph.n_cells, channels):
-            raise InputError(
-                f"operator: expected {what} (B, {graph.n_cells}, {channels}) on this graph; came {tuple(values.shape)}"
-            )
-
-
-class Prepared(NamedTuple):
-    """Conditions as the operator sees them, and the plan of their graph.
-
-    Attributes:
-        features: (B, F, D_cell) linear in the conditions.
-        plan: of the graph.
-    """
-
-    features: Tensor
-    plan: AttentionPlan
 
 
 def _spins(width: int) -> Spins:

@@ -24,7 +24,7 @@ from gensim_graph.data import (
 from gensim_graph.data.store import Source
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn import VelocityOperator
+from gensim_graph.nn import Operator
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
 from gensim_graph.train.folder import check_folder, open_folder, steps_done
@@ -161,7 +161,7 @@ def _loader(samples: TrainingSamples, config: SamplingConfig, start: int, traine
 
 def _finish(plan: TrainingPlan, module: TrainingModule, folder: FilePath) -> Surrogate:
     config = plan.config
-    operator = cast(VelocityOperator, module.average.module)
+    operator = cast(Operator, module.average.module)
     information = {
         "steps": config.trainer.max_steps,
         "batch": config.data.batch,

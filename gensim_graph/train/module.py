@@ -12,7 +12,7 @@ from gensim_graph.config import TrainerConfig
 from gensim_graph.data import TrainingBatch
 from gensim_graph.errors import InputError
 from gensim_graph.flow import ScaleModel, censored_nll
-from gensim_graph.nn import Channels, VelocityOperator
+from gensim_graph.nn import Channels, Operator
 from gensim_graph.nn.embedding import log_length
 from gensim_graph.nn.kernel import face_graph
 from gensim_graph.nn.spin import SpinLinear
@@ -29,7 +29,7 @@ class TrainingModule(lightning.LightningModule):
         config: rates, decay of the average, length of the run.
     """
 
-    def __init__(self, operator: VelocityOperator, config: TrainerConfig) -> None:
+    def __init__(self, operator: Operator, config: TrainerConfig) -> None:
         super().__init__()
         self.operator, self.config = operator, config
         self.scale_model = ScaleModel(_scale_groups(operator.state))

@@ -15,7 +15,7 @@ from gensim_graph.data import Normaliser, Trajectories, open_stores, statistics_
 from gensim_graph.data.sample import cyclone_trajectories
 from gensim_graph.data.store import Source
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn import VelocityOperator
+from gensim_graph.nn import Operator, build_operator
 from gensim_graph.variables import VariableTable, default_variables
 
 log = logging.getLogger(__name__)
@@ -38,11 +38,11 @@ class TrainingPlan:
     data: list[Trajectories]
     normaliser: Normaliser
 
-    def operator(self) -> VelocityOperator:
+    def operator(self) -> Operator:
         """The network with its initial weights, a function of the seed."""
         with torch.random.fork_rng():
             torch.manual_seed(self.config.trainer.seed)
-            return VelocityOperator(
+            return build_operator(
                 self.config.operator, self.normaliser.state_channels, self.normaliser.condition_channels
             )
 
