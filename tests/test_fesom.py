@@ -9,7 +9,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.mesh import load_mesh
 from gensim_graph.mesh.sphere import true_areas
 
-FESOM_BALL = CRS("+proj=laea +lat_0=90 +lon_0=0 +R=6367500")
+FESOM_BALL = CRS("+proj=stere +lat_0=90 +lon_0=0 +R=6367500")
 """The radius that FESOM computes with."""
 
 

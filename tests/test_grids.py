@@ -62,7 +62,7 @@ def test_another_plane_on_request(tmp_path):
     lon, lat = Proj(CRS(3413))(2e4, 1e4, inverse=True)
     np.testing.assert_allclose(grid.mesh.centres[7], Proj(CRS(3575))(lon, lat), atol=5.0)
     turn = np.radians(-45 - 10)  # of the x axis from 3413 (45 W down) to 3575 (10 E down)
-    np.testing.assert_allclose(grid.axes.angle, turn, atol=1e-6)
+    np.testing.assert_allclose(grid.faces.axes.angle, turn, atol=1e-6)
 
 
 @pytest.mark.parametrize("west", [-180.0, 0.0, 37.0])
@@ -212,7 +212,7 @@ def test_triangles_with_corners_of_their_own(small_mesh, tmp_path):
 
 def test_mpas(shared_data):
     path = shared_data / "grids" / "mesh.QU.1920km.151026.nc"
-    mesh = load_mesh(path, CRS("+proj=laea +lat_0=90 +lon_0=0 +R=1"))
+    mesh = load_mesh(path, CRS("+proj=stere +lat_0=90 +lon_0=0 +R=1"))
     with xr.open_dataset(path) as ds:
         south = ds["latCell"].values.argmin()  # around the south pole: no plane shows it
         assert mesh.n_faces == ds.sizes["nCells"] - 1
@@ -373,5 +373,14 @@ def test_a_geographic_crs_is_no_plane():
 
 def test_centres_alone_do_not_make_unstructured_cells():
     ds = xr.Dataset(coords={"lon": ("cell", np.arange(5.0)), "lat": ("cell", np.arange(5.0))})
-    with pytest.raises(InputError, match="mesh_from_points"):
+    with pytest.raises(InputError, match="from_points"):
         read_grid(ds, BALL)
+
+
+def test_a_globe_is_open_where_the_plane_cannot_show_it():
+    """The cells around the south pole are lost to a north polar plane: open there, though the grid has no rim."""
+    lat, lon = np.arange(-88.0, 90, 4), np.arange(2.0, 360, 4)
+    mesh = read_grid(xr.Dataset(coords={"lat": ("lat", lat), "lon": ("lon", lon)}), NEXTSIM_CRS).mesh
+    assert mesh.n_faces == (45 - 1) * 90
+    assert counts(mesh) == {"open": 90}
+    np.testing.assert_allclose(true_areas(mesh).sum(), 4 * np.pi * R**2 * (1 + np.cos(np.radians(4))) / 2, rtol=5e-3)

@@ -15,8 +15,9 @@ from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.coordinates import Coordinates, find_coordinates
 from gensim_graph.mesh.frame import Frame
-from gensim_graph.mesh.grids import Grid, read_grid
+from gensim_graph.mesh.grids import read_grid
 from gensim_graph.mesh.masks import find_mask
+from gensim_graph.mesh.places import FileMesh
 from gensim_graph.mesh.ugrid import has_topology, mesh_to_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import default_variables
@@ -121,7 +122,7 @@ def _still_where_no_ice(columns: dict[str, Array]) -> None:
             columns[name] = np.where(gaps, np.zeros((), columns[name].dtype), columns[name])
 
 
-def _turn(ds: xr.Dataset, columns: dict[str, Array], grid: Grid) -> None:
+def _turn(ds: xr.Dataset, columns: dict[str, Array], grid: FileMesh) -> None:
     """Vectors to the axes of the plane, in place."""
     for variable in default_variables().variables:
         first, second = variable.name, variable.vector
@@ -134,13 +135,13 @@ def _turn(ds: xr.Dataset, columns: dict[str, Array], grid: Grid) -> None:
         columns[first], columns[second] = (part.astype(kept) for part in turned)
 
 
-def _frame(ds: xr.Dataset, name: str, grid: Grid) -> Frame:
+def _frame(ds: xr.Dataset, name: str, grid: FileMesh) -> Frame:
     """The axes that a vector is given along."""
     if not str(ds[name].attrs.get("standard_name", "")).startswith("eastward"):
-        return grid.axes
-    if grid.compass is None:
+        return grid.faces.axes
+    if grid.faces.compass is None:
         raise InputError(f"'{name}' points east, but the file does not say where its plane lies (no grid mapping)")
-    return grid.compass
+    return grid.faces.compass
 
 
 def _attributes(column: xr.DataArray) -> dict[str, str]:

@@ -17,7 +17,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.mesh.geometry import signed_areas
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.plane import drawable, project
-from gensim_graph.mesh.topology import corner_counts, edge_table, next_corners, undirected_keys
+from gensim_graph.mesh.topology import corner_counts, edge_table, half_edges, next_corners, undirected_keys
 from gensim_graph.mesh.validity import first_few, reversed_faces
 from gensim_graph.typing import Array
 
@@ -31,7 +31,7 @@ class Cells:
     Attributes:
         nodes: (N, 3) unit vectors, or (N, 2) m in the plane; NaN where the file has none.
         faces: (F, k) node numbers, padded with -1; any winding.
-        ocean: (F,) which cells the model has; the others tell a coast from the rim of the data.
+        ocean: (F,) which cells the model has; the others, land, tell a coast from the rim of the data.
         tolerance: nodes closer than this are one, in the unit of ``nodes``.
     """
 
@@ -45,35 +45,49 @@ def mesh_of_cells(cells: Cells, crs: CRS | None) -> tuple[Mesh, Array]:
     """The ocean cells as a mesh in the plane of ``crs``, and the row (F',) of ``cells.faces`` of each of its faces.
 
     Cells that the plane cannot show (around the point opposite its centre) are left out, which is logged. Where there
-    is land, boundary edges are ``coast`` next to it and ``open`` where the data end.
+    is land, boundary edges are ``coast`` next to it and ``open`` where the data end; without land they have no names,
+    unless cells were left out: there they are ``open``, elsewhere ``coast``.
 
     Raises:
         InputError: no ocean cell is left, or the cells overlap.
     """
-    round_earth = cells.nodes.shape[1] == 3
     faces = welded(cells.nodes, cells.faces, cells.tolerance)
-    whole = corner_counts(faces) >= 3
+    whole = (corner_counts(faces) >= 3) & _finite(cells.nodes, faces)
+    shown = whole & cells.ocean
     plane = cells.nodes
-    if round_earth:
+    if cells.nodes.shape[1] == 3:
         if crs is None:
             raise InputError("coordinates in degrees need a plane: crs=")
         plane = project(cells.nodes, crs)
-        shown = np.zeros(len(faces), dtype=bool)
-        shown[whole] = drawable(cells.nodes, plane, faces[whole])
-        lost = np.flatnonzero(whole & ~shown & cells.ocean)
-        if len(lost):
-            log.warning("left out %d cells that the plane cannot show: %s", len(lost), first_few(lost))
-        whole &= shown
-    whole &= _finite(plane, faces)
-    rows = np.flatnonzero(whole & cells.ocean)
+        shown[shown] = drawable(cells.nodes, plane, faces[shown])
+    lost = whole & cells.ocean & ~shown
+    if lost.any():
+        log.warning("left out %d cells that the plane cannot show: %s", lost.sum(), first_few(np.flatnonzero(lost)))
+    rows = np.flatnonzero(shown)
     if len(rows) == 0:
         raise InputError("no ocean cell with coordinates is left; check the mask (1 = ocean) and the crs")
-    boundaries = coast_and_rim(faces, whole, cells.ocean, len(plane))
-    table = faces[rows]
+    boundaries = _boundaries(faces[rows], faces[whole & ~cells.ocean], faces[lost], len(plane))
     plane = np.where(np.isfinite(plane), plane, 0.0)  # of nodes that no face uses
+    table = faces[rows]
     if np.median(signed_areas(plane, table)) < 0:
         table = reversed_faces(table)
     return Mesh.from_faces(plane, table, crs, boundaries, defects="raise"), rows
+
+
+def _boundaries(water: Array, land: Array, lost: Array, n_nodes: int) -> dict[str, Array]:
+    """Boundary edges of the water: ``coast`` next to land, else ``open``; without land only where cells were lost."""
+    if len(land) == 0 and len(lost) == 0:
+        return {}
+    table = edge_table(water, n_nodes)
+    edges = table.nodes[table.single]
+    touches = [np.isin(undirected_keys(edges, n_nodes), _edge_keys(faces, n_nodes)) for faces in (land, lost)]
+    is_coast = touches[0] if len(land) else ~touches[1]
+    found = {"coast": edges[is_coast], "open": edges[~is_coast]}
+    return {name: pairs for name, pairs in found.items() if len(pairs)}
+
+
+def _edge_keys(faces: Array, n_nodes: int) -> Array:
+    return undirected_keys(half_edges(faces)[0], n_nodes)
 
 
 def welded(nodes: Array, faces: Array, tolerance: float) -> Array:
@@ -100,15 +114,3 @@ def _without_repeats(faces: Array) -> Array:
 def _finite(nodes: Array, faces: Array) -> Array:
     finite = np.isfinite(nodes).all(axis=1)
     return np.where(faces >= 0, finite[faces], True).all(axis=1)
-
-
-def coast_and_rim(faces: Array, whole: Array, ocean: Array, n_nodes: int) -> dict[str, Array]:
-    """Boundary edges of the ocean: ``coast`` where land lies beyond, ``open`` where nothing does; none without land."""
-    if ocean[whole].all():
-        return {}
-    everything = edge_table(faces[whole], n_nodes)
-    water = edge_table(faces[whole & ocean], n_nodes)
-    edges = water.nodes[water.single]
-    rim = np.isin(undirected_keys(edges, n_nodes), undirected_keys(everything.nodes[everything.single], n_nodes))
-    named = {"coast": edges[~rim], "open": edges[rim]}
-    return {name: pairs for name, pairs in named.items() if len(pairs)}

@@ -103,13 +103,22 @@ def find_coordinates(ds: xr.Dataset) -> Coordinates:
 
 def grid_mapping(ds: xr.Dataset) -> CRS | None:
     """The crs that a dataset names by a CF grid mapping."""
-    for variable in ds.variables.values():
-        if {"grid_mapping_name", "crs_wkt"} & set(variable.attrs):
-            try:
-                return CRS.from_cf(variable.attrs)
-            except (CRSError, KeyError) as error:
-                raise InputError(f"the grid mapping of the file is not understood ({error}); give crs=") from None
-    return None
+    found = (crs_of(variable) for variable in ds.variables.values())
+    return next((crs for crs in found if crs is not None), None)
+
+
+def crs_of(variable: xr.DataArray | xr.Variable) -> CRS | None:
+    """The crs of a CF grid mapping; None if the variable is none.
+
+    Raises:
+        InputError: pyproj does not understand it.
+    """
+    if not {"grid_mapping_name", "crs_wkt"} & set(variable.attrs):
+        return None
+    try:
+        return CRS.from_cf(variable.attrs)
+    except (CRSError, KeyError) as error:
+        raise InputError(f"the grid mapping of the file is not understood ({error}); give crs=") from None
 
 
 def _pair(ds: xr.Dataset, first: _Quantity, second: _Quantity) -> tuple[xr.DataArray, xr.DataArray] | None:
@@ -128,8 +137,7 @@ def _find(ds: xr.Dataset, quantity: _Quantity) -> xr.DataArray | None:
         name for name in quantity.needs_length if name in ds.variables and ds[name].attrs.get("units") in _LENGTHS
     ]
     for name, column in ds.variables.items():
-        own = column.attrs.get("standard_name") == quantity.standard_name or column.attrs.get("units") in quantity.units
-        if own and name not in names:
+        if _means(column, quantity) and name not in names:
             names.append(str(name))
     found = [first_record(ds[name], 2) for name in names]
     found = [column for column in found if column.ndim in (1, 2) and column.dtype.kind in "fiu"]
@@ -147,6 +155,31 @@ def first_record(column: xr.DataArray, dimensions: int) -> xr.DataArray:
 
 
 def _scaled(column: xr.DataArray) -> xr.DataArray:
-    unit = str(column.attrs.get("units", ""))
-    factor = _LENGTHS.get(unit, _ANGLES.get(unit, 1.0))
+    factor = _factor(column)
     return column if factor == 1.0 else (column * factor).rename(column.name).assign_attrs(column.attrs)
+
+
+def _factor(column: xr.DataArray) -> float:
+    """To metres or degrees."""
+    unit = str(column.attrs.get("units", ""))
+    return _LENGTHS.get(unit, _ANGLES.get(unit, 1.0))
+
+
+def in_double(column: xr.DataArray) -> Array:
+    """Values in metres or degrees, float64."""
+    return _factor(column) * column.values.astype(np.float64)
+
+
+def is_angle(column: xr.DataArray) -> bool:
+    """Whether a coordinate is a longitude or a latitude."""
+    unit = str(column.attrs.get("units", ""))
+    return unit.startswith("degree") or unit in _ANGLES or _means(column, _LON) or is_latitude(column)
+
+
+def is_latitude(column: xr.DataArray) -> bool:
+    """Whether a coordinate is a latitude."""
+    return _means(column, _LAT)
+
+
+def _means(column: xr.DataArray | xr.Variable, quantity: _Quantity) -> bool:
+    return column.attrs.get("standard_name") == quantity.standard_name or column.attrs.get("units") in quantity.units

@@ -11,8 +11,8 @@ import numpy as np
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.globe import Drawing, from_globe, mesh_of, named, rim
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.native import mesh_of_directions
 from gensim_graph.mesh.plane import unit_vectors
 from gensim_graph.mesh.validity import Defects
 from gensim_graph.typing import Array
@@ -46,9 +46,16 @@ def read_fesom(path: FilePath, crs: CRS | None = None, defects: Defects = "raise
         raise InputError(f"{NODES}: longitudes and latitudes must be degrees; some are beyond 360 and 90")
     if elements.min() < 1 or elements.max() > len(nodes) or (elements % 1).any():
         raise InputError(f"{ELEMENTS}: nodes must be whole numbers from 1 to {len(nodes)}")
-    return mesh_of_directions(
-        unit_vectors(nodes[:, 1], nodes[:, 2]), elements.astype(np.int64) - 1, crs, defects, coast=nodes[:, 3] == 1
-    )
+    drawing = from_globe(unit_vectors(nodes[:, 1], nodes[:, 2]), elements.astype(np.int64) - 1, crs)
+    return mesh_of(drawing, defects, _boundaries(drawing, nodes[:, 3] == 1))
+
+
+def _boundaries(drawing: Drawing, on_coast: Array) -> dict[str, Array] | None:
+    if not on_coast.any():
+        return None
+    edges, goes_on = rim(drawing)
+    is_coast = on_coast[edges].all(axis=1) & ~goes_on
+    return named(edges, is_coast, ~is_coast)
 
 
 def _table(file: FilePath, columns: int) -> Array:

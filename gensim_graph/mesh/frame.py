@@ -10,7 +10,7 @@ import numpy as np
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
-from gensim_graph.mesh.plane import local_jacobian, unit_vectors, unproject
+from gensim_graph.mesh.plane import local_directions, local_jacobian, unit_vectors, unproject
 from gensim_graph.typing import Array
 
 
@@ -35,6 +35,10 @@ class Frame:
         """Components along the axes of the plane, (..., P), to components along these axes."""
         self._check(u, v)
         return u * self.first[:, 0] + v * self.first[:, 1], u * self.second[:, 0] + v * self.second[:, 1]
+
+    def to_plane_of(self, other: "Frame") -> "Frame":
+        """Axes given along these axes, as axes along those of the plane."""
+        return Frame(*(np.stack(self.to_plane(*axis.T), axis=1) for axis in (other.first, other.second)))
 
     def __getitem__(self, points: Array) -> "Frame":
         """The frame at some of the points."""
@@ -75,6 +79,20 @@ def east_north_at(longitude: Array, latitude: Array, crs: CRS) -> Frame:
     return frame_of(local_jacobian(unit_vectors(longitude, latitude), crs))
 
 
+def axes_of_plane(points: Array, crs: CRS, other: CRS) -> Frame:
+    """Axes of the plane ``other`` at points (P, 2) m of the plane ``crs``, along the axes of that one.
+
+    Where both are conformal they turn exactly as PROJ draws them; also at a pole, where no north is needed.
+    """
+    if crs == other:
+        return plane_axes(len(points))
+    vectors = unproject(points, crs)
+    here, there = (frame_of(local_jacobian(vectors, plane)) for plane in (crs, other))
+    x = np.stack(here.to_plane(there.first[:, 0], there.second[:, 0]), axis=1)
+    y = np.stack(here.to_plane(there.first[:, 1], there.second[:, 1]), axis=1)
+    return Frame(x, y)
+
+
 def grid_axes(corners: Array) -> Frame:
     """Axes of a grid from the corners of its cells: (P, 4, 2) m in the plane -> frame.
 
@@ -87,6 +105,22 @@ def grid_axes(corners: Array) -> Frame:
     a, b, c, d = np.moveaxis(corners, 1, 0)
     along = np.stack([b + c - a - d, c + d - a - b], axis=-1)
     return frame_of(along / np.linalg.norm(along, axis=1, keepdims=True))
+
+
+def axes_on_globe(vectors: Array, first: Array, second: Array, crs: CRS) -> Frame:
+    """Two axes on the globe in the plane of ``crs``, the closest at right angles.
+
+    Args:
+        vectors: (P, 3) directions of the points.
+        first, second: (P, 3) steps along the axes, of any length.
+        crs: the plane.
+    """
+    east, north = local_directions(vectors)
+    along = np.stack(
+        [np.stack([(step * east).sum(axis=1), (step * north).sum(axis=1)], axis=1) for step in (first, second)], axis=-1
+    )
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    return frame_of(local_jacobian(vectors, crs) @ along)
 
 
 def frame_of(jacobian: Array) -> Frame:

@@ -5,8 +5,6 @@ dropped, seams and folds close where corners coincide, and land goes. See :mod:`
 is recognised, :mod:`~gensim_graph.mesh.lattice` for how a grid closes.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 from pyproj import CRS, Transformer
@@ -14,35 +12,29 @@ from pyproj import CRS, Transformer
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.cells import Cells, mesh_of_cells
 from gensim_graph.mesh.coordinates import Coordinates, find_coordinates
-from gensim_graph.mesh.frame import Frame, east_north, east_north_at, grid_axes, plane_axes
+from gensim_graph.mesh.frame import (
+    Frame,
+    axes_of_plane,
+    axes_on_globe,
+    east_north,
+    east_north_at,
+    grid_axes,
+    plane_axes,
+)
 from gensim_graph.mesh.grid import corners, quadrilaterals
 from gensim_graph.mesh.lattice import corners_from_centres, keep_once, tolerance_of, with_first
 from gensim_graph.mesh.masks import find_bounds, find_ocean, find_upper_right
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.plane import choose_plane, project, unit_vectors
+from gensim_graph.mesh.places import FileMesh, Places
+from gensim_graph.mesh.plane import choose_plane, unit_vectors
 from gensim_graph.mesh.reproject import in_plane
 from gensim_graph.mesh.validity import first_few
 from gensim_graph.typing import Array
 
-
-@dataclass(frozen=True)
-class Grid:
-    """A mesh and how a gridded file relates to it.
-
-    Attributes:
-        mesh: the ocean cells; ``grid_index`` is the flat position of each face in the file.
-        dims: dimensions of the file that hold the cells.
-        axes: directions of the x and y axis of the grid at every face.
-        compass: east and north at every face, or None where the plane of the mesh is unknown.
-    """
-
-    mesh: Mesh
-    dims: tuple[str, ...]
-    axes: Frame
-    compass: Frame | None
+_STEP = 1e-4  # degrees: the square of it in radians is below the rounding of a direction
 
 
-def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None) -> Grid:
+def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None) -> FileMesh:
     """The grid of a dataset.
 
     Args:
@@ -65,7 +57,7 @@ def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None
     return _on_globe(ds, where, water, crs)
 
 
-def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> Grid:
+def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
     x, y = where.in_double()
     axes = _as_axes(x, y)
     mesh = Mesh.from_grid(*(axes or (x, y)), ocean, where.crs or crs)
@@ -75,29 +67,28 @@ def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> Grid:
         lattice = np.stack([corners(part) for part in (x, y)], axis=-1).reshape(-1, 2)
         frame = grid_axes(lattice[quadrilaterals(where.shape)[mesh.grid_index]])  # type: ignore[arg-type]
     if where.crs is not None and crs is not None and crs != where.crs:
-        there = in_plane(mesh, crs)
-        north = east_north(mesh.centres, where.crs)
-        compass = east_north(there.centres, crs)
-        turned = [compass.to_plane(*north.from_plane(*axis.T)) for axis in (frame.first, frame.second)]
-        return Grid(there, where.dims, Frame(*(np.stack(parts, axis=1) for parts in turned)), compass)
-    return Grid(mesh, where.dims, frame, east_north(mesh.centres, mesh.crs) if mesh.crs else None)
+        mesh = in_plane(mesh, crs)
+        frame = axes_of_plane(mesh.centres, crs, where.crs).to_plane_of(frame)
+    compass = east_north(mesh.centres, mesh.crs) if mesh.crs else None
+    return FileMesh(mesh, Places(where.dims, mesh.grid_index, frame, compass))  # type: ignore[arg-type]
 
 
-def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None) -> Grid:
+def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
     lon, lat = _degrees(where)
     centres = unit_vectors(lon, lat)
     nodes, faces = _cells_of(ds, where, centres)
     tolerance = tolerance_of(nodes, faces)
     kept = np.flatnonzero(_once(where, centres, tolerance))
     water = ocean.ravel()[kept]
-    _refuse_missing(nodes, faces[kept[water]])
-    plane = crs or choose_plane(nodes[faces[kept[water]]])
+    _refuse_missing(nodes, faces[kept[water]], kept[water])
+    plane = crs or choose_plane(centres[ocean])
     mesh, rows = mesh_of_cells(Cells(nodes, faces[kept], water, tolerance), plane)
     index = kept[rows]
-    shape = where.shape if len(where.shape) == 2 else (1, where.shape[0])
-    mesh = Mesh(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, shape, index)  # type: ignore[arg-type]
+    if len(where.dims) == 2:
+        mesh = Mesh(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, where.shape, index)  # type: ignore[arg-type]
     compass = east_north_at(lon.ravel()[index], lat.ravel()[index], plane)
-    return Grid(mesh, where.dims, _globe_axes(where, centres, index, plane) or compass, compass)
+    axes = _axes(where, centres, index, plane)
+    return FileMesh(mesh, Places(where.dims, index, axes or compass, compass))
 
 
 def _once(where: Coordinates, centres: Array, tolerance: float) -> Array:
@@ -114,14 +105,17 @@ def _once(where: Coordinates, centres: Array, tolerance: float) -> Array:
 
 
 def _degrees(where: Coordinates) -> tuple[Array, Array]:
-    """Longitude and latitude of every cell, in the shape of the grid; NaN where they are out of range."""
+    """Longitude and latitude of every cell, in the shape of the grid; NaN where the file has none."""
     x, y = where.in_double()
     if len(where.dims) == 2 and x.ndim == 1:
         x, y = np.meshgrid(x, y)
     if where.kind == "rotated":
         return _from_rotated(where, x, y)
-    beyond = ~(np.abs(y) <= 90.0 + 1e-6) | ~(np.abs(x) <= 720.0)
-    return np.where(beyond, np.nan, x), np.where(beyond, np.nan, np.clip(y, -90.0, 90.0))
+    missing = ~(np.abs(y) <= 90.0 + 1e-6) | ~(np.abs(x) <= 720.0)
+    nowhere = (x == 0.0) & (y == 0.0)  # what NEMO writes where it computes nothing
+    if np.count_nonzero(nowhere) > 1:
+        missing |= nowhere
+    return np.where(missing, np.nan, x), np.where(missing, np.nan, np.clip(y, -90.0, 90.0))
 
 
 def _from_rotated(where: Coordinates, x: Array, y: Array) -> tuple[Array, Array]:
@@ -130,35 +124,31 @@ def _from_rotated(where: Coordinates, x: Array, y: Array) -> tuple[Array, Array]
 
 
 def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array, Array]:
-    """Corners of all cells as directions (N, 3), and the faces over them (F, 4)."""
+    """Corners of all cells as directions (N, 3), and the faces over them (F, k)."""
     x, y = where.in_double()
-    axes = (x, y) if x.ndim == 1 and len(where.dims) == 2 else _as_axes(x, y)
-    stored = find_bounds(ds, where) if where.kind == "globe" else None
-    if stored is not None and stored[0].ndim == x.ndim and not (axes and x.ndim == 2):
-        return _own_corners(*stored, len(where.dims))
+    bounds = find_bounds(ds, where) if where.kind == "globe" else None
+    if bounds is not None and not (x.ndim == 1 and len(where.dims) == 2):
+        nodes = unit_vectors(*bounds).reshape(-1, 3)
+        return nodes, np.arange(len(nodes)).reshape(-1, bounds[0].shape[-1])
     if len(where.dims) == 1:
         raise InputError(
             f"cells along '{where.dims[0]}' have centres but no corners; expected lon_bnds and lat_bnds or UGRID. From "
-            "centres alone: gensim_graph.mesh.points.mesh_from_points"
+            "centres alone: Mesh.from_points"
         )
-    upper_right = find_upper_right(ds, where)
-    if axes is not None and upper_right is None:
-        lon, lat = np.meshgrid(_edges(np.unwrap(axes[0], period=360.0)), np.clip(_edges(axes[1]), -90.0, 90.0))
-        lattice = unit_vectors(*(_from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)))
+    axes, upper_right = _as_axes(x, y), find_upper_right(ds, where)
+    if upper_right is not None:
+        lattice = with_first(unit_vectors(*upper_right))
+    elif axes is None:
+        lattice = corners_from_centres(centres)
     else:
-        lattice = with_first(unit_vectors(*upper_right)) if upper_right else corners_from_centres(centres)
+        edges = (
+            [_contiguous(part) for part in bounds]
+            if bounds
+            else [_halfway(np.unwrap(axes[0], period=360.0)), _halfway(axes[1])]
+        )
+        lon, lat = np.meshgrid(edges[0], np.clip(edges[1], -90.0, 90.0))
+        lattice = unit_vectors(*(_from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)))
     return lattice.reshape(-1, 3), quadrilaterals(where.shape)  # type: ignore[arg-type]
-
-
-def _own_corners(lon: Array, lat: Array, dimensions: int) -> tuple[Array, Array]:
-    """Corners that every cell has of its own: (..., k) degrees, or (n, 2) of two axes."""
-    if lon.ndim == 2 and dimensions == 2:
-        west, east = (part[None, :] for part in lon.T)
-        south, north = (part[:, None] for part in lat.T)
-        lon = np.stack(np.broadcast_arrays(west + 0 * south, east + 0 * south, east + 0 * south, west + 0 * south), -1)
-        lat = np.stack(np.broadcast_arrays(south + 0 * west, south + 0 * west, north + 0 * west, north + 0 * west), -1)
-    nodes = unit_vectors(lon, lat).reshape(-1, 3)
-    return nodes, np.arange(len(nodes)).reshape(-1, lon.shape[-1])
 
 
 def _as_axes(x: Array, y: Array) -> tuple[Array, Array] | None:
@@ -171,27 +161,52 @@ def _as_axes(x: Array, y: Array) -> tuple[Array, Array] | None:
     return (x[0], y[:, 0]) if straight else None
 
 
-def _edges(axis: Array) -> Array:
+def _halfway(axis: Array) -> Array:
     """Ends of the intervals around the values of an axis, halfway to the neighbours: (n,) -> (n + 1,)."""
     inner = 0.5 * (axis[1:] + axis[:-1])
     return np.concatenate([[2 * axis[0] - inner[0]], inner, [2 * axis[-1] - inner[-1]]])
 
 
-def _globe_axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame | None:
+def _contiguous(bounds: Array) -> Array:
+    """Ends of intervals (n, 2) degrees that follow each other, in either direction: (n + 1,).
+
+    Raises:
+        InputError: they leave gaps or overlap.
+    """
+    for low, high in (bounds.T, bounds.T[::-1]):
+        if np.allclose((high[:-1] - low[1:] + 180.0) % 360.0, 180.0, atol=1e-4):
+            return np.append(low, high[-1])
+    raise InputError("the bounds of the longitude or latitude axis leave gaps or overlap; leave them out, or mend them")
+
+
+def _axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame | None:
     """Axes of a grid on the globe; None where they are east and north."""
     x, y = where.in_double()
-    if len(where.dims) == 1 or (where.kind == "globe" and (x.ndim == 1 or _as_axes(x, y))):
+    if where.kind == "rotated":
+        return _rotated_axes(where, x, y, index, plane)
+    if len(where.dims) == 1 or _as_axes(x, y):
         return None
-    lattice = project(corners_from_centres(centres).reshape(-1, 3), plane)
-    frame = grid_axes(lattice[quadrilaterals(where.shape)[index]])  # type: ignore[arg-type]
-    if x.ndim == 2:
-        return frame
-    # Components belong to increasing coordinates, whichever way the axis is stored.
-    return Frame(frame.first * np.sign(x[-1] - x[0]), frame.second * np.sign(y[-1] - y[0]))
+    lattice = corners_from_centres(centres)
+    right, left = lattice[1:, 1:] + lattice[:-1, 1:], lattice[1:, :-1] + lattice[:-1, :-1]
+    upper, lower = lattice[1:, 1:] + lattice[1:, :-1], lattice[:-1, 1:] + lattice[:-1, :-1]
+    along = [part.reshape(-1, 3)[index] for part in (right - left, upper - lower)]
+    return axes_on_globe(centres.reshape(-1, 3)[index], *along, plane)
 
 
-def _refuse_missing(nodes: Array, faces: Array) -> None:
-    bad = np.flatnonzero(~np.isfinite(nodes[faces]).all(axis=(1, 2)))
+def _rotated_axes(where: Coordinates, x: Array, y: Array, index: Array, plane: CRS) -> Frame:
+    """Components belong to increasing coordinates of the rotated globe, whichever way an axis is stored."""
+    here = [part.ravel()[index] for part in (np.meshgrid(x, y) if x.ndim == 1 else (x, y))]
+    along = []
+    for step in np.eye(2) * _STEP:
+        ahead, behind = (
+            unit_vectors(*_from_rotated(where, here[0] + sign * step[0], here[1] + sign * step[1])) for sign in (1, -1)
+        )
+        along.append(ahead - behind)
+    return axes_on_globe(unit_vectors(*_from_rotated(where, *here)), *along, plane)
+
+
+def _refuse_missing(nodes: Array, faces: Array, cells: Array) -> None:
+    bad = cells[~np.isfinite(nodes[faces]).all(axis=(1, 2))]
     if len(bad):
         raise InputError(
             f"ocean cells {first_few(bad)} have no coordinates at one of their corners; land next to the ocean needs "

@@ -15,7 +15,7 @@ from gensim_graph.mesh.fesom import is_fesom, read_fesom
 from gensim_graph.mesh.gmsh import SUFFIXES, read_gmsh
 from gensim_graph.mesh.grids import read_grid
 from gensim_graph.mesh.mesh import Mesh, as_crs
-from gensim_graph.mesh.native import is_mpas, read_mpas
+from gensim_graph.mesh.mpas import is_mpas, mpas_mesh
 from gensim_graph.mesh.smesh import read_smesh
 from gensim_graph.mesh.ugrid import has_topology, mesh_from_dataset
 from gensim_graph.mesh.validity import Defects
@@ -90,7 +90,7 @@ def _read_dataset(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
     with dataset:
         if has_topology(dataset):
             return mesh_from_dataset(dataset, crs=crs, defects=defects)
-        return read_mpas(dataset, crs, defects) if is_mpas(dataset) else read_grid(dataset, crs).mesh
+        return mpas_mesh(dataset, crs, defects) if is_mpas(dataset) else read_grid(dataset, crs).mesh
 
 
 def _warn_of_units(file: FilePath, mesh: Mesh) -> None:

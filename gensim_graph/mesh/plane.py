@@ -19,6 +19,7 @@ from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
 
+_BEYOND = 1e10  # m, a tenth of a degree from the point that a stereographic plane cannot show
 _STEP = 1e-5  # radians, 64 m: the square of it and the rounding of the projection are both about 1e-10
 
 
@@ -51,7 +52,10 @@ def choose_plane(vectors: Array) -> CRS:
     latitude = lonlat(vectors)[1]
     middle = vectors.mean(axis=0)
     if (vectors @ middle).min() <= 0.0:
-        plane, why = NEXTSIM_CRS, f"data of more than a hemisphere (down to {latitude.min():.0f} N, far too large there)"
+        plane, why = (
+            NEXTSIM_CRS,
+            f"data of more than a hemisphere (down to {latitude.min():.0f} N, too large there)",
+        )
     elif latitude.min() >= 30.0 and latitude.max() >= 70.0:
         plane, why = NEXTSIM_CRS, "Arctic data"
     else:
@@ -82,7 +86,8 @@ def project(vectors: Array, crs: CRS) -> Array:
     """
     if not crs.is_projected or crs.axis_info[0].unit_conversion_factor != 1.0:
         raise InputError(f"the crs '{plane_name(crs)}' is not a projection in metres; a mesh needs one")
-    return np.stack(Proj(crs)(*lonlat(vectors)), axis=-1)
+    points = np.stack(Proj(crs)(*lonlat(vectors)), axis=-1)
+    return np.where((np.abs(points) < _BEYOND).all(axis=-1, keepdims=True), points, np.inf)
 
 
 def unproject(points: Array, crs: CRS) -> Array:

@@ -11,9 +11,9 @@ from pyproj import CRS
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
-from gensim_graph.mesh.frame import Frame, frame_of, plane_axes
+from gensim_graph.mesh.frame import Frame, axes_of_plane, plane_axes
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.plane import local_jacobian, plane_name, project, unproject
+from gensim_graph.mesh.plane import plane_name, project, unproject
 from gensim_graph.mesh.reproject import in_plane
 from gensim_graph.mesh.topology import fan_triangles
 from gensim_graph.typing import Array
@@ -163,9 +163,6 @@ def rotation(source: Mesh, target: Mesh, points: Array | None = None) -> Frame:
         Axes of the source's plane, along those of the target's.
     """
     where = target.centres if points is None else points
-    if source.crs is None or target.crs is None or source.crs == target.crs:
+    if source.crs is None or target.crs is None:
         return plane_axes(len(where))
-    vectors = unproject(where, target.crs)
-    here, there = (frame_of(local_jacobian(vectors, crs)) for crs in (source.crs, target.crs))
-    axes = [np.stack(there.to_plane(*here.from_plane(*np.tile(axis, (len(where), 1)).T)), axis=1) for axis in np.eye(2)]
-    return Frame(*axes)
+    return axes_of_plane(where, target.crs, source.crs)

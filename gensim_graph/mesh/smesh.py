@@ -86,7 +86,7 @@ def _section(words: list[str], start: int, name: str, columns: int) -> Array:
     values = words[place + 2 : place + 2 + columns * count]
     if count < 0 or len(values) != columns * count:
         raise InputError(f"the file is truncated: section '{name}' needs {count} rows")
-    return _numbers(values, name).reshape(-1, columns)
+    return _numbers(values, name).reshape(-1, columns) if count else np.empty((0, columns))
 
 
 def _numbers(words: list[str], what: str) -> Array:

@@ -9,8 +9,10 @@ import xarray as xr
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.coordinates import crs_of, grid_mapping, in_double, is_angle, is_latitude
+from gensim_graph.mesh.globe import Drawing, from_globe, in_file, mesh_of, named, on_plane, rim
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.native import drawn
+from gensim_graph.mesh.places import FileMesh
 from gensim_graph.mesh.plane import unit_vectors
 from gensim_graph.mesh.validity import Defects
 from gensim_graph.typing import Array
@@ -101,15 +103,21 @@ def mesh_from_dataset(
         InputError: no topology or an incomplete one, or an invalid mesh.
     """
     topology = _topology(ds, name)
-    nodes, plane, faces = _placed(ds, topology, crs)
-    mesh = Mesh.from_faces(nodes, faces, plane, defects=defects)
-    if "boundary_node_connectivity" in topology.attrs and "boundary_flag" in ds:
-        boundaries = _named_boundaries(ds, topology)
-    elif "node_flag" in ds and mesh.n_nodes == ds["node_flag"].size:
-        boundaries = _flagged_boundaries(mesh, ds["node_flag"])
-    else:
-        return mesh
-    return Mesh.from_faces(nodes, faces, plane, boundaries, defects=defects) if boundaries else mesh
+    drawing = _drawing(ds, topology, crs)
+    return mesh_of(drawing, defects, _boundaries(ds, topology, drawing))
+
+
+def read_ugrid(ds: xr.Dataset, crs: CRS | None = None) -> FileMesh:
+    """Mesh of a UGRID dataset, and where the dataset keeps what lies on its faces and nodes.
+
+    Raises:
+        InputError: see :func:`mesh_from_dataset`.
+    """
+    topology = _topology(ds, None)
+    drawing = _drawing(ds, topology, crs)
+    mesh = mesh_of(drawing, "raise", _boundaries(ds, topology, drawing))
+    (node_dim,) = _referenced(ds, topology, "node_coordinates")[0].dims
+    return in_file(mesh, drawing, (_face_table(ds, topology).dims[0], str(node_dim)))
 
 
 def has_topology(ds: xr.Dataset) -> bool:
@@ -137,19 +145,18 @@ def _referenced(ds: xr.Dataset, topology: xr.DataArray, attribute: str) -> list[
     return [ds[name] for name in names]
 
 
-def _placed(ds: xr.Dataset, topology: xr.DataArray, crs: CRS | None) -> tuple[Array, CRS | None, Array]:
-    """Nodes in a plane, the plane, and the faces that it can show."""
+def _drawing(ds: xr.Dataset, topology: xr.DataArray, crs: CRS | None) -> Drawing:
+    """Nodes and faces in a plane."""
     x, y = _referenced(ds, topology, "node_coordinates")[:2]
-    faces = _faces(ds, topology)
-    if str(x.attrs.get("units", "m")).startswith(("degree", "rad")):
-        turn = np.degrees if str(x.attrs["units"]).startswith("rad") else np.asarray
-        longitude, latitude = (x, y) if "lon" in str(x.attrs.get("standard_name", x.name)) else (y, x)
-        plane, nodes, shown = drawn(unit_vectors(turn(longitude.values), turn(latitude.values)), faces, crs)
-        return nodes, plane, faces[shown]
+    faces = _connectivity(_face_table(ds, topology))
+    if x.ndim != 1 or x.dims != y.dims:
+        raise InputError(f"node coordinates '{x.name}' {x.dims} and '{y.name}' {y.dims} need one dimension, the same")
+    if is_angle(x):
+        longitude, latitude = (y, x) if is_latitude(x) else (x, y)
+        return from_globe(unit_vectors(in_double(longitude), in_double(latitude)), faces, crs)
     mapping = ds.variables.get(x.attrs.get("grid_mapping", "crs"))
-    if mapping is not None and {"crs_wkt", "grid_mapping_name"} & set(mapping.attrs):
-        crs = CRS.from_cf(mapping.attrs)
-    return np.stack([x.values, y.values], axis=1), crs, faces
+    plane = crs_of(mapping) if mapping is not None else grid_mapping(ds)
+    return on_plane(np.stack([in_double(x), in_double(y)], axis=1), faces, plane or crs)
 
 
 def _connectivity(variable: xr.DataArray) -> Array:
@@ -162,11 +169,24 @@ def _connectivity(variable: xr.DataArray) -> Array:
     return np.where(absent, -1, np.where(absent, 0, values).astype(np.int64) - start)
 
 
-def _faces(ds: xr.Dataset, topology: xr.DataArray) -> Array:
+def _face_table(ds: xr.Dataset, topology: xr.DataArray) -> xr.DataArray:
+    """Corners of the faces, faces first."""
     (variable,) = _referenced(ds, topology, "face_node_connectivity")
-    if variable.ndim == 2 and topology.attrs.get("face_dimension") == variable.dims[1]:
-        variable = variable.T
-    return _connectivity(variable)
+    turned = variable.ndim == 2 and topology.attrs.get("face_dimension") == variable.dims[1]
+    return variable.T if turned else variable
+
+
+def _boundaries(ds: xr.Dataset, topology: xr.DataArray, drawing: Drawing) -> dict[str, Array] | None:
+    """Names of boundary edges as the file has them, or None."""
+    if "boundary_node_connectivity" in topology.attrs and "boundary_flag" in ds:
+        return _named_boundaries(ds, topology)
+    if "node_flag" in ds and ds["node_flag"].size == len(drawing.points):
+        # An edge between two coast nodes is coast, one that touches an open node is open.
+        edges, goes_on = rim(drawing)
+        ends = ds["node_flag"].values[edges]
+        is_coast = (ends == _FLAGS["coast"]).all(axis=1) & ~goes_on
+        return named(edges, is_coast, (ends == _FLAGS["open"]).any(axis=1) | goes_on)
+    return None
 
 
 def _named_boundaries(ds: xr.Dataset, topology: xr.DataArray) -> dict[str, Array]:
@@ -175,12 +195,3 @@ def _named_boundaries(ds: xr.Dataset, topology: xr.DataArray) -> dict[str, Array
     names = str(flag.attrs["flag_meanings"]).split()
     numbers = np.atleast_1d(flag.attrs["flag_values"])
     return {name: pairs[flag.values == number] for name, number in zip(names, numbers, strict=True) if number != 0}
-
-
-def _flagged_boundaries(mesh: Mesh, flag: xr.DataArray) -> dict[str, Array]:
-    """An edge between two coast nodes is coast, one that touches an open node is open."""
-    ends = flag.values[mesh.boundary_edges]
-    coast = (ends == _FLAGS["coast"]).all(axis=1)
-    is_open = (ends == _FLAGS["open"]).any(axis=1)
-    named = {"coast": mesh.boundary_edges[coast], "open": mesh.boundary_edges[is_open]}
-    return {name: pairs for name, pairs in named.items() if len(pairs)}

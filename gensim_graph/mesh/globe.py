@@ -1,0 +1,126 @@
+"""Meshes that are given by nodes and the faces over them, on the globe or in a plane: FESOM, MPAS, UGRID."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from pyproj import CRS
+
+from gensim_graph.mesh.frame import east_north, east_north_at, plane_axes
+from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.places import FileMesh, Places
+from gensim_graph.mesh.plane import choose_plane, drawable, lonlat, project
+from gensim_graph.mesh.topology import edge_table, undirected_keys
+from gensim_graph.mesh.validity import Defects, checked_faces, first_few
+from gensim_graph.typing import Array
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Nodes and faces of a file in a plane.
+
+    Attributes:
+        points: (N, 2) m, 0 where the plane does not reach.
+        faces: (F, k) node numbers counted from 0, padded with -1.
+        plane: the plane, or None for an idealised one.
+        shown: (F,) which faces it shows as they are.
+        vectors: (N, 3) directions of the nodes, where the file has longitude and latitude.
+    """
+
+    points: Array
+    faces: Array
+    plane: CRS | None
+    shown: Array
+    vectors: Array | None = None
+
+
+def on_plane(points: Array, faces: Array, plane: CRS | None) -> Drawing:
+    """Nodes (N, 2) that are in a plane already.
+
+    Raises:
+        InputError: faces that are no table of node numbers.
+    """
+    faces = checked_faces(faces, len(points))
+    return Drawing(points, faces, plane, np.ones(len(faces), dtype=bool))
+
+
+def from_globe(vectors: Array, faces: Array, crs: CRS | None) -> Drawing:
+    """Nodes in directions (N, 3) in a plane, which is chosen from the extent if ``crs`` is None.
+
+    Faces that it cannot show are logged: a globe loses the one opposite the centre of the plane.
+
+    Raises:
+        InputError: faces that are no table of node numbers, or ``crs`` is no projection in metres.
+    """
+    faces = checked_faces(faces, len(vectors))
+    plane = crs or choose_plane(vectors[np.unique(faces[faces >= 0])])
+    points = project(vectors, plane)
+    shown = drawable(vectors, points, faces)
+    lost = np.flatnonzero(~shown)
+    if len(lost):
+        log.warning("left out %d faces that the plane cannot show: %s", len(lost), first_few(lost))
+    return Drawing(np.where(np.isfinite(points), points, 0.0), faces, plane, shown, vectors)
+
+
+def mesh_of(drawing: Drawing, defects: Defects = "raise", boundaries: dict[str, Array] | None = None) -> Mesh:
+    """The mesh of a drawing.
+
+    Args:
+        drawing: nodes and faces.
+        defects: see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.
+        boundaries: name -> (E, 2) pairs of the file's nodes. By default there are no names, unless faces were left out:
+            there the boundary is ``open``, elsewhere ``coast``.
+
+    Raises:
+        InputError: what is not a mesh.
+    """
+    if boundaries is None and not drawing.shown.all():
+        edges, goes_on = rim(drawing)
+        boundaries = named(edges, ~goes_on, goes_on)
+    return Mesh.from_faces(
+        drawing.points, drawing.faces[drawing.shown], drawing.plane, boundaries or {}, defects=defects
+    )
+
+
+def rim(drawing: Drawing) -> tuple[Array, Array]:
+    """Boundary edges (E, 2), pairs of the file's nodes, and at which of them (E,) a face was left out."""
+    n_nodes = len(drawing.points)
+    table = edge_table(drawing.faces[drawing.shown], n_nodes)
+    edges = table.nodes[table.single]
+    beyond = edge_table(drawing.faces[~drawing.shown], n_nodes).nodes
+    return edges, np.isin(undirected_keys(edges, n_nodes), undirected_keys(beyond, n_nodes))
+
+
+def named(edges: Array, is_coast: Array, is_open: Array) -> dict[str, Array]:
+    """Boundaries from edges (E, 2) and which of them (E,) are what; a name without edges is left out."""
+    found = {"coast": edges[is_coast], "open": edges[is_open]}
+    return {name: pairs for name, pairs in found.items() if len(pairs)}
+
+
+def in_file(mesh: Mesh, drawing: Drawing, dims: tuple[str, str]) -> FileMesh:
+    """A mesh, read with ``defects="raise"``, and where its faces and nodes lie in the file; they keep their order.
+
+    Vectors of a file in longitude and latitude lie along east and north, others along the axes of the plane.
+
+    Args:
+        mesh: the mesh of the drawing.
+        drawing: what was read.
+        dims: dimensions of faces and nodes in the file.
+    """
+    corners = drawing.faces[drawing.shown]
+    nodes = np.unique(corners[corners >= 0])
+    at_faces = at_nodes = None
+    if mesh.crs is not None:
+        at_faces, at_nodes = east_north(mesh.centres, mesh.crs), east_north(mesh.nodes, mesh.crs)
+        if drawing.vectors is not None:  # a node on a pole has a longitude there
+            at_nodes = east_north_at(*lonlat(drawing.vectors[nodes]), mesh.crs)
+    geographic = drawing.vectors is not None
+    face_axes = at_faces if geographic and at_faces else plane_axes(mesh.n_faces)
+    node_axes = at_nodes if geographic and at_nodes else plane_axes(mesh.n_nodes)
+    return FileMesh(
+        mesh,
+        Places((dims[0],), np.flatnonzero(drawing.shown), face_axes, at_faces),
+        Places((dims[1],), nodes, node_axes, at_nodes),
+    )
