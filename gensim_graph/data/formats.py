@@ -12,6 +12,8 @@ import xarray as xr
 
 from gensim_graph.data.gensim_zarr import is_gensim, read_gensim
 from gensim_graph.data.gridded import is_gridded, read_gridded
+from gensim_graph.data.nextsim import read_nextsim
+from gensim_graph.data.nextsim_run import is_nextsim
 from gensim_graph.mesh import Mesh
 
 
@@ -34,6 +36,7 @@ class Format:
 
 FORMATS: list[Format] = [
     Format("GenSIM's training data", is_gensim, read_gensim),
+    Format("output of neXtSIM", is_nextsim, read_nextsim),
     Format("trajectory on a grid", is_gridded, read_gridded),
 ]
 """In the order in which they are tried."""

@@ -12,10 +12,11 @@ from pathlib import Path as FilePath
 import numpy as np
 import xarray as xr
 
+from gensim_graph.data.checks import check_cover, check_values
 from gensim_graph.data.formats import find_format
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.remap import conservative_weights, covered, remap_faces
+from gensim_graph.mesh.remap import conservative_weights, remap_faces
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array, Path
 from gensim_graph.variables import Role, Variable, VariableTable, default_variables
@@ -33,12 +34,6 @@ _SPELLINGS = {
     "kg kg-1": {"kg/kg", "1", "kg kg**-1"},
     "K d": {"K day", "degree days"},
 }
-
-_MIN_OVERLAP = 0.99
-"""Share of the target's area that the source must cover to be remapped."""
-
-_MIN_COVER = 0.5
-"""Share of every single face that it must cover."""
 
 
 def open_store(
@@ -152,7 +147,8 @@ def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> 
         if variable.vector is not None and variable.vector not in columns:
             raise InputError(f"{name}: '{variable.name}' is here but its other component '{variable.vector}' is not")
     store = mesh_to_dataset(mesh).assign_coords(time=_times(name, raw))
-    return store.assign(dict(columns)).assign_attrs(origin=name)
+    remapping = {key: value for key, value in raw.attrs.items() if str(key).startswith("remap_")}
+    return store.assign(dict(columns)).assign_attrs(remapping, origin=name)
 
 
 def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> xr.DataArray:
@@ -179,27 +175,10 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
     array = values.transpose(*leading, location).values
     if location == "node":
         array = mesh.to_faces(array)
-    _check_values(name, array, variable)
+    check_values(name, array, variable)
     # What the check lets through beyond a bound is rounding.
     inside = np.clip(array.astype(np.float32), variable.lower, variable.upper)
     return xr.DataArray(inside, dims=(*leading, "face"), attrs=variable.attrs)
-
-
-def _check_values(name: str, values: Array, variable: Variable) -> None:
-    missing = ~np.isfinite(values)
-    if missing.any():
-        faces = np.unique(np.nonzero(missing)[-1])
-        raise InputError(
-            f"{name}: '{variable.name}' is missing (NaN) on {len(faces)} faces at some time, first "
-            f"{faces[:5].tolist()}; "
-            "fill them, or leave these faces out of the mesh (land)"
-        )
-    low, high = variable.range
-    if values.size and (values.min() < low or values.max() > high):
-        raise InputError(
-            f"{name}: '{variable.name}' runs from {values.min():.4g} to {values.max():.4g}, plausible in "
-            f"{variable.units} is {low:g} to {high:g}; is it in another unit?"
-        )
 
 
 def _times(name: str, raw: xr.Dataset) -> Array:
@@ -215,26 +194,11 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
     """The same fields on another mesh of the same domain."""
     source = mesh_from_dataset(store)
     fields = {key: column for key, column in store.data_vars.items() if "time" in column.dims}
-    frame = mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign_attrs(origin=name)
+    frame = mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign_attrs(store.attrs)
     if source.matches(mesh):
         return frame.assign(fields)
     weights = conservative_weights(source, mesh)
-    cover = covered(weights)
-    share = float(np.average(cover, weights=mesh.areas))
-    if share < _MIN_OVERLAP:
-        raise InputError(
-            f"{name}: these data cover {100 * share:.1f} % of the mesh of {mesh.n_faces} faces, "
-            "which lies elsewhere; "
-            f"the data extend over {_extent(source)}, the mesh over {_extent(mesh)}. Give data of the mesh's own "
-            "domain (--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the "
-            "wind (uas, vas) at regular times"
-        )
-    bare = np.flatnonzero(cover < _MIN_COVER)
-    if len(bare):
-        raise InputError(
-            f"{name}: {len(bare)} faces of the mesh lie outside these data, first {bare[:5].tolist()}; give data that "
-            "cover the mesh, or leave these faces out of it"
-        )
+    check_cover(name, source, mesh, weights)
     log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
     return frame.assign(
         {
@@ -242,11 +206,6 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
             for key, column in fields.items()
         }
     )
-
-
-def _extent(mesh: Mesh) -> str:
-    low, high = mesh.nodes.min(axis=0) / 1e3, mesh.nodes.max(axis=0) / 1e3
-    return f"x {low[0]:.0f}..{high[0]:.0f} km, y {low[1]:.0f}..{high[1]:.0f} km"
 
 
 def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:

@@ -16,6 +16,7 @@ from gensim_graph.mesh.gmsh import SUFFIXES, read_gmsh
 from gensim_graph.mesh.grids import read_grid
 from gensim_graph.mesh.mesh import Mesh, as_crs
 from gensim_graph.mesh.mpas import is_mpas, mpas_mesh
+from gensim_graph.mesh.nextsim_binary import is_pair, read_pair_mesh
 from gensim_graph.mesh.smesh import read_smesh
 from gensim_graph.mesh.ugrid import has_topology, mesh_from_dataset
 from gensim_graph.mesh.validity import Defects
@@ -50,7 +51,8 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
 
     ``.msh`` is gmsh 2.2 or 4.1, ascii or binary; neXtSIM's points on a sphere are projected to its plane. ``.nc`` and
     ``.zarr`` hold a UGRID topology, an MPAS mesh or a grid with coordinates and mask. ``.smesh`` is neXtSIM-DG's, a
-    folder with ``nod2d.out`` and ``elem2d.out`` FESOM's. Other suffixes go to meshio (VTU, XDMF, ...).
+    folder with ``nod2d.out`` and ``elem2d.out`` FESOM's, ``mesh_*.bin`` with its ``.dat`` output of neXtSIM. Other
+    suffixes go to meshio (VTU, XDMF, ...).
 
     Longitude and latitude are projected, to a plane chosen from their extent unless ``crs`` says otherwise.
 
@@ -105,6 +107,7 @@ FORMATS: list[MeshFormat] = [
     MeshFormat(".msh (gmsh, neXtSIM)", _with_suffix(".msh"), read_gmsh),
     MeshFormat(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _with_suffix(*_DATASETS), _read_dataset),
     MeshFormat(".smesh (neXtSIM-DG)", _with_suffix(".smesh"), lambda file, crs, _: read_smesh(file, crs)),
+    MeshFormat("mesh_*.bin with .dat (neXtSIM)", is_pair, lambda file, crs, _: read_pair_mesh(file, crs)),
     MeshFormat("FESOM folders (nod2d.out, elem2d.out)", is_fesom, read_fesom),
     MeshFormat(f"through meshio {', '.join(_OTHERS)}", _with_suffix(*_OTHERS), read_gmsh),
 ]
