@@ -19,7 +19,6 @@ from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_valu
 from gensim_graph.flow import SamplerConfig
 from gensim_graph.nn import BASELINES, PRESETS, OperatorConfig
 
-
 _SIZES = PRESETS | BASELINES
 
 

@@ -338,3 +338,30 @@ def test_flags_say_which_variables_are_there():
     named = [variable.name for variable in (*TABLE.state, *TABLE.forcing, *TABLE.slow)]
     present = {name for name, up in zip(named, flags[0].tolist(), strict=True) if up}
     assert present == {"sit", "sic", "sid", "siu", "siv", "uas", "vas"}
+
+
+# What is drawn from
+
+
+def test_every_cell_is_seen_about_as_often_as_every_other():
+    """Meshes of very different size: losses counted cell by cell, over many samples."""
+    meshes = jittered_box(14), regular_grid(40)
+    drawn = samples(trajectories(*meshes), count=4000)
+    losses = dict.fromkeys((mesh.hash for mesh in meshes), 0.0)
+    rng = np.random.default_rng(0)
+    for number in rng.choice(4000, 800, replace=False):
+        item = drawn[int(number)]
+        on_grid = item.graph.area.std() < 1e-3 * item.graph.area.mean()
+        losses[meshes[int(on_grid)].hash] += float((item.weight[:, 0] > 0).sum())
+    per_cell = np.array([losses[mesh.hash] / mesh.n_faces for mesh in meshes])
+    assert per_cell.max() / per_cell.min() < 1.5, per_cell
+
+
+def test_the_beginning_can_be_left_out():
+    store = open_stores([small_trajectory(MESH, hours=24)])[0]
+    part = Trajectories.from_dataset(store, TABLE, LEAD, np.timedelta64(12, "h"))
+    later = store.sel(time=slice(store["time"].values[0] + np.timedelta64(12, "h"), None))
+    np.testing.assert_array_equal(part.state[0, 0, :, 0], later["sit"].values[0])
+    assert part.state.shape[1] == later.sizes["time"]
+    with pytest.raises(InputError, match=r"nothing is left of 24 h after the first 30 h, data\.skip"):
+        Trajectories.from_dataset(store, TABLE, LEAD, np.timedelta64(30, "h"))

@@ -21,7 +21,15 @@ from gensim_graph.data.normalise import Normaliser
 from gensim_graph.data.trajectories import Trajectories
 from gensim_graph.errors import Rule, at_least, check_values
 from gensim_graph.flow import noised_sample
-from gensim_graph.graph import MeshGraph, batch_graphs, coarse_cells, extract_subgraph, graph_of_cells
+from gensim_graph.graph import (
+    CLUSTER_TOKENS,
+    TOKEN_CELLS,
+    MeshGraph,
+    batch_graphs,
+    coarse_cells,
+    extract_subgraph,
+    graph_of_cells,
+)
 from gensim_graph.nn import rotate_vectors
 from gensim_graph.typing import Array, Bool, Float, Tensor
 from gensim_graph.variables import vector_pairs
@@ -37,6 +45,8 @@ class SamplingConfig:
     Attributes:
         batch: samples in a batch.
         lead_time: of one forecast step, such as ``12h``; a multiple of the step of the data.
+        skip: beginning of every trajectory that is left out, such as ``24h``: the spin-up of a model from an idealised
+            state is weather of its own.
         clusters: clusters of a subgraph, core and surroundings; 256 cells each. Fewer: less memory, less context.
         core: clusters whose loss counts, when the mesh has more than ``clusters``. More: more cells learned from a
             sample, of which those at the rim of the core lack more of their halo.
@@ -51,6 +61,7 @@ class SamplingConfig:
 
     batch: int = 8
     lead_time: str = "12h"
+    skip: str = "0h"
     clusters: int = 12
     core: int = 2
     levels: list[float] = field(default_factory=lambda: [0.8, 0.15, 0.05])
@@ -63,6 +74,7 @@ class SamplingConfig:
         rules: dict[str, Rule] = {
             "batch": at_least(1),
             "lead_time": (_is_length, "a positive length of time such as 12h, 90min or 1d"),
+            "skip": (lambda came: _is_length(came, zero=True), "a length of time such as 0h, 24h or 2d"),
             "core": at_least(1),
             "clusters": at_least(self.core),
             "levels": (_are_shares, "numbers of 0 or more, one of them above 0"),
@@ -75,14 +87,19 @@ class SamplingConfig:
         """The lead time."""
         return _length(self.lead_time).to_timedelta64()
 
+    @property
+    def skipped(self) -> np.timedelta64:
+        """What is left out at the beginning."""
+        return _length(self.skip).to_timedelta64()
+
 
 def _length(text: str) -> pd.Timedelta:
     return pd.Timedelta(re.sub(r"(\d\s*)d$", r"\1D", text))  # pandas is about to forget the small d
 
 
-def _is_length(text: str) -> bool:
+def _is_length(text: str, zero: bool = False) -> bool:
     try:
-        return bool(_length(text) > pd.Timedelta(0))
+        return bool(_length(text) > pd.Timedelta(0)) or (zero and _length(text) == pd.Timedelta(0))
     except ValueError:
         return False
 
@@ -140,10 +157,16 @@ class TrainingSamples(Dataset[Item]):
     ) -> None:
         self.data, self.normaliser, self.config = data, normaliser, config
         self.seed, self.count, self.deterministic = seed, count, deterministic
-        pairs = np.array([part.n_pairs for part in data], dtype=float)
-        self._share = pairs / pairs.sum()
+        pieces = np.array([part.n_pairs * self._cores(part) for part in data], dtype=float)
+        self._share = pieces / pieces.sum()
         self._meshes = {part.mesh.hash: part.mesh for part in data}
         self._prepared = lru_cache(maxsize=GRAPHS)(self._prepare)
+
+    def _cores(self, part: Trajectories) -> float:
+        """Samples that it takes to see all cells of a mesh once: large meshes are drawn from more often."""
+        cells = CLUSTER_TOKENS * TOKEN_CELLS
+        whole = part.mesh.n_faces <= self.config.clusters * cells
+        return 1.0 if whole else part.mesh.n_faces / (self.config.core * cells)
 
     def __len__(self) -> int:
         return self.count

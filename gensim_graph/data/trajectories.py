@@ -38,12 +38,20 @@ class Trajectories:
     lead_steps: int
 
     @classmethod
-    def from_dataset(cls, dataset: xr.Dataset, table: VariableTable, lead_time: np.timedelta64) -> "Trajectories":
-        """Arrays of a dataset as :func:`~gensim_graph.data.open_store` returns it.
+    def from_dataset(
+        cls,
+        dataset: xr.Dataset,
+        table: VariableTable,
+        lead_time: np.timedelta64,
+        skip: np.timedelta64 | None = None,
+    ) -> "Trajectories":
+        """Arrays of a dataset as :func:`~gensim_graph.data.open_store` returns it, without the first ``skip`` of it.
 
         Raises:
             InputError: irregular times, or a lead time that is no multiple of their step or longer than the record.
         """
+        if skip is not None:
+            dataset = _without_beginning(dataset, skip)
         try:
             steps = lead_steps(dataset["time"].values, lead_time)
         except InputError as error:
@@ -62,6 +70,15 @@ class Trajectories:
         """State, residual, forcing and slow inputs of each trajectory, for the statistics."""
         for state, forcing, slow in zip(self.state, self.forcing, self.slow, strict=True):
             yield state, state[self.lead_steps :] - state[: -self.lead_steps], forcing, slow
+
+
+def _without_beginning(dataset: xr.Dataset, skip: np.timedelta64) -> xr.Dataset:
+    times = dataset["time"].values
+    kept = times >= times[0] + skip
+    if not kept.any():
+        name, length = dataset.attrs.get("origin", "data"), _hours(times[-1] - times[0])
+        raise InputError(f"{name}: nothing is left of {length} after the first {_hours(skip)}, data.skip")
+    return dataset.isel(time=kept)
 
 
 def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: float) -> Statistics:

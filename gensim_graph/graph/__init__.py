@@ -3,10 +3,11 @@
 from gensim_graph.graph.cache import cache_folder, cached_graph
 from gensim_graph.graph.cells import Cells
 from gensim_graph.graph.graph import RADIUS, MeshGraph, batch_graphs, build_graph, coarse_cells, graph_of_cells
-from gensim_graph.graph.order import TOKEN_CELLS, Order, order_cells
+from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, Order, order_cells
 from gensim_graph.graph.subgraph import Subgraph, extract_subgraph
 
 __all__ = [
+    "CLUSTER_TOKENS",
     "RADIUS",
     "TOKEN_CELLS",
     "Cells",

@@ -14,7 +14,7 @@ from torch_geometric.data import Batch, Data
 from gensim_graph.errors import InputError
 from gensim_graph.graph.cells import Cells
 from gensim_graph.graph.halo import Halo, find_halo
-from gensim_graph.graph.order import TOKEN_CELLS, Order, order_cells
+from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, Order, order_cells
 from gensim_graph.graph.stencil import Stencil, build_stencil
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array, Tensor
@@ -97,7 +97,7 @@ def build_graph(
     *,
     length: float | None = None,
     radius: float = RADIUS,
-    cluster_tokens: int = 64,
+    cluster_tokens: int = CLUSTER_TOKENS,
     angle: float = 0.0,
 ) -> MeshGraph:
     """Prepare a mesh for the operator.
@@ -140,7 +140,7 @@ def graph_of_cells(
     *,
     length: float | None = None,
     radius: float = RADIUS,
-    cluster_tokens: int = 64,
+    cluster_tokens: int = CLUSTER_TOKENS,
     angle: float = 0.0,
     groups: Array | None = None,
 ) -> MeshGraph:

@@ -15,8 +15,8 @@ import numpy as np
 
 from gensim_graph.typing import Array
 
-TOKEN_CELLS = 4
-"""Cells in a token."""
+TOKEN_CELLS, CLUSTER_TOKENS = 4, 64
+"""Cells in a token, and tokens in a cluster."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class Order:
         return self.n_clusters * self.cluster_tokens * TOKEN_CELLS
 
 
-def order_cells(points: Array, cluster_tokens: int = 64, angle: float = 0.0, groups: Array | None = None) -> Order:
+def order_cells(
+    points: Array, cluster_tokens: int = CLUSTER_TOKENS, angle: float = 0.0, groups: Array | None = None
+) -> Order:
     """Sort cells into tokens and clusters.
 
     Args:

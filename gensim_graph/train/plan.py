@@ -81,7 +81,7 @@ def plan_training(
     lead = config.data.lead
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
     _warn_of_held_out(stores)
-    trajectories = [Trajectories.from_dataset(store, table, lead) for store in stores]
+    trajectories = [Trajectories.from_dataset(store, table, lead, config.data.skipped) for store in stores]
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
     return TrainingPlan(config, trajectories, Normaliser(table, statistics))
 
