@@ -8,6 +8,7 @@ from pyproj import CRS, Transformer
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, load_mesh
+from gensim_graph.mesh.overlap import overlaps
 from gensim_graph.mesh.remap import (
     conservative_weights,
     covered,
@@ -17,6 +18,7 @@ from gensim_graph.mesh.remap import (
     rotation,
 )
 from gensim_graph.mesh.reproject import in_plane
+from gensim_graph.mesh.sphere import true_areas
 
 
 def grid(cells: int, side: float = BOX, origin: float = 0.0) -> Mesh:
@@ -58,6 +60,39 @@ def test_overlaps_equal_a_double_loop(small_mesh):
     here, there = ([shapely.Polygon(mesh.nodes[face]) for face in mesh.faces] for mesh in (small_mesh, target))
     expected = [[a.intersection(b).area / a.area for b in here] for a in there]
     np.testing.assert_allclose(dense, expected, atol=1e-12)
+
+
+def test_overlaps_of_all_kinds_of_polygons():
+    """Triangles to octagons, one with more corners and one with a dent, against shapely one by one."""
+    rng = np.random.default_rng(5)
+    source, target = (many_polygons(rng, far) for far in (0.0, 3e3))
+    shared = overlaps(source, target)
+    shapes = [[shapely.Polygon(mesh.nodes[face[face >= 0]]) for face in mesh.faces] for mesh in (source, target)]
+    dense = np.zeros((target.n_faces, source.n_faces))
+    dense[shared.target, shared.source] = shared.areas
+    expected = [[there.intersection(here).area for here in shapes[0]] for there in shapes[1]]
+    np.testing.assert_allclose(dense, expected, rtol=1e-9, atol=1e-3)
+    for row, column, centre in zip(shared.target, shared.source, shared.centres, strict=True):
+        both = shapes[1][row].intersection(shapes[0][column])
+        if both.area > 1e3:
+            np.testing.assert_allclose(centre, both.centroid.coords[0], atol=1e-3)
+
+
+def many_polygons(rng: np.random.Generator, far: float) -> Mesh:
+    """Polygons of 3 to 12 corners and one with a dent, side by side."""
+    rings = []
+    for number, corners in enumerate([3, 4, 5, 6, 8, 12, 4]):
+        angle = np.sort(rng.uniform(0, 2 * np.pi / corners, corners) + np.arange(corners) * 2 * np.pi / corners)
+        radius = np.full(corners, 5e3)
+        if number == 6:
+            radius[1] = 1e3
+        rings.append(np.stack([radius * np.cos(angle) + 8e3 * number + far, radius * np.sin(angle) + far / 3], axis=1))
+    faces = np.full((len(rings), 12), -1)
+    start = 0
+    for row, ring in zip(faces, rings, strict=True):
+        row[: len(ring)] = start + np.arange(len(ring))
+        start += len(ring)
+    return Mesh.from_faces(np.concatenate(rings), faces)
 
 
 def test_renumbering_permutes_the_weights(small_mesh):
@@ -120,12 +155,19 @@ def test_meshes_in_different_planes_come_together():
     assert there.crs == CRS(3575)
     weights = conservative_weights(here, there, reproject=True)
     np.testing.assert_allclose(weights.toarray(), np.eye(here.n_faces), atol=1e-6)
-    target = in_plane(grid_of(3413, 12), CRS(3575))
+
+
+@pytest.mark.parametrize("cells", [24, 48])
+def test_true_integrals_are_kept_between_planes(cells):
+    """Means over the true area; the areas themselves agree as well as sides of two planes do, to second order."""
+    here, target = polar(cells=cells), in_plane(grid_of(3413, cells // 2), CRS(3575))
     weights = conservative_weights(here, target, reproject=True)
-    values = np.random.default_rng(0).uniform(size=here.n_faces)
+    values = np.stack([np.full(here.n_faces, 0.7), np.random.default_rng(0).uniform(size=here.n_faces)])
     mapped = remap_faces(values, weights)
-    np.testing.assert_allclose(remap_faces(np.ones(here.n_faces), weights), 1.0, rtol=1e-14)
-    np.testing.assert_allclose(mapped @ grid_of(3413, 12).areas, values @ here.areas, rtol=1e-6)
+    np.testing.assert_allclose(mapped[0], 0.7, rtol=1e-14)
+    before, after = true_areas(here), true_areas(target)
+    np.testing.assert_allclose(mapped @ after / after.sum(), values @ before / before.sum(), rtol=1e-6)
+    assert after.sum() == pytest.approx(before.sum(), rel=8e-6 * (24 / cells) ** 2)
 
 
 def grid_of(crs: int, cells: int, side: float = 8e5) -> Mesh:

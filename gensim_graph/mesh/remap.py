@@ -13,7 +13,8 @@ from scipy.sparse import csr_array
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.frame import Frame, axes_of_plane, plane_axes
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.plane import plane_name, project, unproject
+from gensim_graph.mesh.overlap import overlaps
+from gensim_graph.mesh.plane import local_jacobian, plane_name, project, unproject
 from gensim_graph.mesh.reproject import in_plane
 from gensim_graph.mesh.topology import fan_triangles
 from gensim_graph.typing import Array
@@ -22,26 +23,35 @@ from gensim_graph.typing import Array
 def conservative_weights(source: Mesh, target: Mesh, *, reproject: bool = False) -> csr_array:
     """Share of each target face that each source face covers: (F_target, F_source).
 
-    First-order conservative remapping (Jones 1999): overlap area / target area. Rows add up to :func:`covered`.
+    First-order conservative remapping (Jones 1999): overlap area / target area. Rows add up to :func:`covered`. Areas
+    are those of the plane, in which the model works; between different planes they are true ones, plane areas over the
+    square of the scale factor.
 
     Args:
         source: the mesh that has the values.
         target: the mesh to bring them to.
-        reproject: draw a target of another plane in the plane of the source. Areas are then those of that plane, and
-            vectors must be turned with :func:`rotation`.
+        reproject: draw a target of another plane in the plane of the source; vectors must then be turned with
+            :func:`rotation`.
 
     Raises:
         InputError: the meshes lie in different planes, or the plane of the source cannot show the target.
     """
-    target = _in_plane_of(source, target) if reproject else target
-    check_same_plane(source, target)
-    origin = source.nodes.mean(axis=0)  # overlaps are differences of coordinates: keep them small
-    here, there = polygons(source, origin), polygons(target, origin)
-    rows, columns = shapely.STRtree(here).query(there, predicate="intersects")
-    overlap = shapely.area(shapely.intersection(there[rows], here[columns]))
-    keep = overlap > 0
-    rows, columns, overlap = rows[keep], columns[keep], overlap[keep]
-    return csr_array((overlap / target.areas[rows], (rows, columns)), shape=(target.n_faces, source.n_faces))
+    if reproject and source.crs is not None and target.crs is not None and source.crs != target.crs:
+        target = in_plane(target, source.crs)
+        shared = overlaps(source, target)
+        share = shared.areas / _areal_scale(shared.centres, source.crs)
+        whole = target.areas / _areal_scale(target.centres, source.crs)
+    else:
+        check_same_plane(source, target)
+        shared = overlaps(source, target)
+        share, whole = shared.areas, target.areas
+    shape = (target.n_faces, source.n_faces)
+    return csr_array((share / whole[shared.target], (shared.target, shared.source)), shape=shape)
+
+
+def _areal_scale(points: Array, crs: CRS) -> Array:
+    """Area in the plane / true area at points (P, 2)."""
+    return np.abs(np.linalg.det(local_jacobian(unproject(points, crs), crs)))
 
 
 def covered(weights: csr_array) -> Array:
@@ -104,22 +114,6 @@ def _barycentric(corners: Array, points: Array) -> Array:
 
 def _cross(a: Array, b: Array) -> Array:
     return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
-def polygons(mesh: Mesh, origin: Array | float = 0.0) -> Array:
-    """Faces as shapely polygons, relative to ``origin``, (F,)."""
-    shapes = np.empty(mesh.n_faces, dtype=object)
-    for count in np.unique(mesh.corner_counts):
-        rows = np.flatnonzero(mesh.corner_counts == count)
-        shapes[rows] = shapely.polygons((mesh.nodes - origin)[mesh.faces[rows, :count]])
-    return shapes
-
-
-def _in_plane_of(source: Mesh, target: Mesh) -> Mesh:
-    """The target drawn in the plane of the source; a mesh without a crs goes with any."""
-    if source.crs is None or target.crs is None or source.crs == target.crs:
-        return target
-    return in_plane(target, source.crs)
 
 
 def check_same_plane(source: Mesh, target: Mesh) -> None:
