@@ -12,9 +12,13 @@ import xarray as xr
 
 from gensim_graph.data.gensim_zarr import is_gensim, read_gensim
 from gensim_graph.data.gridded import is_gridded, read_gridded
+from gensim_graph.data.moorings import read_moorings
 from gensim_graph.data.nextsim import read_nextsim
 from gensim_graph.data.nextsim_run import is_nextsim
+from gensim_graph.data.nextsimdg import read_nextsimdg
 from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.moorings import is_moorings
+from gensim_graph.mesh.nextsimdg import is_nextsimdg
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Format:
 FORMATS: list[Format] = [
     Format("GenSIM's training data", is_gensim, read_gensim),
     Format("output of neXtSIM", is_nextsim, read_nextsim),
+    Format("moorings of neXtSIM", is_moorings, read_moorings),
+    Format("files of neXtSIM-DG", is_nextsimdg, read_nextsimdg),
     Format("trajectory on a grid", is_gridded, read_gridded),
 ]
 """In the order in which they are tried."""

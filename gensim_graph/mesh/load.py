@@ -15,8 +15,10 @@ from gensim_graph.mesh.fesom import is_fesom, read_fesom
 from gensim_graph.mesh.gmsh import SUFFIXES, read_gmsh
 from gensim_graph.mesh.grids import read_grid
 from gensim_graph.mesh.mesh import Mesh, as_crs
+from gensim_graph.mesh.moorings import is_moorings, read_moorings_mesh
 from gensim_graph.mesh.mpas import is_mpas, mpas_mesh
 from gensim_graph.mesh.nextsim_binary import is_pair, read_pair_mesh
+from gensim_graph.mesh.nextsimdg import is_nextsimdg, mesh_of, read_geometry
 from gensim_graph.mesh.smesh import read_smesh
 from gensim_graph.mesh.ugrid import has_topology, mesh_from_dataset
 from gensim_graph.mesh.validity import Defects
@@ -105,6 +107,8 @@ _OTHERS = sorted(SUFFIXES - {".msh"})
 
 FORMATS: list[MeshFormat] = [
     MeshFormat(".msh (gmsh, neXtSIM)", _with_suffix(".msh"), read_gmsh),
+    MeshFormat("moorings (neXtSIM)", is_moorings, lambda file, crs, _: read_moorings_mesh(file, crs)),
+    MeshFormat(".nc (neXtSIM-DG)", is_nextsimdg, lambda file, crs, _: mesh_of(read_geometry(file), crs)),
     MeshFormat(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _with_suffix(*_DATASETS), _read_dataset),
     MeshFormat(".smesh (neXtSIM-DG)", _with_suffix(".smesh"), lambda file, crs, _: read_smesh(file, crs)),
     MeshFormat("mesh_*.bin with .dat (neXtSIM)", is_pair, lambda file, crs, _: read_pair_mesh(file, crs)),

@@ -165,7 +165,7 @@ def held_nodes(mesh: NextsimMesh, records: Sequence[Record]) -> Array | None:
     velocity = nodal_vector(records, "M_VT", len(mesh.ids))
     if velocity is None or not velocity.any():
         return None
-    return ~velocity.any(axis=1)
+    return np.all(velocity == 0.0, axis=1)
 
 
 def read_pair_mesh(path: FilePath, crs: CRS | None = None) -> Mesh:

@@ -18,7 +18,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.typing import Array
 from gensim_graph.writing import write_atomically
 
-_TYPES = {"int": np.dtype("<i4"), "float": np.dtype("<f4"), "double": np.dtype("<f8")}
+_TYPES: dict[str, np.dtype] = {"int": np.dtype("<i4"), "float": np.dtype("<f4"), "double": np.dtype("<f8")}
 _NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _COUNT = np.dtype("<i4")
 _INTEGER = re.compile(r"-?\d{1,10}")
@@ -130,8 +130,12 @@ def write_files(files: dict[FilePath, bytes]) -> None:
     if not files:
         return
     (path, content), *others = files.items()
-    # The others are written while this one still has its temporary name: none is in place before all are on disk.
-    write_atomically(path, lambda temporary: (temporary.write_bytes(content), write_files(dict(others))))
+
+    def write(temporary: FilePath) -> None:
+        temporary.write_bytes(content)
+        write_files(dict(others))  # while this one has its temporary name: none is in place before all are on disk
+
+    write_atomically(path, write)
 
 
 @dataclass(frozen=True)
