@@ -79,6 +79,25 @@ def test_a_ring_of_longitudes_closes(west, tmp_path):
     np.testing.assert_allclose(latitude, 60, atol=1e-9)
 
 
+def test_degrees_given_directly():
+    """Axes, arrays and faces in a geographic crs, longitude first."""
+    ds = latlon()
+    lon, lat = np.meshgrid(ds.lon, ds.lat)
+    mask = lat > 64
+    ds["mask"] = (("lat", "lon"), mask.astype(np.int8))
+    mesh = read_grid(ds).mesh
+    assert Mesh.from_grid(ds.lon.values, ds.lat.values, mask, "EPSG:4326").hash == mesh.hash
+    assert Mesh.from_grid(lon, lat, mask, "EPSG:4326").hash == mesh.hash
+    nodes = np.array([[178.0, 80], [182, 80], [-178, 82], [178, 82]])
+    dateline = Mesh.from_faces(nodes, np.array([[0, 1, 2, 3]]), 4326)
+    assert dateline.crs == NEXTSIM_CRS
+    np.testing.assert_allclose(dateline.nodes, np.stack(Proj(NEXTSIM_CRS)(*nodes.T), axis=1), atol=1e-3)
+    with pytest.raises(InputError, match="order is longitude, latitude"):
+        Mesh.from_faces(nodes[:, ::-1], np.array([[0, 1, 2, 3]]), 4326)
+    with pytest.raises(InputError, match="two 1-D axes or two 2-D"):
+        Mesh.from_grid(ds.lon.values, lat, crs=4326)
+
+
 def test_a_column_stored_twice_is_dropped():
     ds = latlon()
     wide = xr.Dataset(coords={"lat": ds.lat, "lon": ("lon", np.append(ds.lon.values, 181.0))})

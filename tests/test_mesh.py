@@ -6,7 +6,9 @@ import logging
 import numpy as np
 import pytest
 from conftest import BOX, jittered_box
+from pyproj import CRS, Proj
 from rich.console import Console
+from scipy.spatial import Delaunay
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, quality_report
@@ -273,10 +275,27 @@ def test_quality_report_of_a_grid(square_grid):
     assert report.spacing_km == pytest.approx((12.5, 12.5, 12.5))
     assert report.edge_km == pytest.approx((12.5, 12.5))
     assert report.smallest_angle == pytest.approx(90)
-    assert report.area_km2 == pytest.approx(1e4)
+    assert (report.area_km2, report.true_area_km2, report.scale_factor) == (pytest.approx(1e4), None, None)
     assert report.extent_km == pytest.approx((100, 100))
     assert report.boundary_edges == {"coast": 32}
     assert (report.duplicate_faces, report.degenerate_faces, report.consistent_winding) == (0, 0, True)
+
+
+def test_quality_report_states_true_areas_and_the_scale_of_the_plane():
+    """A cap around the pole: closed form on the sphere, PROJ's factors at its middle and its rim."""
+    crs = CRS("+proj=stere +lat_0=90 +R=6371000 +k=0.95")
+    radius, angle = np.linspace(0, 1e6, 41)[1:], np.linspace(0, 2 * np.pi, 361)[:-1]
+    ring = np.concatenate([[[0.0, 0.0]], *(r * np.stack([np.cos(angle), np.sin(angle)], axis=1) for r in radius)])
+    report = quality_report(Mesh.from_faces(ring, Delaunay(ring).simplices.astype(np.int64), crs))
+    lon, lat = Proj(crs)(0.0, 1e6, inverse=True)
+    assert report.true_area_km2 == pytest.approx(2 * np.pi * 6371.0**2 * (1 - np.sin(np.radians(lat))), rel=1e-4)
+    assert report.area_km2 == pytest.approx(np.pi * 1e6, rel=1e-4)
+    rim = Proj(crs).get_factors(lon, lat).meridional_scale
+    assert report.scale_factor == pytest.approx((0.95, rim), rel=1e-3)
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(report.render())
+    assert "in the plane (scale factor 0.950 - 0.956)" in capture.get()
 
 
 def test_quality_report_speaks_json_and_counts_components(small_mesh):

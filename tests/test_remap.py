@@ -78,6 +78,11 @@ def test_overlaps_of_all_kinds_of_polygons():
             np.testing.assert_allclose(centre, both.centroid.coords[0], atol=1e-3)
 
 
+def test_meshes_that_lie_elsewhere_share_nothing(small_mesh):
+    assert len(overlaps(small_mesh, grid(4, origin=10 * BOX)).areas) == 0
+    assert (covered(conservative_weights(small_mesh, grid(4, origin=10 * BOX))) == 0).all()
+
+
 def many_polygons(rng: np.random.Generator, far: float) -> Mesh:
     """Polygons of 3 to 12 corners and one with a dent, side by side."""
     rings = []

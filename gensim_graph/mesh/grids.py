@@ -21,7 +21,7 @@ from gensim_graph.mesh.frame import (
     grid_axes,
     plane_axes,
 )
-from gensim_graph.mesh.grid import corners, quadrilaterals
+from gensim_graph.mesh.grid import corners, ocean_mask, quadrilaterals
 from gensim_graph.mesh.lattice import corners_from_centres, keep_once, tolerance_of, with_first
 from gensim_graph.mesh.masks import find_bounds, find_ocean, find_upper_right
 from gensim_graph.mesh.mesh import Mesh
@@ -55,6 +55,23 @@ def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None
     if where.kind == "plane":
         return _in_plane(where, water, crs)
     return _on_globe(ds, where, water, crs)
+
+
+def mesh_of_degrees(lon: Array, lat: Array, mask: Array | None) -> Mesh:
+    """Mesh of the cells around longitudes and latitudes in degrees, two axes or two arrays (ny, nx).
+
+    Raises:
+        InputError: see :func:`read_grid`.
+    """
+    lon, lat = np.asarray(lon), np.asarray(lat)
+    dims = ("lat",), ("lon",)
+    if lon.ndim == 2:
+        dims = (("y", "x"),) * 2
+    if lon.ndim not in (1, 2) or lon.ndim != lat.ndim or (lon.ndim == 2 and lon.shape != lat.shape):
+        raise InputError(f"a grid needs two 1-D axes or two 2-D arrays of one shape; got {lon.shape} and {lat.shape}")
+    ds = xr.Dataset({"longitude": (dims[1], lon), "latitude": (dims[0], lat)})
+    shape = lon.shape if lon.ndim == 2 else (len(lat), len(lon))
+    return read_grid(ds, ocean=ocean_mask(mask, shape)).mesh  # type: ignore[arg-type]
 
 
 def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:

@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import geometry, grid
+from gensim_graph.mesh.plane import choose_plane, degrees_to_vectors, plane_name, project
 from gensim_graph.mesh.topology import EdgeTable, FaceAdjacency, corner_counts, edge_table, find_pairs
 from gensim_graph.mesh.validity import (
     Defects,
@@ -34,7 +35,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Polygons in a plane. Build it with :meth:`from_faces` or :meth:`from_grid`, which check what they are given.
+    """Polygons in a plane.
+
+    Build it with :meth:`from_faces`, :meth:`from_grid` or :meth:`from_points`, which check what they are given.
 
     Attributes:
         nodes: (N, 2) m, x and y in the plane of ``crs``.
@@ -67,7 +70,8 @@ class Mesh:
         Args:
             nodes: (N, 2) m; a constant third coordinate is dropped.
             faces: (F, k) node numbers counted from 0, padded with -1 at the end.
-            crs: anything pyproj understands, or None.
+            crs: the plane, anything pyproj understands, or None. Where it is geographic (EPSG:4326), nodes are
+                longitude and latitude in degrees and are projected to a plane chosen from their extent.
             boundaries: name -> (E, 2) node pairs. Pairs that are not on the boundary are dropped.
             defects: ``mend`` merges duplicate nodes and turns clockwise faces, ``raise`` refuses them (a mesh that is
                 clockwise throughout is turned all the same), ``drop`` also leaves out faces without area. Unused
@@ -78,6 +82,11 @@ class Mesh:
         """
         points = checked_nodes(nodes)
         table = checked_faces(faces, len(points))
+        plane = as_crs(crs)
+        if plane is not None and plane.is_geographic:
+            from gensim_graph.mesh import globe  # which builds on this module
+
+            return globe.mesh_of(globe.from_globe(degrees_to_vectors(points), table, None), defects, boundaries)
         pairs = {name: _checked_pairs(name, rows, len(points)) for name, rows in (boundaries or {}).items()}
         points, table, number = _renumbered(points, table, defects)
         whole = without_degenerate(points, table, defects)
@@ -85,7 +94,7 @@ class Mesh:
             points, table, again = _renumbered(points, whole, defects)
             number = np.where(number >= 0, again[number], -1)
         table = counter_clockwise(points, table, defects)
-        mesh = cls(points, table, {}, as_crs(crs))
+        mesh = cls(points, table, {}, plane)
         for name, rows in pairs.items():
             mesh.boundaries[name] = mesh._on_boundary(name, number[rows])
         return mesh
@@ -101,11 +110,17 @@ class Mesh:
             y: cell centres in m, axis (ny,) or (ny, nx).
             mask: (ny, nx), True = ocean. Where there is land, boundary edges are named ``coast`` next to it and
                 ``open`` on the rim of the grid.
-            crs: the plane.
+            crs: the plane. Where it is geographic (EPSG:4326), x and y are longitude and latitude in degrees: they are
+                projected to a plane chosen from their extent, and a grid around the globe closes.
 
         Raises:
             InputError: shapes that do not fit, no ocean, or a grid that folds.
         """
+        plane = as_crs(crs)
+        if plane is not None and plane.is_geographic:
+            from gensim_graph.mesh.grids import mesh_of_degrees  # which builds on this module
+
+            return mesh_of_degrees(x, y, mask)
         x, y = grid.centres_2d(x, y)
         ocean = grid.ocean_mask(mask, x.shape)
         nodes = np.stack([grid.corners(x).ravel(), grid.corners(y).ravel()], axis=1)
@@ -115,12 +130,37 @@ class Mesh:
             faces = reversed_faces(faces)
         table = edge_table(faces, len(nodes))
         boundaries = grid.coast_and_rim(table.nodes[table.single], ocean)
-        mesh = cls.from_faces(nodes, faces, crs, boundaries, defects="raise")
+        mesh = cls.from_faces(nodes, faces, plane, boundaries, defects="raise")
         return cls(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, x.shape, cells)
+
+    @classmethod
+    def from_points(
+        cls, points: Array, crs: CRS | str | int | None = None, max_distance: float | None = None
+    ) -> "Mesh":
+        """One face for each point, in the same order: the places nearest to it (Voronoi), cut off at a distance.
+
+        Args:
+            points: (P, 2) m.
+            crs: the plane. Where it is geographic (EPSG:4326), points are longitude and latitude in degrees and are
+                projected to a plane chosen from their extent.
+            max_distance: m in the plane; a cell ends here where no other point is nearer. By default 1.2 times the
+                distance to the fourth nearest point, which closes regular arrangements and leaves the rest alone.
+
+        Raises:
+            InputError: points that are not finite or repeated, or a distance that is not positive.
+        """
+        from gensim_graph.mesh.points import mesh_from_points  # which builds on this module
+
+        plane = as_crs(crs)
+        if plane is not None and plane.is_geographic:
+            vectors = degrees_to_vectors(np.asarray(points, dtype=np.float64))
+            plane = choose_plane(vectors)
+            points = project(vectors, plane)
+        return mesh_from_points(points, plane, max_distance)
 
     def __repr__(self) -> str:
         names = ", ".join(f"{len(pairs)} {name}" for name, pairs in self.boundaries.items()) or "unnamed boundaries"
-        crs = self.crs.name if self.crs else "no crs"
+        crs = plane_name(self.crs) if self.crs else "no crs"
         return f"Mesh({self.n_nodes} nodes, {self.n_faces} faces, {names}, {crs})"
 
     @property

@@ -100,9 +100,10 @@ def _cut(polygon: Array, start: Array, side: Array) -> Array:
     inside, crosses = offset >= 0, (offset >= 0) != (beyond >= 0)
     with np.errstate(invalid="ignore", divide="ignore"):  # where it does not cross, and of what is gone already
         crossing = polygon + (offset / (offset - beyond))[..., None] * (following - polygon)
-    both = np.stack([polygon, crossing], axis=2).reshape(len(polygon), -1, 2)
-    is_kept = np.stack([inside, crosses], axis=2).reshape(len(polygon), -1)
-    order = np.argsort(~is_kept, axis=1, kind="stable")[:, : polygon.shape[1] + 1]
+    pairs, corners, _ = polygon.shape
+    both = np.stack([polygon, crossing], axis=2).reshape(pairs, 2 * corners, 2)
+    is_kept = np.stack([inside, crosses], axis=2).reshape(pairs, 2 * corners)
+    order = np.argsort(~is_kept, axis=1, kind="stable")[:, : corners + 1]
     count = np.minimum(is_kept.sum(axis=1), order.shape[1])
     place = np.minimum(np.arange(order.shape[1]), np.maximum(count - 1, 0)[:, None])
     kept = np.take_along_axis(both, np.take_along_axis(order, place, axis=1)[..., None], axis=1)

@@ -29,6 +29,23 @@ def unit_vectors(longitude: Array, latitude: Array) -> Array:
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
+def degrees_to_vectors(points: Array) -> Array:
+    """Directions (P, 3) of points (P, 2), longitude and latitude in degrees.
+
+    Raises:
+        InputError: values that no longitude or latitude has.
+    """
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise InputError(f"longitude and latitude must have shape (P, 2); got {points.shape}")
+    beyond = ~((np.abs(points[:, 0]) <= 720.0) & (np.abs(points[:, 1]) <= 90.0 + 1e-9))
+    if beyond.any():
+        raise InputError(
+            f"{np.count_nonzero(beyond)} of {len(points)} points are no longitude and latitude in degrees, first "
+            f"{points[beyond][0].tolist()}; order is longitude, latitude"
+        )
+    return unit_vectors(*points.T)
+
+
 def lonlat(vectors: Array) -> tuple[Array, Array]:
     """Longitude in -180..180 and latitude in degrees of directions (..., 3) of any length."""
     x, y, z = np.moveaxis(vectors, -1, 0)

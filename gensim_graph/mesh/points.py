@@ -5,58 +5,73 @@ denser than the distance the cells meet without gaps, elsewhere each ends in arc
 corner every 11 degrees, which takes 0.6 % off the area of a whole circle).
 """
 
+import logging
+
 import numpy as np
 from pyproj import CRS
-from scipy.spatial import QhullError, Voronoi
+from scipy.spatial import QhullError, Voronoi, cKDTree
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.cells import welded
-from gensim_graph.mesh.mesh import Mesh, as_crs
+from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.validity import first_few
 from gensim_graph.typing import Array
 
+log = logging.getLogger(__name__)
+
 _ARC = np.pi / 16  # largest angle between two corners on a circle
+_NEIGHBOUR, _REACH = (
+    4,
+    1.2,
+)  # the cell of a lattice of squares, triangles or hexagons ends within 1.2 x the fourth nearest
 
 
-def mesh_from_points(x: Array, y: Array, max_distance: float, crs: CRS | str | int | None = None) -> Mesh:
+def mesh_from_points(points: Array, crs: CRS | None = None, max_distance: float | None = None) -> Mesh:
     """A mesh with one face for each point, in the same order: the places that are nearest to it, and not too far.
 
-    Args:
-        x, y: (P,) m in the plane of ``crs``; for longitude and latitude see
-            :func:`gensim_graph.mesh.nextsim.lonlat_to_plane`.
-        max_distance: m; a cell ends here where no other point is nearer.
-        crs: the plane.
-
-    Raises:
-        InputError: shapes that do not fit, values that are not finite, no points, the same point twice, or a distance
-            that is not positive.
+    See :meth:`Mesh.from_points <gensim_graph.mesh.Mesh.from_points>`, which also takes degrees.
     """
-    points = _checked(x, y, max_distance)
+    points = _checked(points)
+    reach = _usual_distance(points) if max_distance is None else float(max_distance)
+    if not (np.isfinite(reach) and reach > 0):
+        raise InputError(f"max_distance: expected metres above 0; got {max_distance}")
+    _refuse_repeated(points, 1e-4 * reach)
     origin = points.mean(axis=0)
-    nodes, faces = _shared_nodes(_cells(points - origin, max_distance), 1e-6 * max_distance)
-    return Mesh.from_faces(nodes + origin, faces, as_crs(crs), defects="raise")
+    nodes, faces = _cells(points - origin, reach)
+    return Mesh.from_faces(nodes + origin, welded(nodes, faces, 1e-6 * reach), crs, defects="raise")
 
 
-def _checked(x: Array, y: Array, max_distance: float) -> Array:
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape or len(x) == 0:
-        raise InputError(f"points need x and y of one length, at least one; got shapes {x.shape} and {y.shape}")
-    points = np.stack([x, y], axis=1)
+def _checked(points: Array) -> Array:
+    try:
+        points = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"points must be an array of numbers, shape (P, 2): {error}") from None
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
+        raise InputError(f"points must have shape (P, 2), x and y of at least one; got {points.shape}")
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
         raise InputError(f"points {first_few(bad)} are not finite; leave them out")
-    if not (np.isfinite(max_distance) and max_distance > 0):
-        raise InputError(f"max_distance: expected metres above 0; got {max_distance}")
-    _, first, counts = np.unique(
-        np.round(points / (1e-4 * max_distance)), axis=0, return_index=True, return_counts=True
-    )
-    if (counts > 1).any():
-        raise InputError(f"points {first_few(first[counts > 1])} are there more than once; leave the copies out")
     return points
 
 
-def _cells(points: Array, reach: float) -> list[Array]:
-    """Corners of each cell, counter-clockwise."""
+def _usual_distance(points: Array) -> float:
+    """Where cells end: a little beyond the fourth nearest point of most."""
+    if len(points) < 2:
+        raise InputError("one point alone does not say how far its cell reaches; give max_distance in m")
+    nearest = min(_NEIGHBOUR, len(points) - 1)
+    distance = _REACH * float(np.median(cKDTree(points).query(points, k=nearest + 1)[0][:, -1]))
+    log.info("cells around points end %.4g m from them; max_distance= chooses", distance)
+    return distance
+
+
+def _refuse_repeated(points: Array, tolerance: float) -> None:
+    pairs = cKDTree(points).query_pairs(tolerance, output_type="ndarray")
+    if len(pairs):
+        raise InputError(f"points {first_few(np.unique(pairs[:, 1]))} are there more than once; leave the copies out")
+
+
+def _cells(points: Array, reach: float) -> tuple[Array, Array]:
+    """Nodes (N, 2) and faces (P, k), padded with -1; corners of cells that are cut are there once for each cell."""
     low, high = points.min(axis=0), points.max(axis=0)
     far = 10.0 * (np.max(high - low) + reach)
     # Four points far outside close the cells on the rim.
@@ -65,12 +80,32 @@ def _cells(points: Array, reach: float) -> list[Array]:
         diagram = Voronoi(np.concatenate([points, frame]))
     except QhullError as error:
         raise InputError(f"the points have no Voronoi diagram ({str(error).splitlines()[0]})") from None
-    cells = []
-    for point, region in zip(points, diagram.point_region[: len(points)], strict=True):
-        ring = diagram.vertices[diagram.regions[region]] - point
-        ring = ring[np.argsort(np.arctan2(ring[:, 1], ring[:, 0]))]
-        cells.append(point + (ring if (np.hypot(*ring.T) <= reach).all() else _cut(ring, reach)))
-    return cells
+    regions = [diagram.regions[region] for region in diagram.point_region[: len(points)]]
+    counts = np.array([len(region) for region in regions])
+    corner, owner = np.concatenate(regions).astype(np.int64), np.repeat(np.arange(len(points)), counts)
+    spoke = diagram.vertices[corner] - points[owner]
+    around = np.lexsort([np.arctan2(spoke[:, 1], spoke[:, 0]), owner])
+    corner, spoke = corner[around], spoke[around]
+    is_cut = np.zeros(len(points), dtype=bool)
+    is_cut[owner[np.hypot(*spoke.T) > reach]] = True
+    starts = np.cumsum(counts) - counts
+    rings = [
+        points[row] + _cut(spoke[starts[row] : starts[row] + counts[row]], reach) for row in np.flatnonzero(is_cut)
+    ]
+    whole = _padded(corner[~is_cut[owner]], counts[~is_cut])
+    lengths = np.array([len(ring) for ring in rings], dtype=np.int64)
+    cut = _padded(len(diagram.vertices) + np.arange(lengths.sum()), lengths)
+    faces = np.full((len(points), max(whole.shape[1], cut.shape[1])), -1)
+    faces[~is_cut, : whole.shape[1]], faces[is_cut, : cut.shape[1]] = whole, cut
+    return np.concatenate([diagram.vertices, *rings]), faces
+
+
+def _padded(values: Array, counts: Array) -> Array:
+    """Rows of different lengths one after the other as a table, padded with -1."""
+    inside = np.arange(counts.max(initial=0)) < counts[:, None]
+    table = np.full(inside.shape, -1)
+    table[inside] = values
+    return table
 
 
 def _cut(ring: Array, reach: float) -> Array:
@@ -106,13 +141,3 @@ def _arc(start: Array, end: Array, reach: float) -> Array:
     count = int(np.ceil(angle / _ARC))
     between = begin + angle * np.arange(1, count + (angle == 2 * np.pi)) / count
     return reach * np.stack([np.cos(between), np.sin(between)], axis=1)
-
-
-def _shared_nodes(rings: list[Array], tolerance: float) -> tuple[Array, Array]:
-    """One node for each place: corners of cells -> nodes (N, 2) and faces (F, k), padded with -1."""
-    counts = np.array([len(ring) for ring in rings])
-    nodes = np.concatenate(rings)
-    inside = np.arange(counts.max()) < counts[:, None]
-    faces = np.full(inside.shape, -1)
-    faces[inside] = np.arange(len(nodes))
-    return nodes, welded(nodes, faces, tolerance)

@@ -11,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 from gensim_graph.mesh.geometry import smallest_angles
 from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.plane import plane_name
+from gensim_graph.mesh.sphere import scale_factors, true_areas
 from gensim_graph.mesh.topology import fan_triangles
 from gensim_graph.typing import Array
 
@@ -32,7 +34,9 @@ class MeshQuality:
         edge_km: (shortest, longest) edge.
         smallest_angle: smallest interior angle anywhere.
         faces_below_10_degrees: how many faces have a smaller angle than neXtSIM accepts.
-        area_km2: total area.
+        area_km2: total area in the plane.
+        true_area_km2: total area on the ellipsoid, None for an idealised plane.
+        scale_factor: (smallest, largest) length in the plane / true length, at the centres of faces; None likewise.
         bounding_box_km: (x min, y min, x max, y max).
         extent_km: (width, height) of the bounding box.
         crs: name of the plane, None for an idealised one.
@@ -52,6 +56,8 @@ class MeshQuality:
     smallest_angle: float
     faces_below_10_degrees: int
     area_km2: float
+    true_area_km2: float | None
+    scale_factor: tuple[float, float] | None
     bounding_box_km: tuple[float, float, float, float]
     extent_km: tuple[float, float]
     crs: str | None
@@ -87,11 +93,17 @@ class MeshQuality:
             ("spacing", "{:.2f} / {:.2f} / {:.2f} km (min, median, max)".format(*self.spacing_km)),
             ("edges", "{:.2f} - {:.2f} km".format(*self.edge_km)),
             ("smallest angle", f"{self.smallest_angle:.1f} degrees ({self.faces_below_10_degrees} faces below 10)"),
-            ("area", f"{self.area_km2:,.0f} km2"),
+            ("area", self._areas()),
             ("bounding box", f"x {left:.1f} .. {right:.1f}, y {low:.1f} .. {high:.1f} km"),
             ("crs", self.crs or "none (an idealised plane)"),
             ("defects", self._defects()),
         ]
+
+    def _areas(self) -> str:
+        if self.true_area_km2 is None or self.scale_factor is None:
+            return f"{self.area_km2:,.0f} km2"
+        low, high = self.scale_factor
+        return f"{self.true_area_km2:,.0f} km2, {self.area_km2:,.0f} in the plane (scale factor {low:.3f} - {high:.3f})"
 
     def _defects(self) -> str:
         found = {"duplicate faces": self.duplicate_faces, "degenerate faces": self.degenerate_faces}
@@ -106,6 +118,7 @@ def quality_report(mesh: Mesh) -> MeshQuality:
     edges = np.concatenate([mesh.adjacency.edges, mesh.boundary_edges])
     lengths = np.linalg.norm(mesh.nodes[edges[:, 1]] - mesh.nodes[edges[:, 0]], axis=1) / 1e3
     angles = smallest_angles(mesh.nodes, mesh.faces)
+    scale = None if mesh.crs is None else scale_factors(mesh)
     surface = _surface(mesh)
     return MeshQuality(
         nodes=mesh.n_nodes,
@@ -119,9 +132,11 @@ def quality_report(mesh: Mesh) -> MeshQuality:
         smallest_angle=float(angles.min()),
         faces_below_10_degrees=int(np.count_nonzero(angles < _REGRID_ANGLE)),
         area_km2=float(mesh.areas.sum() / 1e6),
+        true_area_km2=None if scale is None else float(true_areas(mesh).sum() / 1e6),
+        scale_factor=None if scale is None else (float(scale.min()), float(scale.max())),
         bounding_box_km=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
         extent_km=(float(high[0] - low[0]), float(high[1] - low[1])),
-        crs=mesh.crs.name if mesh.crs else None,
+        crs=plane_name(mesh.crs) if mesh.crs else None,
         duplicate_faces=int(np.count_nonzero(~surface.unique_faces())),
         degenerate_faces=int(np.count_nonzero(~surface.nondegenerate_faces(height=1e-9))),
         consistent_winding=bool(surface.is_winding_consistent),
