@@ -1,5 +1,7 @@
 """Data: stores, trajectories, statistics, samples, and the data that ship."""
 
+from gensim_graph.data.nextsim_moving import drift, open_moving
+from gensim_graph.data.nextsim_writer import write_output, write_restart
 from gensim_graph.data.normalise import Normaliser
 from gensim_graph.data.sampling import SamplingConfig, TrainingBatch, TrainingSamples, collate
 from gensim_graph.data.statistics import Statistics
@@ -14,9 +16,13 @@ __all__ = [
     "TrainingSamples",
     "Trajectories",
     "collate",
+    "drift",
     "lead_steps",
+    "open_moving",
     "open_store",
     "open_stores",
     "stack_variables",
     "statistics_of",
+    "write_output",
+    "write_restart",
 ]

@@ -113,6 +113,8 @@ def find_outputs(path: FilePath, remeshings: bool = False) -> list[FilePath]:
             f"has no regular output, only {', '.join(names[:3])}; name the files of one pair to read it, or read the "
             "pairs around remeshings with gensim_graph.data.open_moving"
         )
+    if left_out := [name for name in names if name not in chosen]:
+        log.info("%s: not read beside the regular output: %s", path, ", ".join(left_out))
     return [path / f"mesh_{name}.bin" for name in chosen]
 
 

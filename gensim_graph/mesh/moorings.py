@@ -33,7 +33,9 @@ def is_moorings(path: FilePath) -> bool:
     try:
         with opened(path) as content:
             own = _MAPPING in content.variables or getattr(content, "source", "") == _SOURCE
-            return own and content.variables["longitude"].dimensions == _GRID
+            on_grid = content.variables["longitude"].dimensions == _GRID
+            # Grids that others derived from moorings keep the attributes, without the fields.
+            return own and on_grid and any(one.dimensions == ("time", *_GRID) for one in content.variables.values())
     except InputError:
         return False
 
@@ -60,10 +62,10 @@ def read_axes(content: netCDF4.Dataset) -> xr.Dataset:
     """
     lon, lat = (_degrees(content, name, limit) for name, limit in (("longitude", 360.0), ("latitude", 90.0)))
     crs = _plane(content)
-    axes = None if crs is None else _regular(lonlat_to_plane(lon.ravel(), lat.ravel(), crs).reshape(*lon.shape, 2))
-    if crs is None or axes is None:
+    if crs is None:
         degrees = {"units": "degrees_east"}, {"units": "degrees_north"}
         return xr.Dataset(coords={"longitude": (_GRID, lon, degrees[0]), "latitude": (_GRID, lat, degrees[1])})
+    axes = _regular(lonlat_to_plane(lon.ravel(), lat.ravel(), crs).reshape(*lon.shape, 2))
     named = {"x": "projection_x_coordinate", "y": "projection_y_coordinate"}
     coords = {
         key: (key, axis, {"units": "m", "standard_name": named[key]})
@@ -113,11 +115,16 @@ def _plane(content: netCDF4.Dataset) -> CRS | None:
     return NEXTSIM_CRS if crs == NEXTSIM_CRS else crs
 
 
-def _regular(points: Array) -> tuple[Array, Array] | None:
-    """The two axes of points (ny, nx, 2) of a plane that are a regular grid along them, else None."""
-    axes = [_line(points[..., 0].mean(axis=0)), _line(points[..., 1].mean(axis=1))]
-    off = max(np.abs(points[..., 0] - axes[0]).max(), np.abs(points[..., 1] - axes[1][:, None]).max())
-    return (axes[0], axes[1]) if off <= _ROUNDING else None
+def _regular(points: Array) -> tuple[Array, Array]:
+    """The two axes of points (ny, nx, 2) of the plane."""
+    x, y = _line(points[..., 0].mean(axis=0)), _line(points[..., 1].mean(axis=1))
+    off = max(np.abs(points[..., 0] - x).max(), np.abs(points[..., 1] - y[:, None]).max())
+    if off > _ROUNDING:
+        raise InputError(
+            f"longitude and latitude are up to {off:.3g} m off a regular grid in the plane of '{_MAPPING}'; the file "
+            "is damaged"
+        )
+    return x, y
 
 
 def _line(values: Array) -> Array:
