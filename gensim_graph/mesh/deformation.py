@@ -33,7 +33,18 @@ class Deformation:
 
 
 def deformation(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"] = "face") -> Deformation:
-    """Deformation of a velocity field along the axes of the plane.
+    """Deformation of a velocity field along the axes of the plane; arguments as of :func:`velocity_gradient`."""
+    return invariants(velocity_gradient(mesh, u, v, location))
+
+
+def invariants(gradient: Array) -> Deformation:
+    """Invariants of velocity gradients (2, 2, ..., F): [[u_x, u_y], [v_x, v_y]], 1/s."""
+    (u_x, u_y), (v_x, v_y) = gradient
+    return Deformation(u_x + v_y, np.hypot(u_x - v_y, u_y + v_x), v_x - u_y)
+
+
+def velocity_gradient(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"] = "face") -> Array:
+    """Gradient of a velocity field along the axes of the plane, per face.
 
     Args:
         mesh: the mesh.
@@ -41,6 +52,9 @@ def deformation(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"
         v: y component in m/s, of the same shape.
         location: where the velocity is. At nodes the gradient is the one of linear finite elements; on faces a least
             squares fit over the neighbours, which spans about two faces and is smoother.
+
+    Returns:
+        (2, 2, ..., F): [[u_x, u_y], [v_x, v_y]], 1/s.
 
     Raises:
         InputError: the shapes do not fit the mesh.
@@ -51,5 +65,4 @@ def deformation(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"
     both = np.stack([u, v])
     at_nodes = location == "node"
     gradient = face_gradient(mesh.nodes, mesh.faces, both) if at_nodes else centre_gradient(mesh, both)
-    (u_x, u_y), (v_x, v_y) = np.moveaxis(gradient, -1, 1)
-    return Deformation(u_x + v_y, np.hypot(u_x - v_y, u_y + v_x), v_x - u_y)
+    return np.moveaxis(gradient, -1, 1)
