@@ -80,9 +80,12 @@ def _times(content: netCDF4.Dataset) -> Array:
 def _decoded(variable: netCDF4.Variable, unit_of: netCDF4.Variable) -> Array:
     attrs = {name: getattr(unit_of, name) for name in ("units", "calendar") if name in unit_of.ncattrs()}
     values = read_values(variable, np.float64)
-    dims = ("time", "nv")[: values.ndim]
     try:
-        decoded = xr.conventions.decode_cf_variable("time", xr.Variable(dims, values, attrs)).values
-        return decoded.astype("datetime64[ms]").astype("datetime64[ns]")
+        stored = xr.Variable(("time", "nv")[: values.ndim], values, attrs)
+        times = xr.conventions.decode_cf_variable("time", stored).values
     except Exception as error:  # xarray, pandas and cftime each have their own
         raise InputError(f"times are no dates in '{attrs.get('units')}' ({str(error)[:100]})") from None
+    if not np.issubdtype(times.dtype, np.datetime64) or np.isnat(times).any():
+        raise InputError(f"times are no dates of the standard calendar in '{attrs.get('units')}'")
+    half = np.timedelta64(500, "us")  # days in double are exact to 1 us
+    return (times.astype("datetime64[ns]") + half).astype("datetime64[ms]").astype("datetime64[ns]")

@@ -19,12 +19,14 @@ from gensim_graph.mesh.grid import quadrilaterals
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.netcdf import has, opened, read_values
 from gensim_graph.mesh.plane import choose_plane, unit_vectors, unproject
+from gensim_graph.mesh.validity import first_few
 from gensim_graph.typing import Array
 
 DATA = "data"
 """Group of the fields."""
 
 _SAME = 1e-6  # of a spacing: two corners are one
+_FARTHEST = 1e8  # m, beyond any plane
 _POLE = unit_vectors(np.array(-40.0), np.array(75.0))
 """North pole of the model's spherical coordinates, in which its vectors lie."""
 
@@ -63,11 +65,17 @@ def mesh_of(geometry: Geometry, crs: CRS | None = None) -> Mesh:
     """
     quads, ocean = quadrilaterals(geometry.ocean.shape), geometry.ocean.ravel()
     corners = geometry.coords.reshape(-1, 2)
+    limits = (720.0, 90.0) if geometry.degrees else (_FARTHEST, _FARTHEST)
+    nowhere = np.flatnonzero(ocean & ~(np.abs(corners[quads]) <= limits).all(axis=(1, 2)))
+    if len(nowhere):
+        raise InputError(f"ocean cells {first_few(nowhere)} have no coordinates on the Earth at one of their corners")
     if geometry.degrees:
         corners = unit_vectors(*corners.T)
         crs = crs or choose_plane(corners[quads[ocean]])
     spacing = float(np.nanmedian(np.linalg.norm(corners[quads[:, 2]] - corners[quads[:, 0]], axis=1)))
     mesh, rows = mesh_of_cells(Cells(corners, quads, ocean, _SAME * spacing), crs)
+    if not geometry.degrees and (mesh.n_faces < ocean.sum() or (mesh.faces < 0).any()):
+        raise InputError("there are cells with two corners in one place; the file is damaged")
     shape: tuple[int, int] = geometry.ocean.shape
     return Mesh(mesh.nodes, mesh.faces, {"coast": mesh.boundary_edges}, mesh.crs, shape, rows)
 
