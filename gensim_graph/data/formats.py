@@ -10,6 +10,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from gensim_graph.data.fesom import is_fesom_output, read_fesom_output
 from gensim_graph.data.gensim_zarr import is_gensim, read_gensim
 from gensim_graph.data.gridded import is_gridded, read_gridded
 from gensim_graph.data.moorings import read_moorings
@@ -43,7 +44,8 @@ FORMATS: list[Format] = [
     Format("output of neXtSIM", is_nextsim, read_nextsim),
     Format("moorings of neXtSIM", is_moorings, read_moorings),
     Format("files of neXtSIM-DG", is_nextsimdg, read_nextsimdg),
-    Format("trajectory on a grid", is_gridded, read_gridded),
+    Format("output of FESOM 2", is_fesom_output, read_fesom_output),
+    Format("trajectory of another program", is_gridded, read_gridded),
 ]
 """In the order in which they are tried."""
 

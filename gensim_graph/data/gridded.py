@@ -1,46 +1,66 @@
-"""Trajectories on grids, (time, y, x), as trajectories on a mesh, (time, face).
+"""Trajectories of other programs as trajectories on a mesh, (time, face) or (time, node).
 
-Names, units and signs are those of the variable table. Land and cells without data are left out; vectors are turned
-from the axes that their standard names say (``eastward_...``, ``northward_...``), or else those of the grid, to those
-of the mesh.
+On grids, on cells with corners of their own, on UGRID meshes with other names for their dimensions or with longitude
+and latitude, on MPAS meshes. Names, units and signs become those of the variable table. Land and cells without data
+are left out; vectors are turned from the axes that their standard names say (``eastward_...``, ``northward_...``), or
+else those of the grid, to those of the mesh.
 """
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from pyproj import CRS
 
+from gensim_graph.data.names import known_names, with_known_names
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.coordinates import Coordinates, find_coordinates
+from gensim_graph.mesh.coordinates import find_coordinates, is_angle
 from gensim_graph.mesh.frame import Frame
 from gensim_graph.mesh.grids import read_grid
 from gensim_graph.mesh.masks import find_mask
-from gensim_graph.mesh.places import FileMesh
-from gensim_graph.mesh.ugrid import has_topology, mesh_to_dataset
+from gensim_graph.mesh.mpas import is_mpas, read_mpas
+from gensim_graph.mesh.places import FileMesh, Places
+from gensim_graph.mesh.ugrid import has_topology, mesh_to_dataset, node_coordinates, read_ugrid
 from gensim_graph.typing import Array
-from gensim_graph.variables import default_variables
+from gensim_graph.variables import default_variables, vector_pairs
 
 log = logging.getLogger(__name__)
 
-_ENGINES = {".nc": "netcdf4", ".nc4": "netcdf4", ".zarr": "zarr"}
-_TIMES = ("time", "time_counter")
+_ENGINES: dict[str, dict[str, Any]] = {
+    ".nc": {"engine": "netcdf4"},
+    ".nc4": {"engine": "netcdf4"},
+    ".zarr": {"engine": "zarr", "consolidated": False},
+}
+_TIMES = ("time", "time_counter", "Time")
 
 
 def is_gridded(path: Path) -> bool:
-    """Whether a file has variables of the table on (time, y, x) and no UGRID topology."""
+    """Whether a file has variables of the table, and not on a UGRID mesh as this package writes it."""
     if path.suffix.lower() not in _ENGINES:
         return False
     try:
         with _open(path) as ds:
-            return not has_topology(ds) and any(_on_grid(ds[name]) for name in _names(ds))
+            return is_foreign(ds)
     except Exception:
         return False  # whoever reads it next says what is wrong
 
 
+def is_foreign(ds: xr.Dataset) -> bool:
+    """Whether a dataset has variables of the table in another layout than the one this package writes."""
+    if has_topology(ds):
+        try:
+            x = node_coordinates(ds)[0]
+        except InputError:
+            return False  # whoever reads it next says what is missing
+        return bool(known_names(ds)) and (x.dims != ("node",) or is_angle(x))
+    return any(ds[name].ndim >= 2 and not {"face", "node"} & set(ds[name].dims) for name in known_names(ds))
+
+
 def read_gridded(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
-    """A gridded trajectory as a UGRID dataset, in the plane of ``mesh`` if that has one.
+    """A trajectory of another program as a UGRID dataset, in the plane of ``mesh`` if that has one.
 
     Raises:
         InputError: no coordinates, no time, vectors with one component, or nothing but land.
@@ -53,39 +73,40 @@ def read_gridded(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
 
 
 def on_faces(ds: xr.Dataset, mesh: Mesh | None = None) -> xr.Dataset:
-    """The variables of the table in a gridded dataset on the faces of its ocean cells.
+    """The variables of the table in a dataset, on the faces (or nodes) of its mesh, vectors along the mesh axes.
 
     Raises:
         InputError: see :func:`read_gridded`.
     """
-    ds = _with_time(ds)
-    where = find_coordinates(ds)
-    names = [name for name in _names(ds) if set(ds[name].dims) == {"time", *where.dims}]
-    if not names:
-        raise InputError(f"no variable of the table has dimensions (time, {', '.join(where.dims)})")
-    grid = read_grid(ds, mesh.crs if mesh is not None else None, _ocean(ds, where, names))
-    assert grid.mesh.grid_index is not None
-    columns = {name: _cells(ds[name], where)[:, grid.mesh.grid_index] for name in names}
-    _still_where_no_ice(columns)
-    _turn(ds, columns, grid)
-    data = {name: (("time", "face"), values, _attributes(ds[name])) for name, values in columns.items()}
-    return mesh_to_dataset(grid.mesh).assign_coords(time=ds["time"].values).assign(data)
+    ds = with_known_names(_with_time(ds))
+    crs = mesh.crs if mesh is not None else None
+    if has_topology(ds) or is_mpas(ds):
+        source = read_ugrid(ds, crs) if has_topology(ds) else read_mpas(ds, crs)
+        columns = {location: _taken(ds, places) for location, places in _locations(source)}
+    else:
+        source, at_faces = _read_grid(ds, crs)
+        columns = {"face": at_faces}
+    if not any(columns.values()):
+        expected = " or ".join(f"(time, {', '.join(places.dims)})" for _, places in _locations(source))
+        raise InputError(f"no variable of the table has dimensions {expected}")
+    result = mesh_to_dataset(source.mesh).assign_coords(time=ds["time"].values)
+    for location, places in _locations(source):
+        found = columns.get(location, {})
+        _still_where_no_ice(found)
+        _turn(ds, found, places)
+        result = result.assign({name: (("time", location), found[name], _attributes(ds[name])) for name in found})
+    return result
 
 
 def _open(path: Path) -> xr.Dataset:
-    engine = _ENGINES[path.suffix.lower()]
-    return xr.open_dataset(path, engine=engine, **({"consolidated": False} if engine == "zarr" else {}))
-
-
-def _names(ds: xr.Dataset) -> list[str]:
-    return [variable.name for variable in default_variables().variables if variable.name in ds.variables]
-
-
-def _on_grid(column: xr.DataArray) -> bool:
-    return column.ndim == 3 and column.dims[0] in _TIMES and not {"face", "node"} & set(column.dims)
+    return xr.open_dataset(path, **_ENGINES[path.suffix.lower()])
 
 
 def _with_time(ds: xr.Dataset) -> xr.Dataset:
+    """The dataset with a dimension ``time``."""
+    if "time" in ds.coords and ds["time"].ndim == 0:  # one record
+        fields = {name: ds[name].expand_dims("time") for name in known_names(ds) if ds[name].ndim >= 1}
+        return ds.assign(fields).assign_coords(time=ds["time"].expand_dims("time"))
     name = next((name for name in _TIMES if name in ds.dims), None)
     if name is None:
         raise InputError(f"no dimension 'time' (dimensions: {', '.join(map(str, ds.dims))})")
@@ -95,21 +116,49 @@ def _with_time(ds: xr.Dataset) -> xr.Dataset:
     return ds
 
 
-def _cells(column: xr.DataArray, where: Coordinates) -> Array:
-    """(time, cells), cells in the order of the flat grid."""
-    return column.transpose("time", *where.dims).values.reshape(column.sizes["time"], -1)
+def _locations(source: FileMesh) -> list[tuple[str, Places]]:
+    return [("face", source.faces)] + ([("node", source.nodes)] if source.nodes is not None else [])
 
 
-def _ocean(ds: xr.Dataset, where: Coordinates, names: list[str]) -> Array:
-    """Cells of the mask at which the state has a value at some time."""
-    state = [variable.name for variable in default_variables().state if variable.name in names] or names
-    known = np.zeros(where.shape, dtype=bool)
-    for name in state:
-        known |= np.isfinite(_cells(ds[name], where)).any(axis=0).reshape(where.shape)
+def _names_on(ds: xr.Dataset, dims: tuple[str, ...]) -> list[str]:
+    """Variables of the table on (time, dims), whatever dimensions of one element they have besides."""
+    names = [variable.name for variable in default_variables().variables if variable.name in ds.variables]
+    return [name for name in names if _lies_on(ds[name], {"time", *dims})]
+
+
+def _lies_on(column: xr.DataArray, dims: set[str]) -> bool:
+    return dims == {str(dim) for dim in column.dims if dim in dims or column.sizes[dim] > 1}
+
+
+def _flat(column: xr.DataArray, dims: tuple[str, ...]) -> Array:
+    """(time, flat position along the dimensions)."""
+    single = [dim for dim in column.dims if dim not in ("time", *dims)]
+    return column.squeeze(single, drop=True).transpose("time", *dims).values.reshape(column.sizes["time"], -1)
+
+
+def _taken(ds: xr.Dataset, places: Places) -> dict[str, Array]:
+    """Variables of the table at faces or nodes, (time, P)."""
+    return {name: _flat(ds[name], places.dims)[:, places.index] for name in _names_on(ds, places.dims)}
+
+
+def _read_grid(ds: xr.Dataset, crs: CRS | None) -> tuple[FileMesh, dict[str, Array]]:
+    """The grid's cells of the mask at which the state has a value at some time, and the variables on them."""
+    where = find_coordinates(ds)
+    names = _names_on(ds, where.dims)
+    if not names:
+        raise InputError(f"no variable of the table has dimensions (time, {', '.join(where.dims)})")
     mask = find_mask(ds, where)
-    if mask is not None and (mask & ~known).any():
-        log.warning("left out %d ocean cells at which %s never have a value", (mask & ~known).sum(), ", ".join(state))
-    return known if mask is None else mask & known
+    cells = np.arange(np.prod(where.shape)) if mask is None else np.flatnonzero(mask)
+    columns = {name: _flat(ds[name], where.dims)[:, cells] for name in names}
+    state = [variable.name for variable in default_variables().state if variable.name in names] or names
+    known = np.any([np.isfinite(columns[name]).any(axis=0) for name in state], axis=0)
+    if mask is not None and not known.all():
+        log.warning("left out %d ocean cells at which %s never have a value", (~known).sum(), ", ".join(state))
+    ocean = np.zeros(where.shape, dtype=bool)
+    ocean.flat[cells[known]] = True
+    source = read_grid(ds, crs, ocean)
+    place = np.searchsorted(cells, source.faces.index)
+    return source, {name: values[:, place] for name, values in columns.items()}
 
 
 def _still_where_no_ice(columns: dict[str, Array]) -> None:
@@ -122,26 +171,27 @@ def _still_where_no_ice(columns: dict[str, Array]) -> None:
             columns[name] = np.where(gaps, np.zeros((), columns[name].dtype), columns[name])
 
 
-def _turn(ds: xr.Dataset, columns: dict[str, Array], grid: FileMesh) -> None:
+def _turn(ds: xr.Dataset, columns: dict[str, Array], places: Places) -> None:
     """Vectors to the axes of the plane, in place."""
-    for variable in default_variables().variables:
-        first, second = variable.name, variable.vector
-        if second is None or first not in columns or not first < second:
-            continue
-        if second not in columns:
-            raise InputError(f"'{first}' is here but its other component '{second}' is not")
-        kept = columns[first].dtype
-        turned = _frame(ds, first, grid).to_plane(columns[first], columns[second])
-        columns[first], columns[second] = (part.astype(kept) for part in turned)
+    table = default_variables().variables
+    for x, y in vector_pairs(table):
+        first, second = table[x].name, table[y].name
+        if (first in columns) != (second in columns):
+            here, missing = (first, second) if first in columns else (second, first)
+            raise InputError(f"'{here}' is here but its other component '{missing}' is not")
+        if first in columns:
+            kept = columns[first].dtype
+            turned = _frame(ds, first, places).to_plane(columns[first], columns[second])
+            columns[first], columns[second] = (part.astype(kept) for part in turned)
 
 
-def _frame(ds: xr.Dataset, name: str, grid: FileMesh) -> Frame:
+def _frame(ds: xr.Dataset, name: str, places: Places) -> Frame:
     """The axes that a vector is given along."""
     if not str(ds[name].attrs.get("standard_name", "")).startswith("eastward"):
-        return grid.faces.axes
-    if grid.faces.compass is None:
+        return places.axes
+    if places.compass is None:
         raise InputError(f"'{name}' points east, but the file does not say where its plane lies (no grid mapping)")
-    return grid.faces.compass
+    return places.compass
 
 
 def _attributes(column: xr.DataArray) -> dict[str, str]:

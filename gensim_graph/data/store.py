@@ -14,17 +14,18 @@ import xarray as xr
 
 from gensim_graph.data.checks import check_cover, check_values
 from gensim_graph.data.formats import find_format
+from gensim_graph.data.gridded import is_foreign, on_faces
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.remap import conservative_weights, remap_faces
+from gensim_graph.mesh.remap import conservative_weights, remap_faces, rotation
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array, Path
-from gensim_graph.variables import Role, Variable, VariableTable, default_variables
+from gensim_graph.variables import Role, Variable, VariableTable, default_variables, vector_pairs
 
 log = logging.getLogger(__name__)
 
 Source = Path | xr.Dataset
-"""A file, a glob pattern, a folder of netCDF files, or a dataset with a UGRID topology."""
+"""A file, a glob pattern, a folder, or a dataset: with a UGRID topology, or a grid and its coordinates."""
 
 _SPELLINGS = {
     "m s-1": {"m/s", "m s**-1", "m s^-1", "m.s-1", "meter second-1"},
@@ -46,8 +47,8 @@ def open_store(
 
     Args:
         source: file, glob pattern, folder, dataset, or a list of them; several become a ``trajectory`` dimension.
-        mesh: the mesh to have them on; fields on another mesh of the same domain are remapped, area-weighted. None
-            takes the mesh of the files, which must be one.
+        mesh: the mesh to have them on; fields on another mesh of the same domain are remapped, area-weighted, and
+            vectors turned to its plane. None takes the mesh of the files, which must be one.
         variables: the variable table; None for the default.
         needs: a file must have at least one variable of this role; ``forcing`` opens a file of winds.
 
@@ -86,7 +87,7 @@ def open_stores(
         name, raw = _open(item, mesh)
         store = _on_faces(name, raw, table, needs)
         if mesh is not None:
-            store = _on_mesh(name, store, mesh)
+            store = _on_mesh(name, store, mesh, table)
         key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(map(str, store.data_vars))))
         groups.setdefault(key, []).append(store)
     return [_concatenate(group) for group in groups.values()]
@@ -115,7 +116,8 @@ def _expand(source: Source | Sequence[Source]) -> list[Source]:
 
 def _open(item: Source, mesh: Mesh | None) -> tuple[str, xr.Dataset]:
     if isinstance(item, xr.Dataset):
-        return item.encoding.get("source", "dataset"), item
+        name = item.encoding.get("source", "dataset")
+        return name, _as_ugrid(name, item, mesh) if is_foreign(item) else item
     path = FilePath(item)
     known = find_format(path)
     if known is not None:
@@ -125,6 +127,13 @@ def _open(item: Source, mesh: Mesh | None) -> tuple[str, xr.Dataset]:
     except Exception as error:
         reason = str(error).split("\n")[0].split(". ")[0]  # xarray goes on about backends that one could install
         raise InputError(f"{path}: cannot be read as netCDF or zarr ({reason}); is it complete?") from None
+
+
+def _as_ugrid(name: str, item: xr.Dataset, mesh: Mesh | None) -> xr.Dataset:
+    try:
+        return on_faces(item, mesh)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:
@@ -190,22 +199,24 @@ def _times(name: str, raw: xr.Dataset) -> Array:
     return times.astype("datetime64[ns]")
 
 
-def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh) -> xr.Dataset:
-    """The same fields on another mesh of the same domain."""
+def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh, table: VariableTable) -> xr.Dataset:
+    """The same fields on another mesh of the same domain, vectors along its axes."""
     source = mesh_from_dataset(store)
     fields = {key: column for key, column in store.data_vars.items() if "time" in column.dims}
     frame = mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign_attrs(store.attrs)
     if source.matches(mesh):
         return frame.assign(fields)
-    weights = conservative_weights(source, mesh)
+    weights = conservative_weights(source, mesh, reproject=True)
     check_cover(name, source, mesh, weights)
     log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
-    return frame.assign(
-        {
-            key: xr.DataArray(remap_faces(column.values, weights), dims=column.dims, attrs=column.attrs)
-            for key, column in fields.items()
-        }
-    )
+    mapped = {key: remap_faces(column.values, weights) for key, column in fields.items()}
+    turn = rotation(source, mesh)
+    for first, second in vector_pairs(table.variables):
+        x, y = table.variables[first].name, table.variables[second].name
+        if x in mapped:
+            turned = turn.to_plane(mapped[x], mapped[y])
+            mapped[x], mapped[y] = (part.astype(mapped[x].dtype) for part in turned)
+    return frame.assign({key: (fields[key].dims, values, fields[key].attrs) for key, values in mapped.items()})
 
 
 def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:

@@ -37,7 +37,17 @@ def read_fesom(path: FilePath, crs: CRS | None = None, defects: Defects = "raise
     Raises:
         InputError: a file is truncated, is no table of numbers, or names nodes that do not exist.
     """
-    folder = path.parent if path.name == NODES else path
+    lon, lat, faces, flags = read_tables(path.parent if path.name == NODES else path)
+    drawing = from_globe(unit_vectors(lon, lat), faces, crs)
+    return mesh_of(drawing, defects, _boundaries(drawing, flags == 1))
+
+
+def read_tables(folder: FilePath) -> tuple[Array, Array, Array, Array]:
+    """Longitude and latitude in degrees (N,), triangles (F, 3) counted from 0, and flags of the nodes (N,).
+
+    Raises:
+        InputError: see :func:`read_fesom`.
+    """
     nodes = _table(folder / NODES, 4)
     elements = _table(folder / ELEMENTS, 3)
     if not np.array_equal(nodes[:, 0], np.arange(1, len(nodes) + 1)):
@@ -46,8 +56,7 @@ def read_fesom(path: FilePath, crs: CRS | None = None, defects: Defects = "raise
         raise InputError(f"{NODES}: longitudes and latitudes must be degrees; some are beyond 360 and 90")
     if elements.min() < 1 or elements.max() > len(nodes) or (elements % 1).any():
         raise InputError(f"{ELEMENTS}: nodes must be whole numbers from 1 to {len(nodes)}")
-    drawing = from_globe(unit_vectors(nodes[:, 1], nodes[:, 2]), elements.astype(np.int64) - 1, crs)
-    return mesh_of(drawing, defects, _boundaries(drawing, nodes[:, 3] == 1))
+    return nodes[:, 1], nodes[:, 2], elements.astype(np.int64) - 1, nodes[:, 3]
 
 
 def _boundaries(drawing: Drawing, on_coast: Array) -> dict[str, Array] | None:

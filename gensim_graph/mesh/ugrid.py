@@ -125,6 +125,16 @@ def has_topology(ds: xr.Dataset) -> bool:
     return any(column.attrs.get("cf_role") == "mesh_topology" for column in ds.variables.values())
 
 
+def node_coordinates(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
+    """The coordinates of the nodes of the only topology, in the order of the file.
+
+    Raises:
+        InputError: there is no topology, or it names none.
+    """
+    x, y = _referenced(ds, _topology(ds, None), "node_coordinates")[:2]
+    return x, y
+
+
 def _topology(ds: xr.Dataset, name: str | None) -> xr.DataArray:
     found = [key for key, variable in ds.variables.items() if variable.attrs.get("cf_role") == "mesh_topology"]
     if name is not None:
