@@ -393,3 +393,16 @@ def test_what_is_no_run_is_left_to_others(tmp_path):
     (tmp_path / "mesh.bin").touch()
     assert find_format(tmp_path) is None
     assert [file.name for file in find_outputs(BOX)] == [f"mesh_{FIVE}.bin", f"mesh_{SIX}.bin"]
+
+
+def test_the_example_of_the_guide(tmp_path, monkeypatch):
+    """As it stands there."""
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text()
+    example = next(block.split("```")[0] for block in page.split("```python\n")[1:] if "open_moving" in block)
+    shutil.copytree(BOX, tmp_path / "run")
+    shutil.copy(DATA / "tiny.msh", tmp_path / "nextsim.msh")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(example, names)
+    assert names["velocity"].sizes["node"] > 250
+    assert gg.open_store("restart").time.values == names["fixed"].time.values[-1]

@@ -61,7 +61,7 @@ def read_nextsim(path: FilePath, mesh: Mesh | None = None) -> xr.Dataset:
 def _on_one_mesh(path: FilePath, mesh: Mesh | None) -> xr.Dataset:
     snapshots = read_snapshots(path)
     first = next(snapshots)
-    target = mesh if mesh is not None else first.mesh.to_mesh()
+    target = mesh if mesh is not None else first.to_mesh()
     budget, coast = _Budget(), Coast()
     times, columns = [], {name: [] for name in (*first.faces, *first.nodes)}  # type: ignore[var-annotated]
     for snapshot in _alike(first, snapshots):
@@ -77,7 +77,7 @@ def _on_one_mesh(path: FilePath, mesh: Mesh | None) -> xr.Dataset:
         dims = ("time", "node" if name in first.nodes else "face")
         data[name] = (dims, np.stack(rows), default_variables()[name].attrs)
     if mesh is None:
-        target = first.mesh.to_mesh(coast.of(first.mesh))
+        target = first.to_mesh(coast.of(first.mesh))
     frame = mesh_to_dataset(target).assign_coords(time=np.array(times, dtype="datetime64[ns]"))
     return frame.assign(data).assign_attrs(budget.attributes())
 
@@ -98,7 +98,7 @@ def _alike(first: Snapshot, others: Iterator[Snapshot]) -> Iterator[Snapshot]:
 
 def _fields(snapshot: Snapshot, target: Mesh, budget: "_Budget") -> dict[str, Array]:
     """All variables of a snapshot on the target: (F,) or (N,)."""
-    source = snapshot.mesh.to_mesh()
+    source = snapshot.to_mesh()
     if source.matches(target) and (target.crs is None or source.crs == target.crs):
         return snapshot.faces | snapshot.nodes
     drawn = target if target.crs is None or source.crs is None else in_plane(target, source.crs)

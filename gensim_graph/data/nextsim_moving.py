@@ -119,7 +119,7 @@ def _unique(ids: Array) -> tuple[Array, Array]:
 def _interval(group: list[Snapshot], coast: Coast) -> xr.Dataset:
     """One dataset of snapshots with one topology."""
     first = group[0]
-    ds = mesh_to_dataset(first.mesh.to_mesh(coast.of(first.mesh)))
+    ds = mesh_to_dataset(first.to_mesh(coast.of(first.mesh)))
     times = np.array([snapshot.time for snapshot in group], dtype="datetime64[ns]")
     ds = ds.assign_coords(time=times, record=("time", [snapshot.name for snapshot in group]))
     ids = ("node", first.mesh.ids, {"long_name": "id of the node, which lasts through remeshing"})

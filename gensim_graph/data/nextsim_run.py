@@ -17,6 +17,7 @@ import numpy as np
 from gensim_graph.data.checks import check_values
 from gensim_graph.data.nextsim_fields import on_faces, on_nodes
 from gensim_graph.errors import InputError
+from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.nextsim_binary import (
     NextsimMesh,
     held_nodes,
@@ -63,6 +64,13 @@ class Snapshot:
     faces: dict[str, Array]
     nodes: dict[str, Array]
     records: list[Record]
+
+    def to_mesh(self, held: Array | None = None) -> Mesh:
+        """See :meth:`NextsimMesh.to_mesh <gensim_graph.mesh.nextsim_binary.NextsimMesh.to_mesh>`."""
+        try:
+            return self.mesh.to_mesh(held)
+        except InputError as error:
+            raise InputError(f"mesh_{self.name}: {error}") from None
 
 
 @dataclass

@@ -46,9 +46,11 @@ def open_store(
     """Trajectories on one mesh.
 
     Args:
-        source: file, glob pattern, folder, dataset, or a list of them; several become a ``trajectory`` dimension.
+        source: file, glob pattern, folder of files or of a neXtSIM run, dataset, or a list of them; several become a
+            ``trajectory`` dimension.
         mesh: the mesh to have them on; fields on another mesh of the same domain are remapped, area-weighted, and
-            vectors turned to its plane. None takes the mesh of the files, which must be one.
+            vectors turned to its plane. None takes the mesh of the files, which must be one; of a neXtSIM run, whose
+            mesh moves, the first.
         variables: the variable table; None for the default.
         needs: a file must have at least one variable of this role; ``forcing`` opens a file of winds.
 

@@ -184,6 +184,7 @@ def read_pair_mesh(path: FilePath, crs: CRS | None = None) -> Mesh:
         return mesh.to_mesh(None, crs)
     try:
         records = read_records(field_file)
-        return true_mesh(mesh, records).to_mesh(held_nodes(mesh, records), crs)
+        mesh, held = true_mesh(mesh, records), held_nodes(mesh, records)
     except InputError as error:
         raise InputError(f"{field_file.name}: {error}") from None
+    return mesh.to_mesh(held, crs)
