@@ -113,4 +113,4 @@ def _without_repeats(faces: Array) -> Array:
 
 def _finite(nodes: Array, faces: Array) -> Array:
     finite = np.isfinite(nodes).all(axis=1)
-    return np.where(faces >= 0, finite[faces], True).all(axis=1)
+    return np.asarray(np.where(faces >= 0, finite[faces], True).all(axis=1))

@@ -1,6 +1,7 @@
 """Meshes that are given by nodes and the faces over them, on the globe or in a plane: FESOM, MPAS, UGRID."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,7 @@ def from_globe(vectors: Array, faces: Array, crs: CRS | None) -> Drawing:
     return Drawing(np.where(np.isfinite(points), points, 0.0), faces, plane, shown, vectors)
 
 
-def mesh_of(drawing: Drawing, defects: Defects = "raise", boundaries: dict[str, Array] | None = None) -> Mesh:
+def mesh_of(drawing: Drawing, defects: Defects = "raise", boundaries: Mapping[str, Array] | None = None) -> Mesh:
     """The mesh of a drawing.
 
     Args:

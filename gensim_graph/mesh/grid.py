@@ -43,15 +43,15 @@ def corners(centres: Array) -> Array:
     return 0.25 * (padded[:-1, :-1] + padded[1:, :-1] + padded[:-1, 1:] + padded[1:, 1:])
 
 
-def quadrilaterals(shape: tuple[int, int]) -> Array:
+def quadrilaterals(shape: tuple[int, ...]) -> Array:
     """Corner numbers of every cell, counter-clockwise where x grows along rows and y along columns: (ny nx, 4)."""
     ny, nx = shape
     first = (np.arange(ny)[:, None] * (nx + 1) + np.arange(nx)).ravel()
     return np.stack([first, first + 1, first + nx + 2, first + nx + 1], axis=1)
 
 
-def ocean_mask(mask: Array | None, shape: tuple[int, int]) -> Array:
-    """Mask as booleans (ny, nx), True = ocean.
+def ocean_mask(mask: Array | None, shape: tuple[int, ...]) -> Array:
+    """Mask as booleans in the shape of the grid, True = ocean.
 
     Raises:
         InputError: wrong shape, values other than 0 and 1, or no ocean at all.

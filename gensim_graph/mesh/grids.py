@@ -64,14 +64,12 @@ def mesh_of_degrees(lon: Array, lat: Array, mask: Array | None) -> Mesh:
         InputError: see :func:`read_grid`.
     """
     lon, lat = np.asarray(lon), np.asarray(lat)
-    dims = ("lat",), ("lon",)
-    if lon.ndim == 2:
-        dims = (("y", "x"),) * 2
     if lon.ndim not in (1, 2) or lon.ndim != lat.ndim or (lon.ndim == 2 and lon.shape != lat.shape):
         raise InputError(f"a grid needs two 1-D axes or two 2-D arrays of one shape; got {lon.shape} and {lat.shape}")
-    ds = xr.Dataset({"longitude": (dims[1], lon), "latitude": (dims[0], lat)})
+    dims: tuple[tuple[str, ...], tuple[str, ...]] = (("lon",), ("lat",)) if lon.ndim == 1 else (("y", "x"), ("y", "x"))
+    ds = xr.Dataset({"longitude": (dims[0], lon), "latitude": (dims[1], lat)})
     shape = lon.shape if lon.ndim == 2 else (len(lat), len(lon))
-    return read_grid(ds, ocean=ocean_mask(mask, shape)).mesh  # type: ignore[arg-type]
+    return read_grid(ds, ocean=ocean_mask(mask, shape)).mesh
 
 
 def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
@@ -82,7 +80,7 @@ def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
     frame = plane_axes(mesh.n_faces)
     if axes is None:
         lattice = np.stack([corners(part) for part in (x, y)], axis=-1).reshape(-1, 2)
-        frame = grid_axes(lattice[quadrilaterals(where.shape)[mesh.grid_index]])  # type: ignore[arg-type]
+        frame = grid_axes(lattice[quadrilaterals(where.shape)[mesh.grid_index]])
     if where.crs is not None and crs is not None and crs != where.crs:
         mesh = in_plane(mesh, crs)
         frame = axes_of_plane(mesh.centres, crs, where.crs).to_plane_of(frame)
@@ -136,8 +134,11 @@ def _degrees(where: Coordinates) -> tuple[Array, Array]:
 
 
 def _from_rotated(where: Coordinates, x: Array, y: Array) -> tuple[Array, Array]:
-    assert where.crs is not None
-    return Transformer.from_crs(where.crs, where.crs.geodetic_crs.source_crs, always_xy=True).transform(x, y)
+    assert where.crs is not None  # find_coordinates gives one to a rotated grid
+    rotated = where.crs.geodetic_crs
+    if rotated is None or rotated.source_crs is None:
+        raise InputError(f"the grid mapping '{where.crs.name}' is no rotated pole; expected rotated_latitude_longitude")
+    return Transformer.from_crs(where.crs, rotated.source_crs, always_xy=True).transform(x, y)
 
 
 def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array, Array]:
@@ -165,7 +166,7 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
         )
         lon, lat = np.meshgrid(edges[0], np.clip(edges[1], -90.0, 90.0))
         lattice = unit_vectors(*(_from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)))
-    return lattice.reshape(-1, 3), quadrilaterals(where.shape)  # type: ignore[arg-type]
+    return lattice.reshape(-1, 3), quadrilaterals(where.shape)
 
 
 def _as_axes(x: Array, y: Array) -> tuple[Array, Array] | None:
@@ -206,8 +207,8 @@ def _axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame
     lattice = corners_from_centres(centres)
     right, left = lattice[1:, 1:] + lattice[:-1, 1:], lattice[1:, :-1] + lattice[:-1, :-1]
     upper, lower = lattice[1:, 1:] + lattice[1:, :-1], lattice[:-1, 1:] + lattice[:-1, :-1]
-    along = [part.reshape(-1, 3)[index] for part in (right - left, upper - lower)]
-    return axes_on_globe(centres.reshape(-1, 3)[index], *along, plane)
+    x_step, y_step = (part.reshape(-1, 3)[index] for part in (right - left, upper - lower))
+    return axes_on_globe(centres.reshape(-1, 3)[index], x_step, y_step, plane)
 
 
 def _rotated_axes(where: Coordinates, x: Array, y: Array, index: Array, plane: CRS) -> Frame:
@@ -219,7 +220,7 @@ def _rotated_axes(where: Coordinates, x: Array, y: Array, index: Array, plane: C
             unit_vectors(*_from_rotated(where, here[0] + sign * step[0], here[1] + sign * step[1])) for sign in (1, -1)
         )
         along.append(ahead - behind)
-    return axes_on_globe(unit_vectors(*_from_rotated(where, *here)), *along, plane)
+    return axes_on_globe(unit_vectors(*_from_rotated(where, here[0], here[1])), along[0], along[1], plane)
 
 
 def _refuse_missing(nodes: Array, faces: Array, cells: Array) -> None:

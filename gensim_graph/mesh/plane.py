@@ -154,6 +154,12 @@ def local_directions(vectors: Array) -> tuple[Array, Array]:
     return east, north
 
 
+def semi_axes(crs: CRS) -> tuple[float, float]:
+    """Semi-axes of the ellipsoid of a plane, m; those of WGS 84 where it names none."""
+    ellipsoid = crs.ellipsoid
+    return (ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre) if ellipsoid else (6378137.0, 6356752.314245)
+
+
 def local_jacobian(vectors: Array, crs: CRS) -> Array:
     r"""How the plane stretches and turns true metres: (..., 2, 2), columns east and north, no unit.
 
@@ -163,8 +169,7 @@ def local_jacobian(vectors: Array, crs: CRS) -> Array:
     by central differences along great circles, which go straight through the poles; M and N are the radii of
     curvature of the ellipsoid along and across the meridian. Accurate to about 1e-9.
     """
-    ellipsoid = crs.ellipsoid
-    a, b = (ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre) if ellipsoid else (6378137.0, 6356752.314245)
+    a, b = semi_axes(crs)
     squared = 1.0 - (b / a) ** 2
     root = 1.0 - squared * vectors[..., 2] ** 2
     radii = a / np.sqrt(root), a * (1.0 - squared) / root**1.5

@@ -49,7 +49,7 @@ def read_smesh(path: FilePath, crs: CRS | None = None) -> Mesh:
 
 
 def _mesh(nodes: Array, ocean: Array, held: Array, crs: CRS | None) -> Mesh:
-    quads = quadrilaterals(ocean.shape)  # type: ignore[arg-type]
+    quads = quadrilaterals(ocean.shape)
     cells = np.flatnonzero(ocean)
     if len(cells) == 0:
         raise InputError("the mesh has no ocean cell (landmask 1 = ocean)")
@@ -65,7 +65,7 @@ def _mesh(nodes: Array, ocean: Array, held: Array, crs: CRS | None) -> Mesh:
         fixed = np.take_along_axis(quads[held[:, 0]], _SIDES[held[:, 1]], axis=1)
         named = _moved(named, np.sort(fixed, axis=1))
     mesh = Mesh.from_faces(nodes, faces, crs, named, defects="raise")
-    return Mesh(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, ocean.shape, cells)  # type: ignore[arg-type]
+    return Mesh(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, ocean.shape, cells)
 
 
 def _moved(named: dict[str, Array], coast: Array) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from pyproj import CRS
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.plane import local_jacobian, lonlat, plane_name, unit_vectors, unproject
+from gensim_graph.mesh.plane import local_jacobian, lonlat, plane_name, semi_axes, unit_vectors, unproject
 from gensim_graph.mesh.topology import fan_triangles
 from gensim_graph.typing import Array
 
@@ -37,8 +37,7 @@ def true_areas(mesh: Mesh) -> Array:
         InputError: the mesh has no plane on the Earth.
     """
     crs = _plane(mesh)
-    ellipsoid = crs.ellipsoid
-    a, b = ellipsoid.semi_major_metre, ellipsoid.semi_minor_metre
+    a, b = semi_axes(crs)
     squared = 1.0 - (b / a) ** 2
     longitude, latitude = lonlat(unproject(mesh.nodes, crs))
     authalic, radius = _authalic(np.sin(np.radians(latitude)), a, squared)
@@ -74,6 +73,6 @@ def _authalic(sine: Array, a: float, squared: float) -> tuple[Array, float]:
 def _plane(mesh: Mesh) -> CRS:
     if mesh.crs is None:
         raise InputError("the mesh has no crs, so nobody knows where on the Earth it lies; load it with crs=")
-    if mesh.crs.ellipsoid is None or not mesh.crs.is_projected:
-        raise InputError(f"the crs '{plane_name(mesh.crs)}' has no ellipsoid or is no projection")
+    if not mesh.crs.is_projected:
+        raise InputError(f"the crs '{plane_name(mesh.crs)}' is no projection")
     return mesh.crs

@@ -117,7 +117,7 @@ def read_ugrid(ds: xr.Dataset, crs: CRS | None = None) -> FileMesh:
     drawing = _drawing(ds, topology, crs)
     mesh = mesh_of(drawing, "raise", _boundaries(ds, topology, drawing))
     (node_dim,) = _referenced(ds, topology, "node_coordinates")[0].dims
-    return in_file(mesh, drawing, (_face_table(ds, topology).dims[0], str(node_dim)))
+    return in_file(mesh, drawing, (str(_face_table(ds, topology).dims[0]), str(node_dim)))
 
 
 def has_topology(ds: xr.Dataset) -> bool:
