@@ -201,21 +201,25 @@ def test_a_mesh_in_another_plane(store, tiny):
 
 def test_young_ice_is_added(run):
     """Thick and young ice of a restart, or of output that has them apart."""
-    restart = BOX / "restart" / f"field_{SIX}"
+    restart, young = BOX / "restart" / f"field_{SIX}", {"M_conc_young": 0.125, "M_h_young": 0.25, "M_hs_young": 0.5}
     plain = dict(plain_read(restart))
-    records = [
-        Record(record.name, record.values + 0.125) if record.name == "M_conc_young" else record
-        for record in read_records(restart)
-        if record.name != "M_h_young"
-    ]
     shutil.copytree(restart.parent, run / "restart")
-    write_records(
-        run / "restart" / restart.name,
-        [r for r in records if r.name != "M_conc"] + [Record("M_conc", 0.5 * plain["M_conc"])],
-    )
-    snapshot = read_snapshot(run / "restart" / f"mesh_{SIX}.bin")
-    np.testing.assert_allclose(snapshot.faces["sic"], 0.5 * plain["M_conc"] + 0.125)
-    np.testing.assert_array_equal(snapshot.faces["sit"], plain["M_thick"])  # a build without young ice
+    copy = run / "restart" / restart.name
+    change(copy, "M_conc", lambda c: 0.5 * c)
+    for name, value in young.items():
+        change(copy, name, lambda v, value=value: v + value)
+    faces = read_snapshot(copy).faces
+    np.testing.assert_allclose(faces["sic"], 0.5 * plain["M_conc"] + 0.125)
+    np.testing.assert_allclose(faces["sit"], plain["M_thick"] + 0.25)
+    np.testing.assert_allclose(faces["snt"], plain["M_snow_thick"] + 0.5)
+    change(copy, "M_h_young", None)
+    with pytest.raises(InputError, match="M_h_young is missing"):
+        read_snapshot(copy)
+    for name in ("M_conc_young", "M_hs_young", "M_tsurf_young"):
+        change(copy, name, None)
+    np.testing.assert_array_equal(
+        read_snapshot(copy).faces["sit"], plain["M_thick"]
+    )  # a build without young ice
     change(run / f"field_{FIVE}", "Concentration", lambda c: 0.5 * c, "Concentration_thick_ice")
     assert "sic" not in read_snapshot(run / f"mesh_{FIVE}.bin").faces  # the total is unknown
     both = read_records(run / f"field_{FIVE}")
@@ -358,6 +362,15 @@ def test_restarts_name_nodes_that_exist(tmp_path):
     change(tmp_path / "restart" / f"field_{SIX}", "M_dirichlet_flags", put(0, 303))
     with pytest.raises(InputError, match="M_dirichlet_flags names nodes"):
         gg.load_mesh(tmp_path / "restart" / f"mesh_{SIX}.bin")
+
+
+@pytest.mark.parametrize("name", ["M_UM", "M_dirichlet_flags", "PreviousNumbering"])
+def test_a_restart_is_whole(name, tmp_path):
+    """Without its displacement it would be in another place."""
+    shutil.copytree(BOX / "restart", tmp_path / "restart")
+    change(tmp_path / "restart" / f"field_{SIX}", name, None)
+    with pytest.raises(InputError, match=f"{name} is missing"):
+        gg.open_store(tmp_path / "restart")
 
 
 def test_a_crash_does_not_say_where_the_ice_is(run):

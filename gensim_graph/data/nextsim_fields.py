@@ -8,7 +8,7 @@ ice, the total is unknown and the variable is absent.
 from collections.abc import Callable, Sequence
 
 from gensim_graph.errors import InputError
-from gensim_graph.mesh.nextsim_binary import named, nodal_vector
+from gensim_graph.mesh.nextsim_binary import check_complete, named, nodal_vector
 from gensim_graph.mesh.records import Record
 from gensim_graph.typing import Array
 
@@ -26,6 +26,9 @@ _TOTALS: dict[str, tuple[tuple[str, ...], ...]] = {
     "huss": (("M_sphuma",), ("M_mixrat",)),
 }
 """Variable on triangles -> records to add; the first entry whose records are all there counts."""
+
+_YOUNG = ("M_conc_young", "M_h_young", "M_hs_young", "M_tsurf_young")
+"""Records that a restart has all of, or none."""
 
 _VECTORS = {"M_VT": ("siu", "siv"), "M_wind": ("uas", "vas")}
 """Record on nodes -> variables, along the axes of the plane."""
@@ -72,8 +75,9 @@ def on_faces(records: Sequence[Record], n_faces: int) -> dict[str, Array]:
     """Variables of the table on triangles: name -> (F,), in its units.
 
     Raises:
-        InputError: a record that is needed has another length, or is there twice.
+        InputError: a record that is needed has another length, is there twice, or lacks what belongs to it.
     """
+    check_complete(records, _YOUNG)
     found: dict[str, Array] = {}
     for variable, choices in _TOTALS.items():
         names = next((names for names in choices if all(_has(records, name) for name in names)), ())

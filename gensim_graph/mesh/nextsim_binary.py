@@ -20,6 +20,8 @@ from gensim_graph.typing import Array
 
 _LAYOUT = (("Elements", "<i4"), ("id", "<i4"), ("Nodes_x", "<f8"), ("Nodes_y", "<f8"))
 _SUFFIXES = (".bin", ".dat")
+_RESTART = ("Misc_int", "M_dirichlet_flags", "M_UM", "M_UT", "PreviousNumbering")
+"""Records that every restart has, and nothing else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +145,26 @@ def nodal_vector(records: Sequence[Record], name: str, n_nodes: int) -> Array | 
     return values.reshape(2, -1).T
 
 
+def check_complete(records: Sequence[Record], names: Sequence[str]) -> None:
+    """Refuse files that have some of the records that belong together, but not all.
+
+    Raises:
+        InputError: names those that are missing.
+    """
+    present = {record.name for record in records}
+    missing = [name for name in names if name not in present]
+    if 0 < len(missing) < len(names):
+        others = ", ".join(name for name in names if name in present)
+        raise InputError(f"{', '.join(missing)} is missing, which neXtSIM writes with {others}; the file is damaged")
+
+
 def true_mesh(mesh: NextsimMesh, records: Sequence[Record]) -> NextsimMesh:
-    """The mesh where the ice is: restarts store positions of the last remeshing and the displacement since."""
+    """The mesh where the ice is: restarts store positions of the last remeshing and the displacement since.
+
+    Raises:
+        InputError: a restart that lacks one of its records.
+    """
+    check_complete(records, _RESTART)
     displacement = nodal_vector(records, "M_UM", len(mesh.nodes))
     return mesh if displacement is None else mesh.moved(displacement)
 
