@@ -5,12 +5,22 @@ expected, what came and what to do. The command line prints the message without 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 
 class InputError(ValueError):
     """Wrong input: a file, a variable, a unit, an option. The message says what to do about it."""
+
+
+@contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Put a file or variable before the message of every :class:`InputError` that is raised inside."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 Rule = tuple[Callable[[Any], bool], str]

@@ -109,6 +109,14 @@ def test_skewed_cells(tmp_path):
     np.testing.assert_allclose(gg.load_mesh(tmp_path / "init.nc").areas, areas.ravel()[OCEAN])
 
 
+def test_corners_of_land_alone_may_be_anywhere(tmp_path):
+    """Missing, or a number that no library takes."""
+    corners = CORNERS.copy()
+    corners[0, 0], corners[0, -1], corners[-1, 0, 1] = np.nan, 1e300, MISSING
+    write_init(tmp_path / "init.nc", corners)
+    assert gg.load_mesh(tmp_path / "init.nc").n_faces == len(OCEAN)
+
+
 def test_a_restart_in_the_words_of_the_table(tmp_path):
     """Damage is turned round: the model stores 1 where the ice is intact."""
     state = write_init(tmp_path / "init.nc", time=int(TIMES[0]))

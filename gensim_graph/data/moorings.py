@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.data.gridded import on_faces
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.moorings import along_axes, read_axes
 from gensim_graph.mesh.netcdf import opened, read_values
@@ -34,12 +34,10 @@ def read_moorings(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: a damaged file, one without state or times, or times outside their bounds.
     """
-    try:
+    with naming(path):
         with opened(path) as content:
             gridded = _gridded(content)
         return on_faces(gridded, mesh)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _gridded(content: netCDF4.Dataset) -> xr.Dataset:

@@ -16,7 +16,7 @@ import xarray as xr
 
 from gensim_graph.data.checks import check_cover
 from gensim_graph.data.nextsim_run import Coast, Snapshot, read_snapshots
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.remap import (
     conservative_weights,
@@ -52,10 +52,8 @@ def read_nextsim(path: FilePath, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: missing or damaged files, fields that come and go, or a mesh that the run does not cover.
     """
-    try:
+    with naming(path):
         return _on_one_mesh(path, mesh)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _on_one_mesh(path: FilePath, mesh: Mesh | None) -> xr.Dataset:

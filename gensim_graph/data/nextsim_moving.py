@@ -15,7 +15,7 @@ import xarray as xr
 
 from gensim_graph.data.nextsim_fields import other_fields
 from gensim_graph.data.nextsim_run import Coast, Snapshot, is_nextsim, read_snapshots
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh.ugrid import mesh_to_dataset
 from gensim_graph.typing import Array, Path
 from gensim_graph.variables import default_variables
@@ -28,7 +28,8 @@ _FASTEST = 5.0  # m/s; beyond this an id is not that of the same node
 def open_moving(path: Path, remeshings: bool = True) -> list[xr.Dataset]:
     """A run of neXtSIM in its moving frame: one dataset for each interval between remeshings, in the order of time.
 
-    A time selected from one, ``interval.isel(time=0)``, is a UGRID dataset with the mesh of that time.
+    A time selected from one, ``interval.isel(time=0)``, is a UGRID dataset with the mesh of that time. All fields of
+    the run are held in memory.
 
     Args:
         path: folder of the run, or a file of one pair.
@@ -46,7 +47,7 @@ def open_moving(path: Path, remeshings: bool = True) -> list[xr.Dataset]:
     folder = FilePath(path)
     if not is_nextsim(folder):
         raise InputError(f"{folder}: no output of neXtSIM (mesh_*.bin with field_*.bin) here")
-    try:
+    with naming(folder):
         groups: list[list[Snapshot]] = []
         coast = Coast()
         for snapshot in read_snapshots(folder, remeshings):
@@ -55,8 +56,6 @@ def open_moving(path: Path, remeshings: bool = True) -> list[xr.Dataset]:
                 groups.append([])
             groups[-1].append(snapshot)
         return [_interval(group, coast).assign_attrs(origin=str(folder)) for group in groups]
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from None
 
 
 def drift(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:

@@ -16,7 +16,7 @@ import numpy as np
 
 from gensim_graph.data.checks import check_values
 from gensim_graph.data.nextsim_fields import on_faces, on_nodes
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.nextsim_binary import (
     NextsimMesh,
@@ -67,10 +67,8 @@ class Snapshot:
 
     def to_mesh(self, held: Array | None = None) -> Mesh:
         """See :meth:`NextsimMesh.to_mesh <gensim_graph.mesh.nextsim_binary.NextsimMesh.to_mesh>`."""
-        try:
+        with naming(f"mesh_{self.name}.bin"):
             return self.mesh.to_mesh(held)
-        except InputError as error:
-            raise InputError(f"mesh_{self.name}: {error}") from None
 
 
 @dataclass
@@ -155,10 +153,8 @@ def read_snapshot(path: FilePath) -> Snapshot:
             plausible.
     """
     mesh_file, field_file = pair_files(path)
-    stored = read_nextsim_mesh(mesh_file)
-    try:
-        records = read_records(field_file)
-        name = _name(field_file)
+    stored, records, name = read_nextsim_mesh(mesh_file), read_records(field_file), _name(field_file)
+    with naming(field_file.name):
         if name == "crash" and named(records, "M_UM") is None:
             raise InputError(
                 "a crash without displacement (M_UM) does not say where the ice is; take the output before it"
@@ -168,8 +164,6 @@ def read_snapshot(path: FilePath) -> Snapshot:
             check_values("the records", values, default_variables()[key], "node" if key in nodes else "face")
         mesh, held = true_mesh(stored, records), held_nodes(stored, records)
         return Snapshot(name, _time(name, records), mesh, held, faces, nodes, records)
-    except InputError as error:
-        raise InputError(f"{field_file.name}: {error}") from None
 
 
 def _names(folder: FilePath) -> list[str]:
@@ -188,7 +182,9 @@ def _order(mesh_file: FilePath) -> tuple[np.datetime64, int]:
     rank = next((rank for word, rank in _REGRID.items() if name.startswith(word)), _OUTPUT)
     if stamp := _STAMP.search(name):
         return _date(stamp.group()), rank
-    return _time(name, read_records(field_file)), rank
+    records = read_records(field_file)
+    with naming(field_file.name):
+        return _time(name, records), rank
 
 
 def _time(name: str, records: list[Record]) -> np.datetime64:

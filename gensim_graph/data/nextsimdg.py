@@ -12,7 +12,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.netcdf import opened, read_values
 from gensim_graph.mesh.nextsimdg import DATA, mesh_of, read_geometry, vector_axes
@@ -40,7 +40,7 @@ def read_nextsimdg(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: a damaged file, no corners and mask in it or beside it, or no fields.
     """
-    try:
+    with naming(path):
         geometry = read_geometry(path)
         grid = mesh_of(geometry, mesh.crs if mesh is not None else None)
         axes = vector_axes(grid, geometry.degrees)
@@ -52,8 +52,6 @@ def read_nextsimdg(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
         for name, values in columns.items():
             if len(values) != len(times):
                 raise InputError(f"'{name}' has {len(values)} records and the file {len(times)} times")
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
     table = default_variables()
     data = {name: (("time", "face"), values.astype(np.float32), table[name].attrs) for name, values in columns.items()}
     return mesh_to_dataset(grid).assign_coords(time=times).assign(data)

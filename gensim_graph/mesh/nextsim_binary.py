@@ -11,7 +11,7 @@ from pathlib import Path as FilePath
 import numpy as np
 from pyproj import CRS
 
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.nextsim import NEXTSIM_CRS
 from gensim_graph.mesh.records import Record, in_pieces, read_records
@@ -95,10 +95,9 @@ def read_nextsim_mesh(path: FilePath) -> NextsimMesh:
     Raises:
         InputError: missing, damaged, or not a mesh.
     """
-    try:
-        return _mesh(read_records(path))
-    except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
+    records = read_records(path)
+    with naming(path.name):
+        return _mesh(records)
 
 
 def _mesh(records: Sequence[Record]) -> NextsimMesh:
@@ -202,9 +201,7 @@ def read_pair_mesh(path: FilePath, crs: CRS | None = None) -> Mesh:
     mesh = read_nextsim_mesh(mesh_file)
     if not any(part.exists() for part in in_pieces(field_file)):
         return mesh.to_mesh(None, crs)
-    try:
-        records = read_records(field_file)
+    records = read_records(field_file)
+    with naming(field_file.name):
         mesh, held = true_mesh(mesh, records), held_nodes(mesh, records)
-    except InputError as error:
-        raise InputError(f"{field_file.name}: {error}") from None
     return mesh.to_mesh(held, crs)

@@ -58,15 +58,18 @@ def is_nextsimdg(path: FilePath) -> bool:
 
 
 def mesh_of(geometry: Geometry, crs: CRS | None = None) -> Mesh:
-    """Ocean cells of a grid; all of the boundary is coast, since the model closes the rim of its grid.
+    """Ocean cells of a grid. Its boundary is coast: the model closes the rim of the grid.
 
     Raises:
         InputError: no ocean, or cells that overlap.
     """
     quads, ocean = quadrilaterals(geometry.ocean.shape), geometry.ocean.ravel()
+    if not ocean.any():
+        raise InputError("the grid has no ocean cell: mask is 0 everywhere (1 = ocean)")
     corners = geometry.coords.reshape(-1, 2)
     limits = (720.0, 90.0) if geometry.degrees else (_FARTHEST, _FARTHEST)
-    nowhere = np.flatnonzero(ocean & ~(np.abs(corners[quads]) <= limits).all(axis=(1, 2)))
+    corners = np.where((np.abs(corners) <= limits).all(axis=1, keepdims=True), corners, np.nan)
+    nowhere = np.flatnonzero(ocean & np.isnan(corners[quads]).any(axis=(1, 2)))
     if len(nowhere):
         raise InputError(f"ocean cells {first_few(nowhere)} have no coordinates on the Earth at one of their corners")
     if geometry.degrees:
@@ -74,10 +77,12 @@ def mesh_of(geometry: Geometry, crs: CRS | None = None) -> Mesh:
         crs = crs or choose_plane(corners[quads[ocean]])
     spacing = float(np.nanmedian(np.linalg.norm(corners[quads[:, 2]] - corners[quads[:, 0]], axis=1)))
     mesh, rows = mesh_of_cells(Cells(corners, quads, ocean, _SAME * spacing), crs)
-    if not geometry.degrees and (mesh.n_faces < ocean.sum() or (mesh.faces < 0).any()):
+    if not geometry.degrees and (len(rows) < ocean.sum() or (mesh.faces < 0).any()):
         raise InputError("there are cells with two corners in one place; the file is damaged")
+    whole = mesh.n_faces == ocean.sum()  # else the plane could not show all of it
+    boundaries = {"coast": mesh.boundary_edges} if whole else mesh.boundaries
     shape: tuple[int, int] = geometry.ocean.shape
-    return Mesh(mesh.nodes, mesh.faces, {"coast": mesh.boundary_edges}, mesh.crs, shape, rows)
+    return Mesh(mesh.nodes, mesh.faces, boundaries, mesh.crs, shape, rows)
 
 
 def vector_axes(mesh: Mesh, degrees: bool) -> Frame:

@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 
 import numpy as np
 
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.typing import Array
 from gensim_graph.writing import write_atomically
 
@@ -103,14 +103,10 @@ def read_records(path: FilePath) -> list[Record]:
     for part, other in ((binary, text), (text, binary)):
         if not part.is_file():
             raise InputError(f"{part.name} is missing; neXtSIM writes it with {other.name}, copy both")
-    try:
+    with naming(text.name):
         layout = [_parsed(line, number) for number, line in enumerate(_lines(text), start=1)]
-    except InputError as error:
-        raise InputError(f"{text.name}: {error}") from None
-    try:
+    with naming(binary.name):
         return _values(binary, layout)
-    except InputError as error:
-        raise InputError(f"{binary.name}: {error}") from None
 
 
 def write_records(path: FilePath, records: Sequence[Record]) -> None:
