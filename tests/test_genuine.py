@@ -1,4 +1,4 @@
-"""Every genuine file: counts as other readers find them, places as PROJ puts them, areas by its factors, and a graph."""
+"""Genuine files: counts as other readers find them, places as PROJ puts them, areas by its factors, and a graph."""
 
 import time
 
