@@ -217,9 +217,7 @@ def test_young_ice_is_added(run):
         read_snapshot(copy)
     for name in ("M_conc_young", "M_hs_young", "M_tsurf_young"):
         change(copy, name, None)
-    np.testing.assert_array_equal(
-        read_snapshot(copy).faces["sit"], plain["M_thick"]
-    )  # a build without young ice
+    np.testing.assert_array_equal(read_snapshot(copy).faces["sit"], plain["M_thick"])  # a build without young ice
     change(run / f"field_{FIVE}", "Concentration", lambda c: 0.5 * c, "Concentration_thick_ice")
     assert "sic" not in read_snapshot(run / f"mesh_{FIVE}.bin").faces  # the total is unknown
     both = read_records(run / f"field_{FIVE}")
@@ -398,6 +396,7 @@ def test_a_part_of_the_domain(tiny, caplog):
         store = gg.open_store(BOX, mesh=part)
     assert "of the domain of the run" in caplog.text
     assert store.attrs["remap_covered_share"] == pytest.approx(part.areas.sum() / tiny.areas.sum(), rel=1e-6)
+    assert store.attrs["remap_volume_relative_error_max"] < 1e-7
 
 
 def test_what_is_no_run_is_left_to_others(tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path as FilePath
 
 import numpy as np
 import xarray as xr
+from scipy.sparse import csr_array
 
 from gensim_graph.data.checks import check_cover
 from gensim_graph.data.nextsim_run import Coast, Snapshot, read_snapshots
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 _INTEGRALS = {"sit": "volume", "sic": "area", "sid": "damage"}
 """Variable -> name of its integral over the domain in the attributes."""
+
+_WHOLE = 0.999
+"""Share of the domain of the run from which on the mesh has all of it."""
 
 
 def read_nextsim(path: FilePath, mesh: Mesh | None = None) -> xr.Dataset:
@@ -103,7 +107,7 @@ def _fields(snapshot: Snapshot, target: Mesh, budget: "_Budget") -> dict[str, Ar
     weights = conservative_weights(source, drawn)
     check_cover(snapshot.name, source, drawn, weights)
     faces = {name: remap_faces(values, weights) for name, values in snapshot.faces.items()}
-    budget.add(source, drawn, covered(weights), snapshot.faces, faces)
+    budget.add(source, drawn, weights, snapshot.faces, faces)
     return faces | _nodal(snapshot.nodes, source, target)
 
 
@@ -133,11 +137,15 @@ class _Budget:
         """Whether anything was."""
         return bool(self.covered)
 
-    def add(self, source: Mesh, target: Mesh, cover: Array, before: dict[str, Array], after: dict[str, Array]) -> None:
-        """Compare the integrals of one record."""
-        self.covered.append(float(cover @ target.areas / source.areas.sum()))
-        for name in _INTEGRALS.keys() & before.keys():
-            total = before[name].astype(np.float64) @ source.areas
+    def add(
+        self, source: Mesh, target: Mesh, weights: csr_array, before: dict[str, Array], after: dict[str, Array]
+    ) -> None:
+        """Compare the integrals of one record, over what the target covers where that is not all of the source."""
+        share = float(covered(weights) @ target.areas / source.areas.sum())
+        areas = source.areas if share > _WHOLE else weights.T @ target.areas
+        self.covered.append(share)
+        for name in filter(before.__contains__, _INTEGRALS):
+            total = before[name].astype(np.float64) @ areas
             change = abs(after[name].astype(np.float64) @ target.areas - total)
             self.errors.setdefault(name, []).append(float(change / total) if total else float(change > 0))
 
@@ -154,5 +162,5 @@ class _Budget:
             return
         errors = ", ".join(f"ice {_INTEGRALS[key]} {max(rows):.1e}" for key, rows in sorted(self.errors.items()))
         log.info("%s: %d records remapped, area-weighted; relative change of %s", name, len(self.covered), errors)
-        if min(self.covered) < 0.999:
+        if min(self.covered) < _WHOLE:
             log.warning("%s: the mesh covers %.1f %% of the domain of the run", name, 100 * min(self.covered))
