@@ -1,7 +1,8 @@
 """Random damage to files, and what reading them gives; run as a program for libraries that might take Python down.
 
-``python tests/corrupt.py FILE COUNT SEED`` damages FILE again and again, opens it each time and prints how often it was
-read and refused, the longest time in s and the memory in MB. Anything but a store or an ``InputError`` ends it.
+``python tests/corrupt.py COUNT SEED FILE ...`` damages each FILE again and again, opens it each time and prints a line:
+how often it was read and refused, the longest time in s and the memory in MB. Anything but a store or an ``InputError``
+ends it.
 """
 
 import logging
@@ -90,4 +91,5 @@ def main(source: Path, count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    for name in sys.argv[3:]:
+        main(Path(name), int(sys.argv[1]), int(sys.argv[2]))
