@@ -24,6 +24,13 @@ _MAPPING = "Polar_Stereographic_Grid"
 _SOURCE = "neXtSIM model fields"
 _ROUNDING = 3.0  # m, three times that of latitudes in single precision
 _GRID = ("y", "x")
+_ROUNDED = {
+    "straight_vertical_longitude_from_pole": 1e-4,
+    "standard_parallel": 1e-4,
+    "semi_major_axis": 1.0,
+    "semi_minor_axis": 1.0,
+}
+"""Parameters of the plane and how far single precision puts them off, degrees and m."""
 
 
 def is_moorings(path: FilePath) -> bool:
@@ -105,9 +112,9 @@ def _plane(content: netCDF4.Dataset) -> CRS | None:
         return None
     exact = {key: value for key, value in NEXTSIM_CRS.to_cf().items() if key != "crs_wkt"}
     stored = content.variables[_MAPPING].__dict__
-    for name in ("straight_vertical_longitude_from_pole", "standard_parallel", "semi_major_axis", "semi_minor_axis"):
+    for name, rounding in _ROUNDED.items():
         value = float(stored.get(name, exact[name]))
-        exact[name] = exact[name] if abs(value - exact[name]) < 1.0 else value
+        exact[name] = exact[name] if abs(value - exact[name]) <= rounding else value
     try:
         crs = CRS.from_cf(exact)
     except CRSError as error:
