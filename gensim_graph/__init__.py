@@ -12,6 +12,7 @@ from gensim_graph.forecast import write_forecast
 from gensim_graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh, load_mesh
 from gensim_graph.nn import VelocityOperator
+from gensim_graph.simulate import simulate_cyclone
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import train
 from gensim_graph.variables import Variable, VariableTable, default_variables
@@ -33,6 +34,7 @@ __all__ = [
     "load_mesh",
     "open_store",
     "open_stores",
+    "simulate_cyclone",
     "train",
     "write_forecast",
     "write_report",

@@ -30,8 +30,10 @@ from gensim_graph.heap import keep_freed_memory
 from gensim_graph.mesh import load_mesh, quality_report
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.nn import OperatorConfig
+from gensim_graph.simulate import Experiment, build_ensemble, seconds_needed, write_cyclone
+from gensim_graph.simulate import check_place as check_store
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import TrainingPlan, check_folder, fit, plan_training
+from gensim_graph.train import TrainingPlan, check_folder, fit, plan_simulation, plan_training
 
 app = typer.Typer(
     help="A generative sea-ice model on any mesh.",
@@ -71,7 +73,10 @@ def train(
     ] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh to train on; without it, the meshes of the data.")] = None,
     data: Annotated[
-        list[str] | None, typer.Option(help="File, folder or pattern; repeat it. Without it, the built-in cyclone.")
+        list[str] | None,
+        typer.Option(
+            help="File, folder or pattern; repeat it. Without it, the built-in cyclone, or ice simulated on the mesh."
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run; running the same command again resumes it.")] = Path(
         "run"
@@ -89,16 +94,61 @@ def train(
     config = compose_config(preset, overrides)
     check_folder(out)
     loaded = None if mesh is None else load_mesh(mesh, repair=repair)
+    keep_freed_memory()
+    simulated = plan_simulation(loaded, out, config.trainer.seed) if data is None else None
+    if simulated is not None:
+        if not simulated.is_there:
+            simulated.announce()
+        if dry_run and not simulated.is_there:
+            console.print_json(json.dumps(config.to_dict()))
+            return
+        data = [str(simulated.write())]
     plan = plan_training(loaded, data, config)
     _print_plan(plan)
     if dry_run:
         console.print_json(json.dumps(config.to_dict()))
         return
-    keep_freed_memory()
     fit(plan, out)
     console.print(
         f"the model is in [bold]{out}[/]; forecast with: gensim-graph forecast --model {out} --initial FILE@TIME"
     )
+
+
+@app.command()
+def simulate(
+    mesh: Annotated[Path, typer.Option(help="Mesh to simulate on.")],
+    out: Annotated[Path, typer.Option(help="Store to write, *.zarr.")],
+    members: Annotated[int, typer.Option(help="Independent trajectories.")] = Experiment.members,
+    days: Annotated[float, typer.Option(help="Length of each.")] = Experiment.days,
+    seed: Annotated[int, typer.Option(help="Of ice, storms and cohesion.")] = Experiment.seed,
+    every: Annotated[str, typer.Option(help="Time between records, such as 3h or 30min.")] = Experiment.every,
+    case: Annotated[
+        str, typer.Option(help="random ice and storms, or the benchmark of Mehlmann et al. (2021).")
+    ] = Experiment.case,
+    physics: Annotated[
+        str, typer.Option(help="Constants: benchmark (those of neXtSIM-DG) or nextsim (neXtSIM v2).")
+    ] = Experiment.physics,
+    thermodynamics: Annotated[bool, typer.Option("--thermodynamics", help="Let ice grow and melt, from January.")] = (
+        Experiment.thermodynamics
+    ),
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = Experiment.device,
+    repair: Annotated[bool, typer.Option(help="Mend defects of the mesh.")] = False,
+) -> None:
+    """Simulate sea ice under moving storms on any mesh: data to train on where there are none.
+
+    [dim]gensim-graph simulate --mesh nextsim.msh --members 8 --days 4 --out storms.zarr[/]
+    """
+    experiment = Experiment(members, days, seed, every, case, physics, thermodynamics, device)
+    check_store(out)
+    loaded = load_mesh(mesh, repair=repair)
+    keep_freed_memory()
+    ensemble = build_ensemble(loaded, experiment)
+    console.print(
+        f"{members} trajectories of {days:g} days on {loaded.n_faces:,} faces, "
+        f"about {seconds_needed(ensemble) / 60.0:.1f} minutes"
+    )
+    write_cyclone(ensemble, out)
+    console.print(f"the simulation is in [bold]{out}[/]; train on it with: gensim-graph train --data {out}")
 
 
 @app.command()

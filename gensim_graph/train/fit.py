@@ -30,6 +30,7 @@ from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingPr
 from gensim_graph.train.folder import check_folder, open_folder, steps_done
 from gensim_graph.train.module import TrainingModule
 from gensim_graph.train.plan import TrainingPlan, plan_training
+from gensim_graph.train.simulated import plan_simulation
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable
 
@@ -50,7 +51,9 @@ def train(
     """Train a surrogate, or go on with a training that was cut off.
 
     Args:
-        mesh, data, variables: see :func:`plan_training`.
+        mesh, variables: see :func:`plan_training`.
+        data: files or datasets; None takes the built-in cyclone for its own meshes or without a mesh, and simulates ice
+            on any other mesh, once, into ``out``.
         preset: size of the operator.
         max_steps: optimisation steps; short for ``trainer.max_steps=...``.
         out: folder of the run. The same call on a folder with an unfinished run resumes it, bit for bit on a CPU.
@@ -67,6 +70,11 @@ def train(
     config = compose_config(preset, [*steps, *overrides])
     folder = FilePath(out)
     check_folder(folder)
+    simulated = plan_simulation(mesh, folder, config.trainer.seed) if data is None else None
+    if simulated is not None:
+        if not simulated.is_there:
+            simulated.announce()
+        data = simulated.write(progress)
     plan = plan_training(mesh, data, config, variables)
     return fit(plan, folder, progress)
 

@@ -9,16 +9,23 @@ import torch
 from gensim_graph.errors import InputError
 from gensim_graph.train.module import TrainingModule
 from gensim_graph.train.plan import FORMAT_VERSION, TrainingPlan
+from gensim_graph.train.simulated import STORE
 from gensim_graph.writing import write_atomically
 
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder that is neither empty nor a run of ours, or that cannot be."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "run.json").exists()):
+    if folder.is_file() or (folder.is_dir() and not _may_hold_a_run(folder)):
         raise InputError(f"{folder}: exists and is not a training run; choose another folder with --out")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not above.is_dir():
         raise InputError(f"{folder}: {above} is a file, not a folder; choose another folder with --out")
+
+
+def _may_hold_a_run(folder: Path) -> bool:
+    """A run, or nothing but the data simulated for one, or what an interrupted simulation left."""
+    others = [path for path in folder.iterdir() if path.name != STORE and not path.name.startswith(f".{STORE}.")]
+    return not others or (folder / "run.json").exists()
 
 
 def open_folder(folder: Path, plan: TrainingPlan) -> None:

@@ -1,0 +1,26 @@
+"""Idealised storms over sea ice on any mesh, with a brittle rheology: data where there are none.
+
+:func:`simulate_cyclone` is the whole of it for users. Read :mod:`~gensim_graph.simulate.solver` first, then
+:mod:`~gensim_graph.simulate.rheology`, :mod:`~gensim_graph.simulate.momentum` and
+:mod:`~gensim_graph.simulate.advection`; what drives them is in :mod:`~gensim_graph.simulate.storms` and
+:mod:`~gensim_graph.simulate.initial`. It needs nothing of the package but meshes and the variable table.
+"""
+
+from gensim_graph.simulate.batches import seconds_needed
+from gensim_graph.simulate.constants import BENCHMARK, NEXTSIM, Constants
+from gensim_graph.simulate.cyclone import check_place, simulate_cyclone, write_cyclone
+from gensim_graph.simulate.ensemble import Ensemble, build_ensemble
+from gensim_graph.simulate.experiment import Experiment
+
+__all__ = [
+    "BENCHMARK",
+    "NEXTSIM",
+    "Constants",
+    "Ensemble",
+    "Experiment",
+    "build_ensemble",
+    "check_place",
+    "seconds_needed",
+    "simulate_cyclone",
+    "write_cyclone",
+]

@@ -1,0 +1,94 @@
+"""Data for a mesh that comes without: simulated once, and kept in the folder of the run."""
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+from gensim_graph.data.sample import cyclone_meshes
+from gensim_graph.errors import InputError
+from gensim_graph.mesh import Mesh, load_mesh
+from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.simulate import Experiment, build_ensemble, seconds_needed, write_cyclone
+
+log = logging.getLogger(__name__)
+
+STORE = "simulated.zarr"
+MEMBERS = 8
+
+
+@dataclass(frozen=True)
+class SimulatedData:
+    """Trajectories that a training needs and nobody gave it: a store in its folder.
+
+    Attributes:
+        mesh: the mesh to train on.
+        experiment: what is simulated; with the constants of neXtSIM, as the built-in data are its output.
+        store: where it is kept.
+    """
+
+    mesh: Mesh
+    experiment: Experiment
+    store: Path
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it was simulated before.
+
+        Raises:
+            InputError: what is there belongs to a run on another mesh or with another seed.
+        """
+        if not self.store.exists():
+            return False
+        try:
+            found = xr.open_zarr(self.store)
+            same = found.attrs["experiment"] == json.dumps(self.experiment.to_dict())
+            same = same and mesh_from_dataset(found).matches(self.mesh)
+        except Exception:  # whatever it is, it is not what is needed
+            same = False
+        if not same and (self.store.parent / "run.json").exists():
+            raise InputError(
+                f"{self.store}: was simulated for a run on another mesh or with another seed; choose another folder "
+                "with --out, or give the settings it was started with to resume it"
+            )
+        return same
+
+    def announce(self) -> None:
+        """Say what will be simulated, and how long it takes."""
+        length = _in_words(seconds_needed(build_ensemble(self.mesh, self.experiment)))
+        log.warning(
+            "no data were given for this mesh: simulating %d times %g days of ice under storms, which takes about %s; "
+            "kept in %s, --data takes data of your own",
+            self.experiment.members,
+            self.experiment.days,
+            length,
+            self.store,
+        )
+
+    def write(self, progress: bool = True) -> Path:
+        """Simulate, unless it was done before; the store."""
+        if not self.is_there:
+            self.store.parent.mkdir(parents=True, exist_ok=True)
+            write_cyclone(build_ensemble(self.mesh, self.experiment), self.store, progress=progress)
+        return self.store
+
+
+def plan_simulation(mesh: Mesh | None, folder: Path, seed: int) -> SimulatedData | None:
+    """What a training without data has to simulate; nothing for the built-in meshes, which have data.
+
+    Args:
+        mesh: the mesh to train on, None for those of the data.
+        folder: of the run.
+        seed: of the simulation.
+    """
+    if mesh is None or any(load_mesh(path).matches(mesh) for path in cyclone_meshes().values()):
+        return None
+    return SimulatedData(mesh, Experiment(MEMBERS, seed=seed, physics="nextsim"), folder / STORE)
+
+
+def _in_words(seconds: float) -> str:
+    if seconds < 90.0:
+        return f"{max(5, 5 * round(seconds / 5.0))} seconds"
+    return f"{round(seconds / 60.0)} minutes" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} hours"
