@@ -279,6 +279,34 @@ def test_gensim_training_data(tmp_path, packed, times):
     np.testing.assert_array_equal(store["time"].values, expected)
 
 
+def test_gensim_with_longitude_and_latitude(tmp_path):
+    """As its own auxiliary file has them: the grid gets a plane, vectors lie along its axes."""
+    _, path = gensim_store(tmp_path, True)
+    auxiliary = tmp_path / "auxiliary" / "ds_auxiliary.nc"
+    with xr.open_dataset(auxiliary) as ds:
+        ds.load()
+    turn = np.radians(30.0)
+    a, b = ds["x_coord"], ds["y_coord"]
+    x, y = a * np.cos(turn) - b * np.sin(turn), a * np.sin(turn) + b * np.cos(turn)
+    lon, lat = Proj(NEXTSIM_CRS)(x.values + 3e5, y.values, inverse=True)
+    ds.assign(longitude=(("y", "x"), lon), latitude=(("y", "x"), lat)).to_netcdf(auxiliary)
+    store = open_store(path)
+    mesh = mesh_from_dataset(store)
+    assert mesh.crs == NEXTSIM_CRS
+    mask = ds["mask"].values == 1
+    np.testing.assert_allclose(mesh.centres, np.stack([x.values[mask] + 3e5, y.values[mask]], axis=1), atol=0.5)
+    u, v = (zarr.open_group(path)["datacube"][:, number] for number in (3, 0))
+    np.testing.assert_allclose(store["siu"].values, u * np.cos(turn) - v * np.sin(turn), atol=1e-6)
+    np.testing.assert_allclose(store["siv"].values, u * np.sin(turn) + v * np.cos(turn), atol=1e-6)
+
+
+def test_more_data_than_memory(tmp_path, monkeypatch):
+    _, path = gensim_store(tmp_path, True)
+    monkeypatch.setattr("os.sysconf", lambda name: 16)
+    with pytest.raises(InputError, match=r"3 records need 0 GiB of memory.*shorter period"):
+        open_store(path)
+
+
 def test_gensim_without_its_auxiliary_file(tmp_path):
     _, path = gensim_store(tmp_path, True)
     (tmp_path / "auxiliary" / "ds_auxiliary.nc").unlink()

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.data.gridded import on_faces
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.fesom import is_fesom, read_tables
 from gensim_graph.mesh.plane import local_directions, lonlat, unit_vectors, unproject
@@ -49,14 +49,12 @@ def read_fesom_output(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: no ice, no mesh, or files that do not belong together.
     """
-    try:
+    with naming(path):
         fields = _fields(path)
         topology = _topology(path if path.is_dir() else path.parent, fields, mesh)
         if topology.sizes[_NODES] != fields.sizes[_NODES]:
             raise InputError(f"the fields have {fields.sizes[_NODES]} nodes, their mesh {topology.sizes[_NODES]}")
         return on_faces(topology.assign(_turned_back(fields, topology)), mesh)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def _fields(path: Path) -> xr.Dataset:

@@ -2,11 +2,13 @@
 
 The datacube is (time, variable, cell) over the ocean cells in the order of the mask, rows first, which is what GenSIM's
 own reader unpacks, or (time, variable, y, x), which is what its guide says. Coordinates and mask lie in a netCDF file
-beside it, ``ds_auxiliary.nc`` (``x_coord``, ``y_coord`` in m, ``mask`` with 1 = ocean). Records are six hours apart
+beside it, ``ds_auxiliary.nc``: ``mask`` with 1 = ocean, ``longitude`` and ``latitude``, or else ``x_coord`` and
+``y_coord`` in m of a plane that it does not name. Vectors lie along the axes of the grid. Records are six hours apart
 where the store has no times. Missing values are zero, as GenSIM reads them.
 """
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from gensim_graph.data.gridded import on_faces
-from gensim_graph.errors import InputError
+from gensim_graph.data.gridded import on_mesh
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.grids import read_grid
 from gensim_graph.typing import Array
 from gensim_graph.variables import default_variables
 
@@ -36,51 +39,58 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     """GenSIM's data on the ocean cells of its grid, as a UGRID dataset; all of it is read.
 
     Raises:
-        InputError: no auxiliary file, names that do not fit the datacube, or a grid of another size.
+        InputError: no auxiliary file, names that do not fit the datacube, a grid of another size, or more data than
+            memory.
     """
-    try:
-        return on_faces(_gridded(path), mesh)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    with naming(path):
+        store, cube = _opened(path)
+        names = _names(store)
+        if cube.ndim not in (3, 4) or len(names) != cube.shape[1]:
+            raise InputError(
+                f"datacube has shape {cube.shape} and {len(names)} names; expected (time, variable, cell) or "
+                "(time, variable, y, x)"
+            )
+        auxiliary = _auxiliary(path)
+        mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
+        if cube.shape[2:] not in (mask.shape, (np.count_nonzero(mask),)):
+            raise InputError(
+                f"the grid of {_AUXILIARY} is {mask.shape} with {np.count_nonzero(mask)} ocean cells, the datacube has "
+                f"{cube.shape[2:]}"
+            )
+        source = read_grid(auxiliary, mesh.crs if mesh is not None else None, mask)
+        cells = source.faces.index if cube.ndim == 4 else (np.cumsum(mask) - 1)[source.faces.index]
+        known = [variable for variable in default_variables().variables if variable.name in names]
+        if len(known) < len(names):
+            log.warning("%s: not read, not in the variable table: %s", path, set(names) - {one.name for one in known})
+        block = _block(cube, [names.index(one.name) for one in known])
+        columns = {one.name: block[:, number][:, cells] for number, one in enumerate(known)}
+        dataset = on_mesh(source, {"face": columns}, {one.name: {"units": one.units} for one in known})
+        return dataset.assign_coords(time=_times(store, cube.shape[0]))
 
 
-def _gridded(path: Path) -> xr.Dataset:
+def _opened(path: Path) -> tuple[zarr.Group, Any]:
     try:
         store = zarr.open_group(path, mode="r")
-        cube: Any = store["datacube"]
-        names = _names(store)
-    except InputError:
-        raise
-    except Exception as error:
+        return store, store["datacube"]
+    except Exception as error:  # zarr raises whatever its storage does
         raise InputError(f"cannot be read as GenSIM's zarr ({str(error)[:120]}); is it complete?") from None
-    if cube.ndim not in (3, 4) or len(names) != cube.shape[1]:
-        raise InputError(
-            f"datacube has shape {cube.shape} and {len(names)} names; expected (time, variable, cell) or "
-            "(time, variable, y, x)"
-        )
-    known = [variable for variable in default_variables().variables if variable.name in names]
-    if len(known) < len(names):
-        log.warning("%s: not read, not in the variable table: %s", path, set(names) - {one.name for one in known})
-    auxiliary = _auxiliary(path)
-    mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
-    if cube.shape[2:] not in (mask.shape, (np.count_nonzero(mask),)):
-        raise InputError(
-            f"the grid of {_AUXILIARY} is {mask.shape} with {np.count_nonzero(mask)} ocean cells, the datacube has "
-            f"{cube.shape[2:]}"
-        )
-    dims = ("time", *auxiliary["mask"].dims)
-    fields = {one.name: (dims, _unpacked(cube, names.index(one.name), mask), {"units": one.units}) for one in known}
-    return auxiliary.assign(fields).assign_coords(time=_times(store, cube.shape[0]))
 
 
-def _unpacked(cube: Any, number: int, mask: Array) -> Array:
-    """One variable on the grid, (time, y, x); land is 0."""
-    values = np.nan_to_num(np.asarray(cube[:, number], dtype=np.float32))
-    if values.ndim == 3:
-        return values
-    whole = np.zeros((len(values), *mask.shape), dtype=np.float32)
-    whole[:, mask] = values
-    return whole
+def _block(cube: Any, numbers: list[int]) -> Array:
+    """Some variables, (time, variable, flat cell), in one pass: a chunk holds them all. Missing values are 0."""
+    size = 4 * len(numbers) * np.prod([cube.shape[0], *cube.shape[2:]], dtype=np.int64)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise InputError(
+            f"its {cube.shape[0]} records need {size / 2**30:.0f} GiB of memory, this machine has "
+            f"{memory / 2**30:.0f}; write a shorter period to a store of its own and open that"
+        )
+    try:
+        values = cube.get_orthogonal_selection((slice(None), np.array(numbers)))
+    except Exception as error:
+        raise InputError(f"datacube cannot be read ({str(error)[:120]}); is it complete?") from None
+    values = values.reshape(*values.shape[:2], -1).astype(np.float32, copy=False)
+    return np.nan_to_num(values, copy=False)
 
 
 def _names(store: zarr.Group) -> list[str]:
@@ -110,7 +120,8 @@ def _auxiliary(path: Path) -> xr.Dataset:
     if file is None:
         raise InputError(f"needs {_AUXILIARY} (x_coord, y_coord, mask) beside it or in a folder 'auxiliary' next to it")
     with xr.open_dataset(file, engine="netcdf4") as ds:
-        missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds]
+        missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds.variables]
         if missing:
             raise InputError(f"{file} has no {', '.join(missing)}")
-        return ds[["x_coord", "y_coord", "mask"]].squeeze(drop=True).load()
+        known = [name for name in ("longitude", "latitude", "x_coord", "y_coord", "mask") if name in ds.variables]
+        return ds[known].squeeze(drop=True).load()

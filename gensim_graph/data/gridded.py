@@ -15,7 +15,7 @@ import xarray as xr
 from pyproj import CRS
 
 from gensim_graph.data.names import known_names, with_known_names
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.coordinates import find_coordinates, is_angle
 from gensim_graph.mesh.frame import Frame
@@ -65,11 +65,8 @@ def read_gridded(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: no coordinates, no time, vectors with one component, or nothing but land.
     """
-    try:
-        with _open(path) as ds:
-            return on_faces(ds, mesh)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    with naming(path), _open(path) as ds:
+        return on_faces(ds, mesh)
 
 
 def on_faces(ds: xr.Dataset, mesh: Mesh | None = None) -> xr.Dataset:
@@ -89,12 +86,29 @@ def on_faces(ds: xr.Dataset, mesh: Mesh | None = None) -> xr.Dataset:
     if not any(columns.values()):
         expected = " or ".join(f"(time, {', '.join(places.dims)})" for _, places in _locations(source))
         raise InputError(f"no variable of the table has dimensions {expected}")
-    result = mesh_to_dataset(source.mesh).assign_coords(time=ds["time"].values)
+    attributes = {name: ds[name].attrs for found in columns.values() for name in found}
+    return on_mesh(source, columns, attributes).assign_coords(time=ds["time"].values)
+
+
+def on_mesh(source: FileMesh, columns: dict[str, dict[str, Array]], attributes: dict[str, dict]) -> xr.Dataset:
+    """Fields of a file as a UGRID dataset, vectors turned to the axes of the mesh, without times.
+
+    Args:
+        source: the mesh and where it lies in the file.
+        columns: ``face`` or ``node`` -> variable -> values (time, P) along ``source.faces`` or ``source.nodes``.
+        attributes: those of the file, of every variable.
+
+    Raises:
+        InputError: a vector with one component, or one along east where nobody knows where that is.
+    """
+    result = mesh_to_dataset(source.mesh)
     for location, places in _locations(source):
         found = columns.get(location, {})
         _still_where_no_ice(found)
-        _turn(ds, found, places)
-        result = result.assign({name: (("time", location), found[name], _attributes(ds[name])) for name in found})
+        _turn(found, places, attributes)
+        for name, values in found.items():
+            kept = {key: attributes[name][key] for key in ("units", "long_name") if key in attributes[name]}
+            result[name] = (("time", location), values, kept)
     return result
 
 
@@ -171,7 +185,7 @@ def _still_where_no_ice(columns: dict[str, Array]) -> None:
             columns[name] = np.where(gaps, np.zeros((), columns[name].dtype), columns[name])
 
 
-def _turn(ds: xr.Dataset, columns: dict[str, Array], places: Places) -> None:
+def _turn(columns: dict[str, Array], places: Places, attributes: dict[str, dict]) -> None:
     """Vectors to the axes of the plane, in place."""
     table = default_variables().variables
     for x, y in vector_pairs(table):
@@ -181,18 +195,15 @@ def _turn(ds: xr.Dataset, columns: dict[str, Array], places: Places) -> None:
             raise InputError(f"'{here}' is here but its other component '{missing}' is not")
         if first in columns:
             kept = columns[first].dtype
-            turned = _frame(ds, first, places).to_plane(columns[first], columns[second])
+            frame = _frame(first, places, str(attributes[first].get("standard_name", "")))
+            turned = frame.to_plane(columns[first], columns[second])
             columns[first], columns[second] = (part.astype(kept) for part in turned)
 
 
-def _frame(ds: xr.Dataset, name: str, places: Places) -> Frame:
+def _frame(name: str, places: Places, standard_name: str) -> Frame:
     """The axes that a vector is given along."""
-    if not str(ds[name].attrs.get("standard_name", "")).startswith("eastward"):
+    if not standard_name.startswith("eastward"):
         return places.axes
     if places.compass is None:
         raise InputError(f"'{name}' points east, but the file does not say where its plane lies (no grid mapping)")
     return places.compass
-
-
-def _attributes(column: xr.DataArray) -> dict[str, str]:
-    return {key: column.attrs[key] for key in ("units", "long_name") if key in column.attrs}

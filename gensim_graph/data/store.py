@@ -15,7 +15,7 @@ import xarray as xr
 from gensim_graph.data.checks import check_cover, check_values
 from gensim_graph.data.formats import find_format
 from gensim_graph.data.gridded import is_foreign, on_faces
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.remap import conservative_weights, remap_faces, rotation
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
@@ -119,7 +119,8 @@ def _expand(source: Source | Sequence[Source]) -> list[Source]:
 def _open(item: Source, mesh: Mesh | None) -> tuple[str, xr.Dataset]:
     if isinstance(item, xr.Dataset):
         name = item.encoding.get("source", "dataset")
-        return name, _as_ugrid(name, item, mesh) if is_foreign(item) else item
+        with naming(name):
+            return name, on_faces(item, mesh) if is_foreign(item) else item
     path = FilePath(item)
     known = find_format(path)
     if known is not None:
@@ -131,18 +132,9 @@ def _open(item: Source, mesh: Mesh | None) -> tuple[str, xr.Dataset]:
         raise InputError(f"{path}: cannot be read as netCDF or zarr ({reason}); is it complete?") from None
 
 
-def _as_ugrid(name: str, item: xr.Dataset, mesh: Mesh | None) -> xr.Dataset:
-    try:
-        return on_faces(item, mesh)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
-
-
 def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:
-    try:
+    with naming(name):
         mesh = mesh_from_dataset(raw)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
     if "time" not in raw.dims:
         raise InputError(f"{name}: no dimension 'time' (dimensions: {', '.join(map(str, raw.dims))})")
     if raw.sizes["time"] == 0:

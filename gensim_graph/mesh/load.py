@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from pyproj import CRS
 
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh.fesom import is_fesom, read_fesom
 from gensim_graph.mesh.gmsh import SUFFIXES, read_gmsh
 from gensim_graph.mesh.grids import read_grid
@@ -73,10 +73,8 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
     if known is None:
         what = "is a folder without a mesh" if file.is_dir() else f"unknown kind of mesh '{file.suffix}'"
         raise InputError(f"{file}: {what}; supported are {'; '.join(one.name for one in FORMATS)}")
-    try:
+    with naming(file):
         mesh = known.read(file, as_crs(crs), "drop" if repair else "raise")
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from None
     _warn_of_units(file, mesh)
     return mesh
 
