@@ -296,8 +296,9 @@ def test_gensim_with_longitude_and_latitude(tmp_path):
     mask = ds["mask"].values == 1
     np.testing.assert_allclose(mesh.centres, np.stack([x.values[mask] + 3e5, y.values[mask]], axis=1), atol=0.5)
     u, v = (zarr.open_group(path)["datacube"][:, number] for number in (3, 0))
-    np.testing.assert_allclose(store["siu"].values, u * np.cos(turn) - v * np.sin(turn), atol=1e-6)
-    np.testing.assert_allclose(store["siv"].values, u * np.sin(turn) + v * np.cos(turn), atol=1e-6)
+    # A line of this grid is straight in the plane, a little bent on the globe.
+    np.testing.assert_allclose(store["siu"].values, u * np.cos(turn) - v * np.sin(turn), atol=3e-5)
+    np.testing.assert_allclose(store["siv"].values, u * np.sin(turn) + v * np.cos(turn), atol=3e-5)
 
 
 def test_more_data_than_memory(tmp_path, monkeypatch):
