@@ -55,9 +55,9 @@ def lonlat(vectors: Array) -> tuple[Array, Array]:
 def choose_plane(vectors: Array) -> CRS:
     """The plane for data at some directions (..., 3), always a conformal one: cells and vectors keep their angles.
 
-    neXtSIM's polar stereographic plane for Arctic data (all north of 30 N, some north of 70 N) and for data of more
-    than a hemisphere: the point that it cannot show lies on Antarctica. Else a stereographic plane around the middle
-    of the data, at whole degrees; around the south pole it is true at 60 S.
+    neXtSIM's polar stereographic plane for data around the north pole, for Arctic data (all north of 30 N, some north
+    of 70 N), and for data of more than a hemisphere: the point that it cannot show lies on Antarctica. Around the south
+    pole its mirror image, true at 60 S; elsewhere a stereographic plane around the middle, at whole degrees.
 
     Raises:
         InputError: no direction is finite.
@@ -68,26 +68,16 @@ def choose_plane(vectors: Array) -> CRS:
         raise InputError("no coordinate is finite; there is nothing to project")
     latitude = lonlat(vectors)[1]
     middle = vectors.mean(axis=0)
+    lon0, lat0 = (float(np.round(part)) for part in lonlat(middle))
     if (vectors @ middle).min() <= 0.0:
-        plane, why = (
-            NEXTSIM_CRS,
-            f"data of more than a hemisphere (down to {latitude.min():.0f} N, too large there)",
-        )
-    elif latitude.min() >= 30.0 and latitude.max() >= 70.0:
-        plane, why = NEXTSIM_CRS, "Arctic data"
+        plane, why = NEXTSIM_CRS, f"data of more than a hemisphere (down to {latitude.min():.0f} N, too large there)"
+    elif lat0 > 80.0 or (latitude.min() >= 30.0 and latitude.max() >= 70.0):
+        plane, why = NEXTSIM_CRS, "data around the north pole"
     else:
-        plane, why = _around(*lonlat(middle)), "data outside the Arctic"
+        where = f"+lat_0={lat0:g} +lon_0={lon0:g}" if lat0 >= -80.0 else "+lat_0=-90 +lon_0=0 +lat_ts=-60"
+        plane, why = CRS.from_proj4(f"+proj=stere {where} +datum=WGS84 +units=m +type=crs"), "data elsewhere"
     log.warning("%s: projected to '%s'; crs= chooses another plane", why, plane_name(plane))
     return plane
-
-
-def _around(longitude: Array, latitude: Array) -> CRS:
-    """Stereographic plane around a place; around a pole as one expects to see it."""
-    lon0, lat0 = float(np.round(longitude)), float(np.round(latitude))
-    where = f"+lat_0={lat0:g} +lon_0={lon0:g}"
-    if abs(lat0) > 80.0:
-        where = "+lat_0=90 +lon_0=0 +lat_ts=60" if lat0 > 0 else "+lat_0=-90 +lon_0=0 +lat_ts=-60"
-    return CRS.from_proj4(f"+proj=stere {where} +datum=WGS84 +units=m +type=crs")
 
 
 def plane_name(crs: CRS) -> str:
