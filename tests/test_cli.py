@@ -125,7 +125,8 @@ def test_truncated_mesh(run, tmp_path):
 def test_mesh_elsewhere_says_what_data_is_needed(run, tmp_path):
     points = np.array([[9e6, 0, 0], [9.1e6, 0, 0], [9.1e6, 1e5, 0], [9e6, 1e5, 0]])
     meshio.write_points_cells(tmp_path / "far.vtu", points, {"triangle": np.array([[0, 1, 2], [0, 2, 3]])})
-    code, _, error = run("train", "--mesh", tmp_path / "far.vtu", "--out", tmp_path / "run")
+    data = cyclone_trajectories("train")[0]
+    code, _, error = run("train", "--mesh", tmp_path / "far.vtu", "--data", data, "--out", tmp_path / "run")
     assert code == 2
     assert "lies elsewhere" in error
     assert "--data" in error

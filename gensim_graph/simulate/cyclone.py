@@ -20,7 +20,7 @@ from gensim_graph.writing import write_atomically
 def simulate_cyclone(
     mesh: Mesh,
     members: int = 4,
-    days: float = 4.0,
+    days: float | int = 4.0,
     seed: int = 0,
     *,
     every: str = "3h",
@@ -55,7 +55,7 @@ def simulate_cyclone(
     Raises:
         InputError: wrong arguments, or a mesh that cannot be split into triangles.
     """
-    experiment = Experiment(members, days, seed, every, case, physics, thermodynamics, device)
+    experiment = Experiment(members, float(days), seed, every, case, physics, thermodynamics, device)
     ensemble = build_ensemble(mesh, experiment)
     frame = _frame(ensemble)
     columns = {}

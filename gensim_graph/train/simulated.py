@@ -70,7 +70,10 @@ class SimulatedData:
     def write(self, progress: bool = True) -> Path:
         """Simulate, unless it was done before; the store."""
         if not self.is_there:
-            self.store.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self.store.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"{self.store.parent}: cannot be made ({error}); choose another --out") from None
             write_cyclone(build_ensemble(self.mesh, self.experiment), self.store, progress=progress)
         return self.store
 
