@@ -3,7 +3,7 @@
 ``gensim-graph demo`` runs it small; ``benchmarks/cyclone.py`` runs it with a longer training for published figures.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path as FilePath
@@ -21,7 +21,7 @@ from gensim_graph.evaluate import LinearBaseline, write_report
 from gensim_graph.forecast import write_forecast
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, fit, plan_training
-from gensim_graph.typing import Array, Path
+from gensim_graph.typing import Path
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,7 @@ def compare(
 
 def fit_linear(plan: TrainingPlan) -> LinearBaseline:
     """The per-cell linear regression, on the training data of a plan."""
-    return LinearBaseline.fit(_pairs(plan), plan.normaliser.table)
-
-
-def _pairs(plan: TrainingPlan) -> Iterator[tuple[Array, Array, Array, Array]]:
-    for part in plan.data:
-        for state, forcing in zip(part.state, part.forcing, strict=True):
-            for now in range(len(state) - part.lead_steps):
-                then = now + part.lead_steps
-                yield state[now].T, forcing[now].T, forcing[then].T, state[then].T
+    return LinearBaseline.fit(plan.pairs(), plan.normaliser.table)
 
 
 def plan_study(study: Study, name: str) -> TrainingPlan:

@@ -157,7 +157,10 @@ class Surrogate:
             joined = starts[0]
         else:
             joined = xr.concat(starts, "start", coords="different", compat="equals")
-            joined = joined.assign_coords(initial_time=("start", times.values))
+            valid = times.values[:, None] + joined["lead_time"].values
+            joined = joined.assign_coords(
+                initial_time=("start", times.values), valid_time=(("start", "lead_time"), valid)
+            )
         return mesh_to_dataset(mesh).merge(
             joined.transpose("start", "member", "lead_time", "face", missing_dims="ignore")
         )

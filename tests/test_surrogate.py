@@ -53,6 +53,16 @@ def test_dimensions_of_a_forecast(forecast):
     assert forecast["sit"].shape == (4, 3, MESH.n_faces)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_every_start_has_its_times(surrogate, count):
+    """A single one in a list, too."""
+    starts = surrogate.forecast(DATA.isel(time=list(range(count))), DATA, steps=1, members=2)
+    expected = DATA["time"].values[:count, None] + np.array([0, 6]) * np.timedelta64(1, "h")
+    assert starts["valid_time"].dims == ("start", "lead_time")
+    np.testing.assert_array_equal(starts["valid_time"].values, expected)
+    np.testing.assert_array_equal(starts["initial_time"].values, DATA["time"].values[:count])
+
+
 def test_the_forecast_begins_with_the_initial_state(forecast):
     for name in FORECAST:
         expected = np.broadcast_to(DATA[name][0], (4, MESH.n_faces))

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from gensim_graph.data.sample import cyclone_trajectories
 from gensim_graph.data.store import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator, build_operator
+from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable, default_variables
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,14 @@ class TrainingPlan:
             return build_operator(
                 self.config.operator, self.normaliser.state_channels, self.normaliser.condition_channels
             )
+
+    def pairs(self) -> Iterator[tuple[Array, Array, Array, Array]]:
+        """State and forcing at t, forcing and state at t + lead, each (variable, face): for a regression."""
+        for part in self.data:
+            for state, forcing in zip(part.state, part.forcing, strict=True):
+                for now in range(len(state) - part.lead_steps):
+                    then = now + part.lead_steps
+                    yield state[now].T, forcing[now].T, forcing[then].T, state[then].T
 
     def identity(self) -> dict[str, Any]:
         """What makes two runs the same: configuration, meshes, data, variables."""

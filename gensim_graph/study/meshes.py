@@ -1,0 +1,39 @@
+"""Meshes of a box for simulations: even triangles, and triangles that grow from one corner to the other."""
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.spatial import Delaunay
+
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+
+_RATIO = 4.0
+"""Largest over smallest spacing of the graded mesh."""
+
+
+def triangles(spacing: float, box: float) -> Mesh:
+    """Irregular triangles with sides of about ``spacing`` in a square box, m."""
+    axis = np.linspace(0.0, 1.0, round(box / spacing) + 1)
+    return _triangulated(axis, axis, box)
+
+
+def graded(spacing: float, box: float) -> Mesh:
+    """As :func:`triangles`, with the spacing growing geometrically along both axes, ``spacing`` on average."""
+    count = round(box / spacing)
+    knots = np.concatenate([[0.0], np.cumsum(_RATIO ** (np.arange(count) / (count - 1)))])
+    return _triangulated(knots / knots[-1], knots / knots[-1], box)
+
+
+def _triangulated(x: Array, y: Array, box: float) -> Mesh:
+    """Delaunay triangulation of a lattice whose inner points are moved by a fifth of their spacing."""
+    rng = np.random.default_rng(0)
+    points = np.stack(np.meshgrid(x, y), axis=-1)
+    step = np.stack(np.meshgrid(np.gradient(x), np.gradient(y)), axis=-1)
+    inner = (slice(1, -1), slice(1, -1))
+    points[inner] += 0.2 * step[inner] * rng.uniform(-1, 1, points[inner].shape)
+    nodes = points.reshape(-1, 2) * box
+    return Mesh.from_faces(nodes, Delaunay(nodes).simplices.astype(np.int64), defects="drop")
+
+
+MESHES: dict[str, Callable[[float, float], Mesh]] = {"triangles": triangles, "graded": graded}

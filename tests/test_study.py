@@ -1,0 +1,152 @@
+"""Studies: plans that are read or refused, averages over trajectories, a table that goes on where it stopped."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from examples import small_trajectory
+
+from gensim_graph.data import open_store
+from gensim_graph.errors import InputError
+from gensim_graph.evaluate import persistence
+from gensim_graph.mesh.quality import quality_report
+from gensim_graph.study import Budget, DataSet, Protocol, StudyOptions, read_plan, run_resolutions
+from gensim_graph.study.meshes import MESHES
+from gensim_graph.study.scoring import average, score, starts_of
+
+HOUR = np.timedelta64(1, "h")
+
+
+# Plans
+
+
+@pytest.mark.parametrize("name", ["resolutions", "quick"])
+def test_plans_that_ship_are_read(name):
+    plan = read_plan(name)
+    assert set(plan.tests) <= set(plan.sets)
+    for data_set in plan.sets.values():
+        assert not set(data_set.train) & set(data_set.test) or data_set.until is not None
+
+
+def test_nothing_is_both_trained_on_and_tested(shared_data):
+    """File by file, or, for one long run, hour by hour."""
+    for data_set in read_plan("resolutions").sets.values():
+        if data_set.simulate or not data_set.train or not data_set.test:
+            continue
+        files = [set(data_set._files(part, shared_data)) for part in ("train", "test")]
+        assert not files[0] & files[1] or (data_set.until is not None and data_set.until <= data_set.since)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sets: {a: {train: [x.nc], tset: [y.nc]}}\ntrainings: {one: [a]}\ntests: [a]", "unknown tset"),
+        ("sets: {a: {simulate: {resolution: 4}}}\ntrainings: {}\ntests: [a]", "unknown resolution"),
+        ("sets: {a: {train: [x.nc]}}\ntrainings: {one: [b]}\ntests: [a]", "does not have: b"),
+        ("sets: {a: {train: [x.nc]}}\ntests: [a]", "needs sets, trainings and tests"),
+        ("- a list", "is no plan"),
+    ],
+)
+def test_plans_that_are_refused(text, message, tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_plan(path)
+
+
+def test_files_that_are_not_there(tmp_path):
+    data_set = DataSet("mine", train=("runs/*.nc",))
+    with pytest.raises(InputError, match="no --data was given"):
+        data_set.sources("train", None, tmp_path)
+    with pytest.raises(InputError, match="not in"):
+        data_set.sources("train", tmp_path, tmp_path)
+
+
+def test_training_ends_where_it_should(tmp_path, small_mesh):
+    small_trajectory(small_mesh, hours=24).to_netcdf(tmp_path / "long.nc")
+    data_set = DataSet("long", ("long.nc",), ("long.nc",), until=12.0, since=12.0)
+    (train,) = data_set.sources("train", tmp_path, tmp_path)
+    (test,) = data_set.sources("test", tmp_path, tmp_path)
+    assert train["time"].values[-1] - train["time"].values[0] == 12 * HOUR
+    assert test["time"].values[-1] - test["time"].values[0] == 24 * HOUR
+
+
+@pytest.mark.parametrize("kind", MESHES)
+def test_meshes_of_a_box(kind):
+    mesh = MESHES[kind](8e3, 256e3)
+    report = quality_report(mesh)
+    assert mesh.areas.sum() == pytest.approx(256e3**2)
+    assert report.smallest_angle > 10
+    assert np.mean(mesh.spacing) == pytest.approx(8e3 / np.sqrt(2), rel=0.1)
+    ratio = report.spacing_km[2] / report.spacing_km[0]
+    assert ratio > 3 if kind == "graded" else ratio < 2.5
+
+
+# Scores
+
+
+def test_squares_are_averaged_before_the_root():
+    rows = [
+        {"variable": "sit", "lead_hours": 12.0, "rmse": 3.0, "spread": 1.0, "bias": 1.0, "starts": 3},
+        {"variable": "sit", "lead_hours": 12.0, "rmse": 5.0, "spread": 2.0, "bias": -1.0, "starts": 1},
+    ]
+    table = average(pd.DataFrame(rows).assign(mae=0.0, crps=0.0, out_of_bounds=0.0))
+    (row,) = table.to_dict("records")
+    assert row["rmse"] == pytest.approx(math.sqrt((3 * 9 + 25) / 4))
+    assert row["spread"] == pytest.approx(math.sqrt((3 + 4) / 4))
+    assert row["bias"] == pytest.approx(0.5)
+    assert row["starts"] == 4
+
+
+def test_starts_follow_each_other_and_end_within_the_record(small_mesh):
+    truth = open_store(small_trajectory(small_mesh, hours=60))
+    first = truth["time"].values[0]
+    initial, steps = starts_of(truth, 12.0, Protocol(steps=2, starts=5))
+    assert steps == 2
+    np.testing.assert_array_equal(initial["time"].values, first + np.array([12, 24, 36]) * HOUR)
+    assert starts_of(truth, 36.0, Protocol(steps=8))[1] == 2
+    with pytest.raises(InputError, match="ends before a forecast from 55 h"):
+        starts_of(truth, 55.0, Protocol())
+
+
+def test_persistence_scores_the_change_of_the_truth(small_mesh):
+    truth = open_store(small_trajectory(small_mesh, hours=36))
+    leads = np.arange(1, 2) * np.timedelta64(12, "h")
+    found = score(lambda initial, *_: persistence(initial, leads), [truth], 12.0, Protocol(steps=1, starts=1))
+    row = next(row for row in found["scores"] if row["variable"] == "sit")
+    times = truth["time"].values[0] + np.array([12, 24]) * HOUR
+    change = np.diff(truth["sit"].sel(time=times).values, axis=0)[0]
+    assert row["rmse"] == pytest.approx(math.sqrt(np.average(change**2, weights=small_mesh.areas)), rel=1e-5)
+    assert math.isnan(row["spread"])
+
+
+# The whole
+
+
+@pytest.mark.slow
+def test_a_study_is_written_and_goes_on(tmp_path):
+    torch.manual_seed(0)
+    plan = read_plan("quick")
+    plan = type(plan)(plan.sets, plan.trainings, ("triangles_16km", "missing"))
+    plan.sets["missing"] = DataSet("missing", test=("nothing.nc",))
+    options = StudyOptions(plan, tmp_path, budget=Budget(steps=2), protocol=Protocol(2, 1, 1))
+    table = run_resolutions(options)
+    report = json.loads((tmp_path / "resolutions.json").read_text())
+    assert {row["contender"] for row in report["rows"]} == {"flow", "twin", "MeshGraphNet", "linear", "persistence"}
+    assert "missing" in report["left_out"][0]
+    assert "triangles_16km" in table.read_text()
+    assert (tmp_path / "resolutions.png").stat().st_size > 10_000
+    stamps = {
+        file: file.stat().st_mtime_ns for folder in ("scores", "models") for file in (tmp_path / folder).rglob("*.json")
+    }
+    run_resolutions(options)
+    assert all(file.stat().st_mtime_ns == stamp for file, stamp in stamps.items())
+
+
+def test_nothing_to_do(tmp_path):
+    plan = type(read_plan("quick"))({"none": DataSet("none", ("a.nc",), ("b.nc",))}, {"one": ("none",)}, ("none",))
+    with pytest.raises(InputError, match="nothing to train on"):
+        run_resolutions(StudyOptions(plan, tmp_path))
