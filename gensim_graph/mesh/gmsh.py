@@ -95,10 +95,10 @@ def _faces(content: meshio.Mesh) -> Array:
 
 def _boundaries(content: meshio.Mesh) -> dict[str, Array]:
     """Node pairs of the lines of each named physical group."""
-    names = {int(number): name for name, (number, dimension) in content.field_data.items() if dimension == 1}
     tags = content.cell_data.get("gmsh:physical")
-    if tags is None:
+    if tags is None:  # another format, whose field data are something else
         return {}
+    names = {int(number): name for name, (number, dimension) in content.field_data.items() if dimension == 1}
     lines = [(block.data[:, :2], tag) for block, tag in zip(content.cells, tags, strict=True) if block.type == "line"]
     if not lines:
         return {}
