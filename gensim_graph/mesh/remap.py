@@ -39,8 +39,8 @@ def conservative_weights(source: Mesh, target: Mesh, *, reproject: bool = False)
     if reproject and source.crs is not None and target.crs is not None and source.crs != target.crs:
         target = in_plane(target, source.crs)
         shared = overlaps(source, target)
-        share = shared.areas / _areal_scale(shared.centres, source.crs)
-        whole = target.areas / _areal_scale(target.centres, source.crs)
+        share = shared.areas / areal_scale(shared.centres, source.crs)
+        whole = target.areas / areal_scale(target.centres, source.crs)
     else:
         check_same_plane(source, target)
         shared = overlaps(source, target)
@@ -49,7 +49,7 @@ def conservative_weights(source: Mesh, target: Mesh, *, reproject: bool = False)
     return csr_array((share / whole[shared.target], (shared.target, shared.source)), shape=shape)
 
 
-def _areal_scale(points: Array, crs: CRS) -> Array:
+def areal_scale(points: Array, crs: CRS) -> Array:
     """Area in the plane / true area at points (P, 2)."""
     return np.abs(np.linalg.det(local_jacobian(unproject(points, crs), crs)))
 
