@@ -195,7 +195,9 @@ def _metres(step: float, source: Mesh, crs: CRS | None) -> xr.Dataset:
             raise InputError(f"the plane '{crs.name}' does not reach all of the mesh; choose one around it")
     low, high = np.floor(points.min(axis=0) / step), np.ceil(points.max(axis=0) / step)
     if ((high - low) > _MOST_CELLS).any():
-        raise InputError(f"a grid of {step:g} m has more than {_MOST_CELLS} cells along an axis; choose a larger spacing")
+        raise InputError(
+            f"a grid of {step:g} m has more than {_MOST_CELLS} cells along an axis; choose a larger spacing"
+        )
     high = np.maximum(high, low + 2)
     x, y = (step * (np.arange(first, last) + 0.5) for first, last in zip(low, high, strict=True))
     _refuse_too_many(x, y)

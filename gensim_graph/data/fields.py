@@ -1,0 +1,143 @@
+"""Fields of a dataset as writers want them: on faces or nodes, a few records at a time, checked as they come.
+
+A dataset is a trajectory of :func:`~gensim_graph.data.open_store` or a forecast, in memory or open: what is open is
+read record by record, so that memory does not grow with its length.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+import numpy as np
+import xarray as xr
+
+from gensim_graph.data.checks import check_values
+from gensim_graph.data.formats import find_format
+from gensim_graph.data.store import open_store
+from gensim_graph.errors import InputError, naming
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.datasets import SUFFIXES, opened_dataset
+from gensim_graph.mesh.ugrid import has_topology, mesh_from_dataset
+from gensim_graph.typing import Array, Path
+from gensim_graph.variables import Variable, VariableTable, default_variables
+
+RECORDS = ("time", "lead_time")
+"""Dimensions along which a dataset grows."""
+
+_OTHERS = ("start", "trajectory", "member")
+_TOGETHER = 2**25  # bytes that are read together
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Variables of the table in a dataset.
+
+    Attributes:
+        dataset: where they are.
+        mesh: its mesh.
+        variables: those of the table that it has.
+    """
+
+    dataset: xr.Dataset
+    mesh: Mesh
+    variables: tuple[Variable, ...]
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset, table: VariableTable | None = None) -> "Fields":
+        """Fields of a dataset with a topology.
+
+        Raises:
+            InputError: no topology, no variable of the table, or one on other dimensions.
+        """
+        mesh = mesh_from_dataset(dataset)
+        found = tuple(one for one in (table or default_variables()).variables if one.name in dataset.data_vars)
+        if not found:
+            raise InputError(
+                f"no variable of the table; it has {', '.join(map(str, dataset.data_vars)) or 'no variables'}"
+            )
+        for variable in found:
+            _check_dimensions(dataset[variable.name], mesh)
+            if variable.vector is not None and variable.vector not in dataset.data_vars:
+                raise InputError(f"'{variable.name}' is here but its other component '{variable.vector}' is not")
+        return cls(dataset, mesh, found)
+
+    @property
+    def record(self) -> str | None:
+        """The dimension along which it grows, or None for a single state."""
+        return next((name for name in RECORDS if name in self.dataset.dims), None)
+
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """All dimensions before the place, in the order of files: start, trajectory, member, then records."""
+        names = [name for name in _OTHERS if any(name in self.dataset[one.name].dims for one in self.variables)]
+        return (*names, self.record) if self.record else tuple(names)
+
+    def location(self, variable: Variable) -> str:
+        """``face`` or ``node``."""
+        return "node" if "node" in self.dataset[variable.name].dims else "face"
+
+    @property
+    def n_records(self) -> int:
+        """Number of records, 1 for a single state."""
+        return self.dataset.sizes[self.record] if self.record else 1
+
+    def blocks(self) -> Iterator[slice]:
+        """Runs of records that fit into memory together."""
+        leading = [self.dataset.sizes[name] for name in self.leading if name != self.record]
+        one = (
+            8 * max(self.mesh.n_faces, self.mesh.n_nodes) * len(self.variables) * int(np.prod(leading, dtype=np.int64))
+        )
+        step = max(1, _TOGETHER // one)
+        return (slice(start, min(start + step, self.n_records)) for start in range(0, self.n_records, step))
+
+    def read(self, variable: Variable, block: slice) -> Array:
+        """Values of a run of records (*leading, place) in float32, checked.
+
+        Raises:
+            InputError: gaps or implausible values.
+        """
+        column = self.dataset[variable.name]
+        if self.record in column.dims:
+            column = column.isel({self.record: block})
+        missing = {name: self.dataset.sizes[name] for name in self.leading if name not in column.dims}
+        if missing:
+            count = block.stop - block.start
+            column = column.expand_dims(missing | ({self.record: count} if self.record in missing else {}))
+        values = column.transpose(*self.leading, self.location(variable)).values
+        check_values(str(self.dataset.encoding.get("source", "dataset")), values, variable, self.location(variable))
+        return np.clip(values.astype(np.float32), variable.lower, variable.upper).astype(np.float32)
+
+
+def _check_dimensions(column: xr.DataArray, mesh: Mesh) -> None:
+    sizes = {"face": mesh.n_faces, "node": mesh.n_nodes}
+    where = [name for name in sizes if name in column.dims]
+    others = {str(name) for name in column.dims} - {*where, *RECORDS, *_OTHERS}
+    if len(where) != 1 or others or column.dtype.kind not in "iuf":
+        raise InputError(
+            f"'{column.name}' has dimensions {column.dims} and type {column.dtype}; expected numbers on (time, face), "
+            "(member, lead_time, face) or the same on nodes"
+        )
+    if column.sizes[where[0]] != sizes[where[0]]:
+        raise InputError(
+            f"'{column.name}' has {column.sizes[where[0]]} {where[0]}s, the mesh uses {sizes[where[0]]}; nodes without "
+            "a face must be left out of both"
+        )
+
+
+@contextmanager
+def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
+    """A trajectory or forecast of any kind of file; UGRID files of this package stay open and are read as needed.
+
+    Raises:
+        InputError: see :func:`~gensim_graph.data.open_store`.
+    """
+    file = FilePath(path)
+    if mesh is None and file.suffix.lower() in SUFFIXES and file.exists() and find_format(file) is None:
+        with naming(file), opened_dataset(file) as ds:
+            if not has_topology(ds):
+                raise InputError("has no mesh topology and no grid")
+            ds.encoding["source"] = str(file)
+            yield ds
+            return
+    yield open_store(file, mesh)
