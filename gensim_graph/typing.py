@@ -9,6 +9,9 @@ word     meaning
 batch    ensemble members or samples that share one graph
 node     corner of a mesh
 face     cell of a mesh, and node of a :class:`~gensim_graph.graph.MeshGraph`
+element  triangle of the solver: a face, or a part of one
+side     side of a triangle that ice may cross
+member   one of the trajectories simulated together; last, where ``batch`` is first
 token    group of four consecutive faces
 cluster  group of consecutive tokens that attend together
 key      token that a cluster may attend to: its own tokens and its halo

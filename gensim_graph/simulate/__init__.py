@@ -6,7 +6,7 @@
 :mod:`~gensim_graph.simulate.initial`. It needs nothing of the package but meshes and the variable table.
 """
 
-from gensim_graph.simulate.batches import seconds_needed
+from gensim_graph.simulate.batches import in_words, seconds_needed
 from gensim_graph.simulate.constants import BENCHMARK, NEXTSIM, Constants
 from gensim_graph.simulate.cyclone import check_place, simulate_cyclone, write_cyclone
 from gensim_graph.simulate.ensemble import Ensemble, build_ensemble
@@ -20,6 +20,7 @@ __all__ = [
     "Experiment",
     "build_ensemble",
     "check_place",
+    "in_words",
     "seconds_needed",
     "simulate_cyclone",
     "write_cyclone",

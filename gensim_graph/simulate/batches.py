@@ -5,7 +5,7 @@ of their own do not.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from threading import Event
 from typing import Any
@@ -53,7 +53,7 @@ def fill(ensemble: Ensemble, columns: dict[str, Any], together: int, progress: b
         with ThreadPoolExecutor(workers) as pool:
             runs = [pool.submit(_fill_batch, ensemble, members, columns, together, watch) for members in batches]
             try:
-                for run in runs:
+                for run in as_completed(runs):
                     run.result()
             except BaseException:
                 stop.set()
@@ -99,5 +99,12 @@ def seconds_needed(ensemble: Ensemble) -> float:
     cores = torch.get_num_threads()
     batches = split_members(ensemble, cores)
     rounds = -(-len(batches) // min(cores, len(batches)))
-    with _threads(ensemble, batches, cores):
+    with _threads(ensemble, batches, cores // min(cores, len(batches))):
         return rounds * ensemble.seconds(batches[0])
+
+
+def in_words(seconds: float) -> str:
+    """A time as one says it."""
+    if seconds < 90.0:
+        return f"{max(5, 5 * round(seconds / 5.0))} seconds"
+    return f"{round(seconds / 60.0)} minutes" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} hours"

@@ -18,6 +18,7 @@ from gensim_graph.simulate.storms import Forcing, WindField, benchmark_forcing, 
 from gensim_graph.simulate.thermodynamics import Weather
 from gensim_graph.typing import Array
 
+_ICE = ("sit", "sic", "snt")
 _WEATHER = Weather()
 
 
@@ -57,7 +58,7 @@ class Ensemble:
         """The solver and the initial state of some members."""
         experiment, elements = self.experiment, self.elements
         ices = [_ice(self.mesh, experiment, member) for member in members]
-        state = state_at_rest(elements, *(np.stack([getattr(ice, name) for ice in ices]) for name in ICE))
+        state = state_at_rest(elements, *(np.stack([getattr(ice, name) for ice in ices]) for name in _ICE))
         chance = np.stack([_stream(experiment, member, 2).random(self.mesh.n_faces) for member in members])
         current = torch.as_tensor(self.current(elements.triangles.nodes, members)).to(elements.areas)
         cohesion = cohesion_of(elements, experiment.constants, elements.from_faces(chance))
@@ -104,9 +105,6 @@ class Ensemble:
             float(state.thickness[0, 0])  # waits for a GPU
             taken.append(time.perf_counter() - begin)
         return min(taken) * solver.steps.per_record * self.experiment.records
-
-
-ICE = ("sit", "sic", "snt")
 
 
 def build_ensemble(mesh: Mesh, experiment: Experiment) -> Ensemble:

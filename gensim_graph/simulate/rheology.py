@@ -19,7 +19,6 @@ A stress is kept as its mean normal stress, half its normal difference and its s
 diagonal and :math:`\tau` a norm.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -153,9 +152,3 @@ def _excess(response: Response, mean: Tensor, difference: Tensor, shear: Tensor)
     load = torch.sqrt(difference.square().addcmul_(shear, shear)).add_(mean, alpha=response.friction)
     beyond = torch.maximum(load / response.cohesion, mean / -response.strength).clamp_(min=1.0)
     return torch.sub(1.0, beyond.reciprocal_())
-
-
-def wave_speed(constants: Constants) -> float:
-    """Speed of compressional waves in intact ice, m/s."""
-    stiffness = constants.youngs_modulus / (1.0 - constants.poisson_ratio**2)
-    return math.sqrt(stiffness / constants.ice_density)

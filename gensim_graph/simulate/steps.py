@@ -11,7 +11,7 @@ from gensim_graph.simulate.elements import Elements
 from gensim_graph.typing import Array, Float, Tensor
 
 SUBSTEPS = 75
-"""Sub-steps in a step, as in the neXtSIM runs: ice moves a hundredth of a cell in a step, a wave across 40 cells."""
+"""Sub-steps in a step, as in the neXtSIM runs: ice moves a few hundredths of a cell in a step, a wave across 40."""
 
 _SAFETY = 0.95
 _SMALL = 0.25  # share of the triangles that may be made heavier so that they do not hold up the rest

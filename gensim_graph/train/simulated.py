@@ -11,7 +11,7 @@ from gensim_graph.data.sample import cyclone_meshes
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, load_mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset
-from gensim_graph.simulate import Experiment, build_ensemble, seconds_needed, write_cyclone
+from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class SimulatedData:
 
     def announce(self) -> None:
         """Say what will be simulated, and how long it takes."""
-        length = _in_words(seconds_needed(build_ensemble(self.mesh, self.experiment)))
+        length = in_words(seconds_needed(build_ensemble(self.mesh, self.experiment)))
         log.warning(
             "no data were given for this mesh: simulating %d times %g days of ice under storms, which takes about %s; "
             "kept in %s, --data takes data of your own",
@@ -89,9 +89,3 @@ def plan_simulation(mesh: Mesh | None, folder: Path, seed: int) -> SimulatedData
     if mesh is None or any(load_mesh(path).matches(mesh) for path in cyclone_meshes().values()):
         return None
     return SimulatedData(mesh, Experiment(MEMBERS, seed=seed, physics="nextsim"), folder / STORE)
-
-
-def _in_words(seconds: float) -> str:
-    if seconds < 90.0:
-        return f"{max(5, 5 * round(seconds / 5.0))} seconds"
-    return f"{round(seconds / 60.0)} minutes" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} hours"
