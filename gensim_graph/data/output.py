@@ -1,7 +1,7 @@
 """Trajectories and forecasts to files that other tools open.
 
-``.nc`` and ``.zarr`` on the mesh (CF, UGRID-1.0), or on a grid of longitude and latitude or in a plane (CF); ``.vtu`` for
-ParaView, ``.pvd`` for several times. Whatever is written is whole or not there, and is written record by record.
+``.nc`` and ``.zarr`` on the mesh (CF, UGRID-1.0), or on a grid of longitude and latitude or in a plane (CF); ``.vtu``
+for ParaView, ``.pvd`` for several times. Whatever is written is whole or not there, and is written record by record.
 """
 
 from collections.abc import Callable
@@ -47,9 +47,9 @@ def write_dataset(
 ) -> FilePath:
     """Write the variables of a trajectory or forecast; the suffix of ``path`` says as what.
 
-    On a grid every cell gets the mean over what the mesh covers of it, and NaN where that is nothing; vectors point east
-    and north where the grid is one of longitudes and latitudes, else along its axes. ``sea_area`` is what the mesh covers
-    of each cell: the sum of value times ``sea_area`` over the grid is the integral over the mesh.
+    On a grid every cell gets the mean over what the mesh covers of it, and NaN where that is nothing; vectors point
+    east and north where the grid is one of longitudes and latitudes, else along its axes. ``sea_area`` is what the mesh
+    covers of each cell: the sum of value times ``sea_area`` over the grid is the integral over the mesh.
 
     Args:
         dataset: on a mesh, as :func:`~gensim_graph.data.open_store` or a forecast gives it; (.., face) or (.., node).
@@ -64,8 +64,8 @@ def write_dataset(
         The path.
 
     Raises:
-        InputError: another suffix, a dataset without mesh or variables, gaps or implausible values, several states for a
-            ``.vtu``, or a grid that does not fit.
+        InputError: another suffix, a dataset without mesh or variables, gaps or implausible values, several states for
+            a ``.vtu``, or a grid that does not fit.
     """
     target = FilePath(path)
     suffix = target.suffix.lower()
@@ -222,14 +222,10 @@ class _Regridding:
         """(.., face) or (.., node) -> (.., y, x)."""
         means = {one.name: self._mean(values[one.name], fields.location(one)) for one in fields.variables}
         for one in fields.variables:
-            if one.vector is not None and fields.variables[0] is not None and self._is_first(one, fields):
+            if _is_first(one, fields):
+                assert one.vector is not None
                 means[one.name], means[one.vector] = self._axes.from_plane(means[one.name], means[one.vector])
         return {name: self.on_grid(mean) for name, mean in means.items()}
-
-    @staticmethod
-    def _is_first(variable: Variable, fields: Fields) -> bool:
-        names = [one.name for one in fields.variables]
-        return names.index(variable.name) < names.index(str(variable.vector))
 
     def _mean(self, values: Array, location: str) -> Array:
         at_faces = self._mesh.to_faces(values) if location == "node" else values
@@ -243,6 +239,12 @@ class _Regridding:
         whole = np.full((*values.shape[:-1], int(np.prod(self._target.shape))), np.nan)
         whole[..., self._target.cells.faces.index] = values
         return whole.reshape(*values.shape[:-1], *self._target.shape)
+
+
+def _is_first(variable: Variable, fields: Fields) -> bool:
+    """Whether a variable is the first component of a vector."""
+    names = [one.name for one in fields.variables]
+    return variable.vector is not None and names.index(variable.name) < names.index(variable.vector)
 
 
 def _write_vtk(fields: Fields, target: FilePath, on_record: Step) -> None:
@@ -284,11 +286,11 @@ def _write_state(path: FilePath, fields: Fields, number: int) -> None:
     """One record; the two components of a vector also as a vector, named after both."""
     places: dict[str, dict[str, VtuField]] = {"face": {}, "node": {}}
     values = {one.name: fields.read(one, slice(number, number + 1)).ravel() for one in fields.variables}
-    names = [one.name for one in fields.variables]
     for one in fields.variables:
         found = places[fields.location(one)]
         found[one.name] = VtuField(values[one.name], _plain(one.units))
-        if one.vector is not None and names.index(one.name) < names.index(one.vector):
+        if _is_first(one, fields):
+            assert one.vector is not None
             pair = values[one.name], values[one.vector]
             vector = np.stack([*pair, np.zeros_like(pair[0])], axis=1)
             found[f"{one.name}_{one.vector}"] = VtuField(vector, _plain(one.units))

@@ -1,6 +1,6 @@
 """Grids to bring fields of a mesh to: longitude and latitude, a grid in a plane, or that of a file.
 
-Said in a word: ``0.25deg``; ``25km`` in the plane of the mesh; ``25km@EPSG:3413`` in another one; or the path of a file.
+Said in a word: ``0.25deg``; ``25km`` in the plane of the mesh; ``25km@EPSG:3413`` in another one; or a path of a file.
 """
 
 import re
