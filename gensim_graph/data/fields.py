@@ -4,7 +4,6 @@ A dataset is a trajectory of :func:`~gensim_graph.data.open_store` or a forecast
 read record by record, so that memory does not grow with its length.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ import xarray as xr
 from scipy.sparse import csr_array
 
 from gensim_graph.data.fields import RECORDS, Fields
-from gensim_graph.data.storage import Column, as_written, chunks_of, created
+from gensim_graph.data.storage import Column, chunks_of, created
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.frame import Frame
 from gensim_graph.mesh.mesh import Mesh
@@ -115,7 +115,7 @@ def _fill(path: FilePath, suffix: str, fields: Fields, layout: _Layout, on_recor
                 (*(slice(None) for name in fields.leading if name != fields.record), block) if fields.record else ...
             )
             for name, array in values.items():
-                store[name][where] = as_written(array)
+                store[name][where] = array.astype(np.float32, copy=False)
             for _ in range(block.start, block.stop):
                 on_record()
 
@@ -200,7 +200,7 @@ def _on_grid(fields: Fields, grid: str | TargetGrid) -> _Layout:
     mapping = next((str(name) for name, one in frame.variables.items() if "grid_mapping_name" in one.attrs), None)
     attrs = {"cell_methods": "area: mean where sea", "cell_measures": "area: sea_area"} | _auxiliary(times, auxiliary)
     attrs |= {"grid_mapping": mapping} if mapping else {}
-    dims = {"face": target.dims, "node": target.dims}
+    dims: dict[str, tuple[str, ...]] = {"face": target.dims, "node": target.dims}
     return _Layout(frame, dims, {"face": attrs, "node": attrs}, regrid, target.is_geographic)
 
 

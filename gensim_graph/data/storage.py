@@ -12,8 +12,6 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from gensim_graph.typing import Array
-
 _SINCE = "seconds since 1970-01-01"
 
 
@@ -49,14 +47,13 @@ def created(path: FilePath, suffix: str, frame: xr.Dataset, columns: Mapping[str
     frame.to_netcdf(path, format="NETCDF4", engine="netcdf4", encoding=encoding)
     with netCDF4.Dataset(path, "a") as content:
         content.set_auto_maskandscale(False)
-        for name, size in {
-            dim: size for one in columns.values() for dim, size in zip(one.dims, one.sizes, strict=True)
-        }.items():
-            if name not in content.dimensions:
-                content.createDimension(name, size)
         for name, one in columns.items():
-            packing = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": one.chunks} if one.dims else {}
-            variable = content.createVariable(name, "f4", one.dims, fill_value=np.float32(np.nan), **packing)
+            for dim, size in zip(one.dims, one.sizes, strict=True):
+                if dim not in content.dimensions:
+                    content.createDimension(dim, size)
+            variable = content.createVariable(
+                name, "f4", one.dims, zlib=True, complevel=1, fill_value=np.float32(np.nan), chunksizes=one.chunks
+            )
             variable.setncatts(one.attrs)
         yield content.variables
 
@@ -95,8 +92,3 @@ def chunks_of(sizes: tuple[int, ...], dims: tuple[str, ...], records: tuple[str,
     return tuple(
         1 if name in (*records, "start", "trajectory") else size for name, size in zip(dims, sizes, strict=True)
     )
-
-
-def as_written(values: Array) -> Array:
-    """Values in the type of the columns."""
-    return np.asarray(values, dtype=np.float32)

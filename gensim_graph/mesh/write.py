@@ -21,8 +21,8 @@ def write_mesh(mesh: Mesh, path: Path) -> FilePath:
     """Write a mesh; the suffix says as what.
 
     ``.nc`` and ``.zarr`` keep everything (UGRID). ``.vtu`` loses crs and boundaries. ``.msh`` (gmsh 2.2, as neXtSIM
-    reads it) keeps triangles and quadrilaterals and the names of boundaries; nodes on the boundary come first, and with a
-    crs nodes are directions on a sphere, which any reader must project again: neXtSIM's plane comes back by itself.
+    reads it) keeps triangles, quadrilaterals and the names of boundaries; nodes on the boundary come first, and with a
+    crs nodes are directions on a sphere, which a reader must project again: neXtSIM's plane comes back by itself.
 
     Raises:
         InputError: another suffix, or polygons for a ``.msh``.
@@ -71,9 +71,7 @@ def _write_msh(mesh: Mesh, path: FilePath) -> None:
     with path.open("w", encoding="utf-8") as stream:
         stream.write("$MeshFormat\n2.2 0 8\n$EndMeshFormat\n")
         _section(stream.write, "PhysicalNames", lines)
-        _section(
-            stream.write, "Nodes", [f"{row} {x!r} {y!r} {z!r}" for row, (x, y, z) in enumerate(places.tolist(), 1)]
-        )
+        _section(stream.write, "Nodes", nodes)
         _section(stream.write, "Elements", elements)
 
 
