@@ -41,7 +41,7 @@ def test_free_drift_without_rotation_is_a_share_of_the_wind(elements):
     """Both drags balance at u = sqrt(rho_a C_a / (rho_w C_w)) u_a, whatever the thickness."""
     constants = replace(BENCHMARK, coriolis=0.0)
     wind = everywhere(elements, 6.0, -8.0)
-    velocity = drift(elements, constants, wind, still(elements), still(elements), 4000, 20.0)
+    velocity = drift(elements, constants, wind, still(elements), still(elements), 1200, 60.0)
     share = math.sqrt(1.3 * 1.2e-3 / (1026 * 5.5e-3))
     torch.testing.assert_close(velocity, share * wind, rtol=1e-6, atol=0.0)
 
@@ -62,13 +62,13 @@ def test_free_drift_solves_the_steady_equation(elements, constants):
 
     exact = root(imbalance, (0.1, 0.1), tol=1e-14).x
     args = everywhere(elements, wind.real, wind.imag), everywhere(elements, ocean.real, ocean.imag)
-    velocity = drift(elements, constants, *args, still(elements), 6000, 20.0, sic=0.6)
+    velocity = drift(elements, constants, *args, still(elements), 2000, 60.0, sic=0.6)
     np.testing.assert_allclose(velocity[..., 0].T, np.tile(exact, (elements.n_nodes, 1)), rtol=1e-6)
 
 
 def test_drift_turns_to_the_right_of_the_wind_in_the_north(elements):
     wind = everywhere(elements, 10.0, 0.0)
-    u, v = drift(elements, BENCHMARK, wind, still(elements), still(elements), 4000, 20.0)[:, 0, 0]
+    u, v = drift(elements, BENCHMARK, wind, still(elements), still(elements), 1200, 60.0)[:, 0, 0]
     assert u > 0.0
     assert v < 0.0
 
@@ -80,7 +80,7 @@ def test_hemispheres_mirror_each_other():
         mesh = Mesh.from_faces(square, np.array([[0, 1, 2, 3]]), crs=crs)
         elements = build_elements(Mesh.from_faces(square, mesh.faces, crs, {"open": mesh.boundary_edges}))
         wind = everywhere(elements, 10.0, 0.0)
-        both.append(drift(elements, NEXTSIM, wind, still(elements), still(elements), 3000, 20.0)[:, 0, 0])
+        both.append(drift(elements, NEXTSIM, wind, still(elements), still(elements), 1000, 60.0)[:, 0, 0])
     (north_u, north_v), (south_u, south_v) = both
     assert float(south_u) == pytest.approx(float(north_u), rel=1e-4)
     assert float(south_v) == pytest.approx(-float(north_v), rel=1e-4)
@@ -88,16 +88,17 @@ def test_hemispheres_mirror_each_other():
 
 def test_without_drag_ice_goes_round_in_an_inertial_period(elements):
     constants = replace(BENCHMARK, water_drag=0.0)
-    period, dt = 2 * math.pi / 1.45842e-4, 5.0
+    period, dt = 2 * math.pi / 1.45842e-4, 20.0
     steps = round(period / dt)
     nothing = everywhere(elements, 0.0, 0.0)
     start = everywhere(elements, 0.2, 0.1)
     quarter = drift(elements, constants, nothing, still(elements), start, steps // 4, dt)
     u, v = quarter[:, 0, 0]
-    assert float(u) == pytest.approx(0.1, rel=2e-3)  # a quarter turn clockwise
-    assert float(v) == pytest.approx(-0.2, rel=2e-3)
+    assert float(u) == pytest.approx(0.1, rel=4e-3)  # a quarter turn clockwise
+    assert float(v) == pytest.approx(-0.2, rel=4e-3)
     whole = drift(elements, constants, nothing, still(elements), start, steps, dt)
-    torch.testing.assert_close(whole, start, rtol=4e-3, atol=0.0)  # implicit: 0.23 % slower after a turn
+    slower = (1 + (1.45842e-4 * dt) ** 2) ** (-steps / 2)  # of a step implicit in time, 0.9 % after a turn
+    torch.testing.assert_close(whole, slower * start, rtol=5e-3, atol=0.0)
 
 
 def test_coast_nodes_stay_where_they_are():

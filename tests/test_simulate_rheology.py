@@ -113,9 +113,9 @@ def test_damage_grows_over_the_time_of_an_elastic_wave():
 
 @pytest.mark.parametrize(("constants", "rate"), [(BENCHMARK, 1 / 15), (NEXTSIM, math.exp(-20 * 0.05) / 25)])
 def test_damage_heals_in_its_time(constants, rate):
-    history = strained(constants, (0, 0, 0), 8640, 10.0, sid=0.5, sic=0.95)
+    history = strained(constants, (0, 0, 0), 864, 100.0, sid=0.5, sic=0.95)
     assert 1.0 - history[3, -1] == pytest.approx(0.5 - rate, rel=1e-6)
-    assert strained(constants, (0, 0, 0), 8640, 10.0, sid=0.001)[3, -1] == 1.0
+    assert strained(constants, (0, 0, 0), 864, 100.0, sid=0.001)[3, -1] == 1.0
 
 
 def test_loose_ice_bears_nothing():
