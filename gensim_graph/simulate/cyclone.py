@@ -28,6 +28,7 @@ def simulate_cyclone(
     physics: str = "benchmark",
     thermodynamics: bool = False,
     device: str = "auto",
+    precision: str = "float64",
     progress: bool = True,
 ) -> xr.Dataset:
     """Sea ice under moving storms, as :func:`~gensim_graph.open_store` would read it.
@@ -45,6 +46,7 @@ def simulate_cyclone(
         physics: constants of the idealised cyclone (``benchmark``) or of neXtSIM v2 (``nextsim``).
         thermodynamics: let ice grow and melt over the seasons.
         device: ``auto``, ``cpu`` or ``cuda``.
+        precision: of the computation, ``float64`` or ``float32``.
         progress: show a progress bar.
 
     Returns:
@@ -55,7 +57,7 @@ def simulate_cyclone(
     Raises:
         InputError: wrong arguments, or a mesh that cannot be split into triangles.
     """
-    experiment = Experiment(members, float(days), seed, every, case, physics, thermodynamics, device)
+    experiment = Experiment(members, float(days), seed, every, case, physics, thermodynamics, device, precision)
     ensemble = build_ensemble(mesh, experiment)
     frame = _frame(ensemble)
     columns = {}

@@ -113,7 +113,7 @@ def build_ensemble(mesh: Mesh, experiment: Experiment) -> Ensemble:
     Raises:
         InputError: a mesh whose faces cannot be split into triangles.
     """
-    elements = build_elements(mesh, experiment.torch_device)
+    elements = build_elements(mesh, experiment.torch_device, experiment.dtype)
     forcings = [_forcing(mesh, experiment, member) for member in range(experiment.members)]
     return Ensemble(experiment, elements, forcings)
 

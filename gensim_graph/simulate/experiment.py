@@ -13,6 +13,7 @@ from gensim_graph.simulate.constants import Constants, constants_named
 
 CASES = ("random", "benchmark")
 _PHYSICS = ("benchmark", "nextsim")
+_PRECISIONS = {"float64": torch.float64, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Experiment:
         physics: set of constants, ``benchmark`` (as neXtSIM-DG) or ``nextsim`` (as neXtSIM v2).
         thermodynamics: let ice grow and melt over the seasons, from 1 January.
         device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``float64``, or ``float32``: half the memory, conservation to seven digits.
 
     Raises:
         InputError: a value that makes no sense.
@@ -41,6 +43,7 @@ class Experiment:
     physics: str = "benchmark"
     thermodynamics: bool = False
     device: str = "auto"
+    precision: str = "float64"
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -51,6 +54,7 @@ class Experiment:
             "case": (lambda came: came in CASES, " or ".join(CASES)),
             "physics": (lambda came: came in _PHYSICS, " or ".join(_PHYSICS)),
             "device": (lambda came: came in ("auto", "cpu", "cuda"), "auto, cpu or cuda"),
+            "precision": (lambda came: came in _PRECISIONS, " or ".join(_PRECISIONS)),
         }
         check_values(self, "simulate", rules)
         whole = math.isfinite(self.days) and self.days > 0 and math.isclose(self.records, self._records, abs_tol=1e-6)
@@ -85,6 +89,11 @@ class Experiment:
         """Where it is computed."""
         found = "cuda" if torch.cuda.is_available() else "cpu"
         return torch.device(found if self.device == "auto" else self.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of all that is computed."""
+        return _PRECISIONS[self.precision]
 
     def to_dict(self) -> dict[str, Any]:
         """What the result depends on, as plain data."""
