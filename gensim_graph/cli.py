@@ -30,7 +30,7 @@ from gensim_graph.heap import keep_freed_memory
 from gensim_graph.mesh import load_mesh, quality_report
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.nn import OperatorConfig
-from gensim_graph.simulate import Experiment, build_ensemble, seconds_needed, write_cyclone
+from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
 from gensim_graph.simulate import check_place as check_store
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, check_folder, fit, plan_simulation, plan_training
@@ -132,20 +132,21 @@ def simulate(
         Experiment.thermodynamics
     ),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = Experiment.device,
+    precision: Annotated[str, typer.Option(help="float64 or float32.")] = Experiment.precision,
     repair: Annotated[bool, typer.Option(help="Mend defects of the mesh.")] = False,
 ) -> None:
     """Simulate sea ice under moving storms on any mesh: data to train on where there are none.
 
     [dim]gensim-graph simulate --mesh nextsim.msh --members 8 --days 4 --out storms.zarr[/]
     """
-    experiment = Experiment(members, days, seed, every, case, physics, thermodynamics, device)
+    experiment = Experiment(members, days, seed, every, case, physics, thermodynamics, device, precision)
     check_store(out)
     loaded = load_mesh(mesh, repair=repair)
     keep_freed_memory()
     ensemble = build_ensemble(loaded, experiment)
     console.print(
         f"{members} trajectories of {days:g} days on {loaded.n_faces:,} faces, "
-        f"about {seconds_needed(ensemble) / 60.0:.1f} minutes"
+        f"about {in_words(seconds_needed(ensemble))}"
     )
     write_cyclone(ensemble, out)
     console.print(f"the simulation is in [bold]{out}[/]; train on it with: gensim-graph train --data {out}")
