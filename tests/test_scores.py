@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.stats import norm
+from scipy.stats import norm, pearsonr
+from scores.probability import crps_for_ensemble
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.scores import evaluate, skill_table, write_scores
@@ -197,3 +198,66 @@ def test_baseline_of_other_times():
     truth = truth_of(np.ones((3, 1)))
     with pytest.raises(InputError, match="baseline 'late'"):
         evaluate(forecast_of(np.ones((1, 1, 1, 1))), truth, np.ones(1), {"late": forecast_of(np.ones((1, 1, 2, 1)))})
+
+
+def test_fair_crps_is_that_of_another_library():
+    rng = np.random.default_rng(6)
+    members, truth, areas = rng.normal(size=(16, 50)), rng.normal(size=50), rng.uniform(1, 4, 50)
+    expected = crps_for_ensemble(
+        xr.DataArray(members, dims=("member", "face")),
+        xr.DataArray(truth, dims="face"),
+        "member",
+        method="fair",
+        weights=xr.DataArray(areas / areas.sum(), dims="face"),
+    )
+    row = evaluate(forecast_of(members[None, :, None], "siu"), truth_of(np.stack([truth] * 2), "siu"), areas).iloc[0]
+    assert row["crps"] == pytest.approx(float(expected))
+
+
+def test_scores_over_ice_leave_open_water_out():
+    """Two of four faces have ice; the third has just too little."""
+    areas, errors = np.array([1.0, 3.0, 2.0, 2.0]), np.array([1.0, 2.0, 50.0, 60.0])
+    truth = truth_of(np.zeros((2, 4)), "siu").merge(truth_of(np.tile([1.0, 0.2, 0.15, 0.0], (2, 1)), "sic"))
+    forecast = forecast_of(errors[None, None, None], "siu").merge(forecast_of(np.ones((1, 1, 1, 4)), "sic"))
+    row = evaluate(forecast, truth, areas).set_index("variable").loc["siu"]
+    assert row["rmse_ice"] == pytest.approx(np.sqrt((1 + 3 * 4) / 4))
+    assert row["bias_ice"] == pytest.approx(7 / 4)
+    assert row["crps_ice"] == pytest.approx(7 / 4)
+    assert row["bias"] == pytest.approx((7 + 220) / 8)
+
+
+def test_ice_of_several_starts_counts_by_its_area():
+    """A face of ice at the first start, three at the second: four faces in all."""
+    sic = np.zeros((4, 3))
+    sic[1], sic[3] = [1, 0, 0], [1, 1, 1]
+    truth = truth_of(np.zeros((4, 3)), "siu").merge(truth_of(sic, "sic"))
+    errors = np.array([[2.0, 9, 9], [1, 1, 1]]).reshape(2, 1, 1, 3)
+    forecast = forecast_of(errors, "siu").merge(forecast_of(np.ones((2, 1, 1, 3)), "sic"))
+    row = evaluate(forecast, truth, np.ones(3)).set_index("variable").loc["siu"]
+    assert row["rmse_ice"] == pytest.approx(np.sqrt((4 + 3) / 4))
+
+
+def test_anomaly_correlation_is_that_of_numpy():
+    """About a given climate, uncentred; about the mean of the truth it is Pearson's where both means vanish."""
+    rng = np.random.default_rng(7)
+    truth, climate = rng.normal(size=(2, 300)), rng.normal(size=300)
+    members = truth[1] + rng.normal(size=(4, 300))
+    forecast, reality = forecast_of(members[None, :, None], "siu"), truth_of(truth, "siu")
+    given = xr.Dataset({"siu": ("face", climate)})
+    x, y = members.mean(axis=0) - climate, truth[1] - climate
+    row = evaluate(forecast, reality, np.ones(300), climatology=given).iloc[0]
+    assert row["acc"] == pytest.approx(x @ y / np.sqrt(x @ x * (y @ y)))
+    # A climate by month: only January counts here.
+    months = xr.Dataset({"siu": (("month", "face"), np.stack([climate, *np.zeros((11, 300))]))})
+    assert evaluate(forecast, reality, np.ones(300), climatology=months).iloc[0]["acc"] == pytest.approx(row["acc"])
+    own = evaluate(forecast, reality, np.ones(300)).iloc[0]["acc"]
+    mean = truth.mean(axis=0)
+    assert own == pytest.approx(pearsonr(members.mean(axis=0) - mean, truth[1] - mean)[0], abs=0.02)
+
+
+def test_wrong_climatology():
+    forecast, truth = forecast_of(np.ones((1, 1, 1, 3))), truth_of(np.ones((2, 3)))
+    with pytest.raises(InputError, match="'sit' is missing"):
+        evaluate(forecast, truth, np.ones(3), climatology=xr.Dataset())
+    with pytest.raises(InputError, match="expected \\(face\\) or \\(month, face\\)"):
+        evaluate(forecast, truth, np.ones(3), climatology=xr.Dataset({"sit": (("month", "face"), np.ones((4, 3)))}))

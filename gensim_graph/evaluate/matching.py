@@ -4,6 +4,7 @@ Scores, deformation statistics and the report all read through :class:`Verificat
 input is said once and in one way, and a long forecast never sits in memory as a whole.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,16 +63,45 @@ class Verification:
         Raises:
             InputError: values that are not finite.
         """
+        return self.ensemble_at(name, start, lead), self.truth_at(name, start, lead)
+
+    def ensemble_at(self, name: str, start: int, lead: int) -> Array:
+        """Forecast (member, face) at the valid time of a start and a lead, in the variable's units."""
         ensemble = self.forecast[name].isel(start=start, lead_time=lead)
-        where = f"at lead {self.lead_hours[lead]:g} h"
-        return self._values(ensemble, "forecast", where), self.truth_at(name, start, lead)
+        return self.on_faces(ensemble, "forecast", f"at lead {self.lead_hours[lead]:g} h")
 
     def truth_at(self, name: str, start: int, lead: int) -> Array:
         """Truth (face) at the valid time of a start and a lead, in the variable's units."""
-        instant = self.valid_times[start, lead]
-        return self._values(self.truth[name].sel(time=instant), "truth", f"at {instant}")
+        return self.at(name, self.valid_times[start, lead])
 
-    def _values(self, field: xr.DataArray, source: str, where: str) -> Array:
+    @property
+    def start_times(self) -> Array:
+        """When the forecasts start, (start) datetime64."""
+        return self.valid_times[:, 0] - self.forecast["lead_time"].values[0]
+
+    @property
+    def has_start(self) -> bool:
+        """Whether the truth holds the instants at which the forecasts start."""
+        return bool(np.isin(self.start_times, self.truth["time"].values).all())
+
+    def has(self, *names: str) -> bool:
+        """Whether forecast and truth have these state variables."""
+        return set(names) <= {variable.name for variable in self.variables}
+
+    def initial(self, name: str, start: int) -> Array:
+        """Truth (face) of one variable at the start of a forecast; only where :attr:`has_start`."""
+        return self.at(name, self.start_times[start])
+
+    def at(self, name: str, instant: np.datetime64) -> Array:
+        """Truth (face) of one variable at an instant that it holds."""
+        return self.on_faces(self.truth[name].sel(time=instant), "truth", f"at {instant}")
+
+    def on_faces(self, field: xr.DataArray, source: str, where: str = "") -> Array:
+        """Values on the faces, members first; ``source`` and ``where`` are for the message of what it raises.
+
+        Raises:
+            InputError: values that are not finite.
+        """
         values = field.transpose(*(["member"] if "member" in field.dims else []), ...).values
         if "node" in field.dims and self.mesh is not None:
             values = self.mesh.to_faces(values)
@@ -121,6 +151,34 @@ def match(
     )
     _check_faces(matched, source)
     return matched
+
+
+def match_models(
+    forecast: xr.Dataset,
+    truth: xr.Dataset,
+    variables: VariableTable,
+    areas: Array | None = None,
+    baselines: Mapping[str, xr.Dataset] | None = None,
+) -> dict[str, Verification]:
+    """A forecast and its baselines beside the truth: name -> match, the first is called ``forecast``.
+
+    Arguments and errors as of :func:`match`; baselines have the valid times of the forecast.
+    """
+    models = {"forecast": match(forecast, truth, variables, areas)}
+    for name, baseline in (baselines or {}).items():
+        if name in ("forecast", "truth"):
+            raise InputError(f"a baseline must not be called '{name}'; give it another name")
+        models[name] = match(baseline, truth, variables, models["forecast"].areas, f"baseline '{name}'")
+        _check_times(name, models[name], models["forecast"])
+    return models
+
+
+def _check_times(name: str, baseline: Verification, forecast: Verification) -> None:
+    if not np.array_equal(baseline.valid_times, forecast.valid_times):
+        raise InputError(
+            f"baseline '{name}': its valid times {baseline.valid_times.shape} differ from those of the forecast "
+            f"{forecast.valid_times.shape} (starts, leads); start it at the same times with the same lead times"
+        )
 
 
 def lead_hours(dataset: xr.Dataset) -> Array:

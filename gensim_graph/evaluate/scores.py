@@ -1,7 +1,7 @@
 """Scores of an ensemble forecast against the truth, weighted with the areas of the faces.
 
 For one variable and lead time, with members x_m, ensemble mean x, truth y, weights w (areas, sum 1), and averages over
-the starts taken of the squares, before the root:
+the starts taken of the squares and products, before roots and ratios:
 
 ======================= =========================================================================================
 rmse                    sqrt(mean w (x - y)^2)
@@ -11,9 +11,15 @@ crps                    fair continuous ranked probability score (Ferro 2014, do
 spread                  sqrt(mean w var), var the unbiased variance over the members; NaN for one member
 spread_skill            sqrt((M + 1) / M) spread / rmse (Fortin et al. 2014, doi 10.1175/JHM-D-14-0008.1): one where
                         truth and members are draws from one distribution
+acc                     anomaly correlation, sum w (x - c)(y - c) / sqrt(sum w (x - c)^2 sum w (y - c)^2) with the
+                        climate c: a given one, or else the mean of the truth over its times
 out_of_bounds           share of values beyond the bounds of the variable table, without tolerance
 n                       truth values that went in: starts times faces
 ======================= =========================================================================================
+
+With the ending ``_ice`` over faces where the truth has a concentration above 15 %: drift in open water says nothing
+about ice. With the endings ``_low`` and ``_high`` the ends of a bootstrap interval that holds 90 %; ``interval_over``
+says of what, see :mod:`~gensim_graph.evaluate.bootstrap`.
 """
 
 import json
@@ -26,26 +32,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scores.probability import crps_for_ensemble
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.matching import Verification, match
+from gensim_graph.evaluate.bootstrap import draw_weights, interval
+from gensim_graph.evaluate.matching import match_models
+from gensim_graph.evaluate.moments import MOMENTS, score_moments
 from gensim_graph.typing import Array, Path
-from gensim_graph.variables import Variable, VariableTable, default_variables
+from gensim_graph.variables import VariableTable, default_variables
 from gensim_graph.writing import write_atomically
 
+SCORES = ("rmse", "bias", "mae", "crps", "spread", "spread_skill", "acc")
+ON_ICE = ("rmse", "bias", "crps", "spread_skill", "acc")
+WITH_INTERVAL = ("rmse", "bias", "mae", "crps", "spread_skill", "acc")
+RATIO = ("rmse_ratio", "rmse_ratio_low", "rmse_ratio_high")
 COLUMNS = (
-    "model",
-    "variable",
-    "lead_hours",
-    "rmse",
-    "bias",
-    "mae",
-    "crps",
-    "spread",
-    "spread_skill",
-    "out_of_bounds",
-    "n",
+    *("model", "variable", "lead_hours", "rmse", "bias", "mae", "crps", "spread", "spread_skill", "out_of_bounds", "n"),
+    *("acc", *(f"{name}_ice" for name in ON_ICE)),
+    *(f"{name}_{end}" for name in WITH_INTERVAL for end in ("low", "high")),
+    *RATIO,
+    "interval_over",
 )
 
 
@@ -55,6 +60,7 @@ def evaluate(
     areas: Array | None = None,
     baselines: Mapping[str, xr.Dataset] | None = None,
     variables: VariableTable | None = None,
+    climatology: xr.Dataset | None = None,
 ) -> pd.DataFrame:
     """Score a forecast, and baselines beside it, per state variable and lead time.
 
@@ -65,23 +71,78 @@ def evaluate(
         areas: (face) m2; taken from the mesh in the datasets when not given.
         baselines: name -> forecast with the same valid times.
         variables: which variables are state, and their bounds; the table that ships when not given.
+        climatology: what anomalies are departures from, (face) or (month, face); the mean of the truth over its times
+            when not given.
 
     Returns:
         One row a model (``forecast`` or the name of the baseline), variable and lead time, columns ``COLUMNS``;
-        rmse, bias, mae, crps and spread in the units of the variable.
+        rmse, bias, mae, crps and spread in the units of the variable. ``rmse_ratio`` is over the RMSE of the baseline
+        ``persistence``, where there is one.
 
     Raises:
         InputError: what does not fit together, and values that are not finite; the message names the variable.
     """
-    table = variables or default_variables()
-    models = {"forecast": match(forecast, truth, table, areas)}
-    for name, baseline in (baselines or {}).items():
-        if name in models:
-            raise InputError("a baseline must not be called 'forecast'; give it another name")
-        models[name] = match(baseline, truth, table, models["forecast"].areas, f"baseline '{name}'")
-        _check_times(name, models[name], models["forecast"])
-    rows = [row for name, matched in models.items() for row in _rows(name, matched)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    models = match_models(forecast, truth, variables or default_variables(), areas, baselines)
+    return score_table(score_moments(models, climatology))
+
+
+def score_table(moments: xr.Dataset, reference: str = "persistence") -> pd.DataFrame:
+    """Scores of moments (:func:`~gensim_graph.evaluate.moments.score_moments`), as :func:`evaluate` gives them."""
+    sums, members = moments[[*MOMENTS]], moments["members"]
+    scores = scores_of(sums.sum("case", skipna=False), members)
+    table = {name: scores[name].sel(where="all", drop=True) for name in SCORES}
+    table |= {f"{name}_ice": scores[name].sel(where="ice", drop=True) for name in ON_ICE}
+    table |= {"out_of_bounds": moments["outside"], "n": moments["starts"] * moments.attrs["faces"]}
+    table |= _ratio(scores["rmse"].sel(where="all", drop=True), reference, "rmse_ratio")
+    ends = [
+        _intervals(sums.sel(variable=[name], where="all").drop_vars("where"), moments, reference)
+        for name in sums["variable"].values
+    ]
+    table |= {str(name): column for name, column in xr.concat(ends, "variable").data_vars.items()}
+    frame = xr.Dataset(table).to_dataframe(["model", "variable", "lead_hours"])
+    return frame.reset_index().assign(interval_over=moments.attrs["over"])[[*COLUMNS]]
+
+
+def scores_of(sums: xr.Dataset, members: xr.DataArray) -> xr.Dataset:
+    """Scores of sums of moments, whatever else their dimensions are."""
+    mean = sums / sums["weight"].where(sums["weight"] > 0)  # there may be no ice
+    rmse, spread = mean["squared"] ** 0.5, mean["variance"] ** 0.5
+    inflated = ((members + 1) / members) ** 0.5 * spread
+    norm = (mean["forecast_square"] * mean["truth_square"]) ** 0.5
+    return xr.Dataset(
+        {
+            "rmse": rmse,
+            "bias": mean["bias"],
+            "mae": mean["mae"],
+            "crps": mean["crps"],
+            "spread": spread,
+            "spread_skill": (inflated / rmse).where(rmse > 0),
+            "acc": (mean["product"] / norm).where(norm > 0),
+        }
+    )
+
+
+def _intervals(sums: xr.Dataset, moments: xr.Dataset, reference: str) -> xr.Dataset:
+    """Ends of the intervals of one variable; of the ratio, the same cases are drawn from both."""
+    groups = moments["group"].values
+    if moments.attrs["over"] == "not sampled":
+        replicates = scores_of(sums.sum("case", skipna=False), moments["members"]).expand_dims("draw") * np.nan
+    else:
+        weights = draw_weights(groups)
+        drawn = xr.Dataset({name: xr.dot(weights, sums[name], dim="case") for name in MOMENTS})
+        replicates = scores_of(drawn, moments["members"])
+    fields = {name: replicates[name] for name in WITH_INTERVAL} | _ratio(replicates["rmse"], reference, "rmse_ratio")
+    ends = {name: interval(field) for name, field in fields.items()}
+    names = {f"{name}_{end}": (name, number) for name in ends for number, end in enumerate(("low", "high"))}
+    return xr.Dataset({name: ends[source].isel(end=number) for name, (source, number) in names.items()})
+
+
+def _ratio(rmse: xr.DataArray, reference: str, name: str) -> dict[str, xr.DataArray]:
+    """RMSE over that of the reference; NaN where it makes no error, or is not there."""
+    if reference not in rmse["model"].values:
+        return {name: xr.full_like(rmse, np.nan)}
+    base = rmse.sel(model=reference, drop=True)
+    return {name: rmse / base.where(base > 0)}
 
 
 def skill_table(scores: pd.DataFrame, reference: str = "persistence") -> pd.DataFrame:
@@ -126,67 +187,6 @@ def write_scores(scores: pd.DataFrame, folder: Path) -> tuple[FilePath, FilePath
     for name, text in texts.items():
         write_atomically(folder / name, partial(FilePath.write_text, data=text, encoding="utf-8"))
     return folder / "scores.json", folder / "scores.csv"
-
-
-def _check_times(name: str, baseline: Verification, forecast: Verification) -> None:
-    if not np.array_equal(baseline.valid_times, forecast.valid_times):
-        raise InputError(
-            f"baseline '{name}': its valid times {baseline.valid_times.shape} differ from those of the forecast "
-            f"{forecast.valid_times.shape} (starts, leads); start it at the same times with the same lead times"
-        )
-
-
-def _rows(model: str, matched: Verification) -> list[dict[str, Any]]:
-    rows = []
-    for variable in matched.variables:
-        for lead, hours in enumerate(matched.lead_hours):
-            pairs = (matched.pair(variable.name, start, lead) for start in range(matched.starts))
-            moments = [_moments(ensemble, truth, matched.weights, variable) for ensemble, truth in pairs]
-            mean = {key: float(np.mean([row[key] for row in moments])) for key in moments[0]}
-            rows.append(
-                {"model": model, "variable": variable.name, "lead_hours": float(hours)} | _scores(mean, matched)
-            )
-    return rows
-
-
-def _moments(ensemble: Array, truth: Array, weights: Array, variable: Variable) -> dict[str, float]:
-    outside = out_of_bounds(ensemble, variable)
-    ensemble, truth = ensemble.astype(np.float64), truth.astype(np.float64)
-    error = ensemble.mean(axis=0) - truth
-    single = len(ensemble) == 1
-    return {
-        "squared": float(weights @ error**2),
-        "bias": float(weights @ error),
-        "mae": float(weights @ np.abs(error)),
-        "crps": float(weights @ np.abs(error)) if single else _fair_crps(ensemble, truth, weights),
-        "variance": math.nan if single else float(weights @ ensemble.var(axis=0, ddof=1)),
-        "out_of_bounds": outside,
-    }
-
-
-def _scores(mean: Mapping[str, float], matched: Verification) -> dict[str, float]:
-    rmse, spread = math.sqrt(mean["squared"]), math.sqrt(mean["variance"])
-    inflation = math.sqrt((matched.members + 1) / matched.members)
-    kept = {key: mean[key] for key in ("bias", "mae", "crps", "out_of_bounds")}
-    ratio = inflation * spread / rmse if rmse > 0 else math.nan
-    return kept | {"rmse": rmse, "spread": spread, "spread_skill": ratio, "n": matched.starts * len(matched.areas)}
-
-
-def out_of_bounds(values: Array, variable: Variable) -> float:
-    """Share of values beyond the bounds of a variable, which are rounded to the precision of the values first."""
-    lower, upper = (np.asarray(bound, dtype=values.dtype) for bound in (variable.lower, variable.upper))
-    return float(np.count_nonzero((values < lower) | (values > upper)) / values.size)
-
-
-def _fair_crps(ensemble: Array, truth: Array, weights: Array) -> float:
-    score = crps_for_ensemble(
-        xr.DataArray(ensemble, dims=("member", "face")),
-        xr.DataArray(truth, dims="face"),
-        "member",
-        method="fair",
-        weights=xr.DataArray(weights, dims="face"),
-    )
-    return float(score)
 
 
 def _jsonable(value: Any) -> Any:
