@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gensim_graph.benchmark import SUITES, Options, Report, parse_cells, run_suite
+from gensim_graph.cli_mesh import mesh_app
 from gensim_graph.config import compose_config
 from gensim_graph.data import open_store
 from gensim_graph.demo import Study, run_study
@@ -27,7 +28,7 @@ from gensim_graph.evaluate import write_report
 from gensim_graph.forecast.writer import check_place, write_forecast
 from gensim_graph.graph import cached_graph
 from gensim_graph.heap import keep_freed_memory
-from gensim_graph.mesh import load_mesh, quality_report
+from gensim_graph.mesh import load_mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.nn import OperatorConfig
 from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
@@ -42,28 +43,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-mesh_app = typer.Typer(help="Look at meshes.", no_args_is_help=True)
 app.add_typer(mesh_app, name="mesh")
 console = Console()
-
-
-@mesh_app.command("info")
-def mesh_info(
-    files: Annotated[list[Path], typer.Argument(help="Meshes: gmsh .msh, UGRID .nc/.zarr, and what meshio reads.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-    repair: Annotated[bool, typer.Option(help="Mend duplicate nodes, clockwise and zero-area faces.")] = False,
-) -> None:
-    """Counts, spacing, angles, boundaries and defects of meshes.
-
-    [dim]gensim-graph mesh info nextsim.msh[/]
-    """
-    reports = {str(file): quality_report(load_mesh(file, repair=repair)) for file in files}
-    if as_json:
-        print(json.dumps({name: report.to_dict() for name, report in reports.items()}, indent=1))
-        return
-    for name, report in reports.items():
-        console.print(f"[bold]{name}[/]")
-        console.print(report.render())
 
 
 @app.command()

@@ -125,6 +125,21 @@ def _check_dimensions(column: xr.DataArray, mesh: Mesh) -> None:
         )
 
 
+def holds_fields(path: Path) -> bool:
+    """Whether a path has fields on its mesh, as far as names say; never raises."""
+    file = FilePath(path)
+    if find_format(file) is not None:
+        return True
+    if file.suffix.lower() not in SUFFIXES or not file.exists():
+        return False
+    try:
+        with opened_dataset(file) as ds:
+            names = {one.name for one in default_variables().variables} & set(map(str, ds.data_vars))
+            return any({"face", "node"} & set(map(str, ds[name].dims)) for name in names)
+    except InputError:
+        return False  # whoever reads it next says what is wrong
+
+
 @contextmanager
 def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
     """A trajectory or forecast of any kind of file; UGRID files of this package stay open and are read as needed.

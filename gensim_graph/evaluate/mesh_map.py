@@ -115,7 +115,7 @@ def _draw_graticule(ax: Axes, mesh: Mesh) -> None:
     """Meridians and parallels, where the mesh lies on the Earth."""
     if mesh.crs is None:
         return
-    lon, lat = lonlat(unproject(mesh.nodes, mesh.crs))
+    lat = lonlat(unproject(mesh.nodes, mesh.crs))[1]
     span = float(lat.max() - lat.min())
     step = next((step for step in (1.0, 2.0, 5.0, 10.0, 20.0) if span / step <= 6.0), 30.0)
     fine = np.linspace(-180.0, 180.0, 721)
