@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -12,12 +12,11 @@ from rich.progress import Progress
 
 from gensim_graph.data import write_restart
 from gensim_graph.data.fields import RECORDS, Fields, holds_fields, opened_fields
-from gensim_graph.data.output import write_dataset
+from gensim_graph.data.output import choose_layout, write_dataset
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.mesh_map import mesh_map
 from gensim_graph.mesh import Mesh, load_mesh, quality_report
 from gensim_graph.mesh.coarsen import coarsen_mesh
-from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.mesh.write import write_mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
@@ -68,6 +67,9 @@ def convert(
         str | None, typer.Option(help="Bring fields to a grid: 0.25deg, 25km, 25km@EPSG:3413, or a file on a grid.")
     ] = None,
     mesh: Annotated[Path | None, typer.Option(help="Bring fields to another mesh of the same domain.")] = None,
+    degrees: Annotated[
+        bool, typer.Option("--degrees", help="Nodes as longitude and latitude, vectors along east and north.")
+    ] = False,
     time: Time = None,
     select: Select = None,
     only_mesh: Annotated[bool, typer.Option("--only-mesh", help="Leave the fields behind.")] = False,
@@ -99,12 +101,12 @@ def convert(
     with opened_fields(source, onto) as dataset:
         chosen = _chosen(dataset, str(source), time, select)
         if restart is not None:
-            _write_restart(chosen, target, restart)
+            _write_restart(chosen, onto, target, restart)
         else:
-            total = Fields.of(chosen).n_records
             with Progress(console=console) as progress:
-                task = progress.add_task("writing", total=total)
-                write_dataset(chosen, target, grid=grid, on_record=lambda: progress.advance(task))
+                task = progress.add_task("writing", total=Fields.of(chosen).n_records)
+                options: dict[str, Any] = {"grid": grid, "mesh": onto, "degrees": degrees}
+                write_dataset(chosen, target, **options, on_record=lambda: progress.advance(task))
     console.print(f"written to [bold]{target}[/]")
 
 
@@ -210,11 +212,15 @@ def _at(dataset: xr.Dataset, name: str, time: str) -> xr.Dataset:
     return dataset.isel({dim: np.flatnonzero(inside)})
 
 
-def _write_restart(dataset: xr.Dataset, folder: Path, name: str) -> None:
+def _write_restart(dataset: xr.Dataset, mesh: Mesh | None, folder: Path, name: str) -> None:
     fields = Fields.of(dataset)
     sizes = {dim: dataset.sizes[dim] for dim in fields.leading if dataset.sizes[dim] > 1}
     if sizes:
         said = ", ".join(f"{size} along '{dim}'" for dim, size in sizes.items())
         raise InputError(f"a restart is one state, these are {said}; choose one with --time or --select")
-    state = dataset.isel(dict.fromkeys(fields.leading, 0)).load()
-    write_restart(folder, name, state, mesh_from_dataset(dataset))
+    layout = choose_layout(fields, None, mesh)
+    assert layout.mesh is not None  # no grid
+    values = layout.bring(fields.read_all(slice(0, 1)))
+    columns = {one.name: (layout.dims[fields.location(one)], values[one.name].ravel()) for one in fields.variables}
+    state = xr.Dataset(columns).assign_coords(dataset.isel(dict.fromkeys(fields.leading, 0)).coords)
+    write_restart(folder, name, state, layout.mesh)

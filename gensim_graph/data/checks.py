@@ -1,6 +1,7 @@
 """What data must fulfil before anything expensive starts: plausible values, and the domain of the mesh."""
 
 import numpy as np
+import xarray as xr
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
@@ -14,6 +15,35 @@ _MIN_OVERLAP = 0.99
 
 _MIN_COVER = 0.5
 """Share of every single face that it must cover."""
+
+
+_SPELLINGS = {
+    "m s-1": {"m/s", "m s**-1", "m s^-1", "m.s-1", "meter second-1"},
+    "1": {"", "-", "fraction", "0-1"},
+    "m": {"meter", "meters", "metre", "metres"},
+    "K": {"kelvin", "Kelvin"},
+    "kg kg-1": {"kg/kg", "1", "kg kg**-1"},
+    "K d": {"K day", "degree days"},
+}
+
+
+def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
+    """Refuse values that say they are in another unit.
+
+    Args:
+        name: where the values come from, for the message.
+        values: with an attribute ``units``, or none.
+        variable: what they are.
+
+    Raises:
+        InputError: the unit is none of the spellings of that of the variable.
+    """
+    unit = str(values.attrs.get("units", variable.units)).strip()
+    if unit != variable.units and unit not in _SPELLINGS.get(variable.units, set()):
+        raise InputError(
+            f"{name}: '{variable.name}' is in '{unit}', expected '{variable.units}'; "
+            "convert it and set its units attribute"
+        )
 
 
 def check_values(name: str, values: Array, variable: Variable, location: str = "face") -> None:

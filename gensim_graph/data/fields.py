@@ -4,6 +4,7 @@ A dataset is a trajectory of :func:`~gensim_graph.data.open_store` or a forecast
 read record by record, so that memory does not grow with its length.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +13,15 @@ from pathlib import Path as FilePath
 import numpy as np
 import xarray as xr
 
-from gensim_graph.data.checks import check_values
+from gensim_graph.data.checks import check_unit, check_values
 from gensim_graph.data.formats import find_format
 from gensim_graph.data.store import open_store
 from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.datasets import SUFFIXES, opened_dataset
-from gensim_graph.mesh.ugrid import has_topology, mesh_from_dataset
+from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.typing import Array, Path
-from gensim_graph.variables import Variable, VariableTable, default_variables
+from gensim_graph.variables import Variable, VariableTable, default_variables, vector_pairs
 
 RECORDS = ("time", "lead_time")
 """Dimensions along which a dataset grows."""
@@ -51,6 +52,7 @@ class Fields:
             InputError: no topology, no variable of the table, or one on other dimensions.
         """
         mesh = mesh_from_dataset(dataset)
+        _check_times(dataset)
         found = tuple(one for one in (table or default_variables()).variables if one.name in dataset.data_vars)
         if not found:
             raise InputError(
@@ -58,6 +60,7 @@ class Fields:
             )
         for variable in found:
             _check_dimensions(dataset[variable.name], mesh)
+            check_unit("dataset", dataset[variable.name], variable)
             if variable.vector is not None and variable.vector not in dataset.data_vars:
                 raise InputError(f"'{variable.name}' is here but its other component '{variable.vector}' is not")
         return cls(dataset, mesh, found)
@@ -82,14 +85,31 @@ class Fields:
         """Number of records, 1 for a single state."""
         return self.dataset.sizes[self.record] if self.record else 1
 
-    def blocks(self) -> Iterator[slice]:
-        """Runs of records that fit into memory together."""
-        leading = [self.dataset.sizes[name] for name in self.leading if name != self.record]
-        one = (
-            8 * max(self.mesh.n_faces, self.mesh.n_nodes) * len(self.variables) * int(np.prod(leading, dtype=np.int64))
-        )
-        step = max(1, _TOGETHER // one)
+    @property
+    def name(self) -> str:
+        """Where they come from, for messages."""
+        return str(self.dataset.encoding.get("source", self.dataset.attrs.get("origin", "dataset")))
+
+    @property
+    def vectors(self) -> list[tuple[Variable, Variable]]:
+        """The two components of each vector."""
+        return [(self.variables[x], self.variables[y]) for x, y in vector_pairs(self.variables)]
+
+    def blocks(self, places: int) -> Iterator[slice]:
+        """Runs of records that fit into memory together, if they have ``places`` numbers a variable."""
+        members = math.prod(self.dataset.sizes[name] for name in self.leading if name != self.record)
+        numbers = len(self.variables) * members * max(places, self.mesh.n_faces, self.mesh.n_nodes)
+        step = max(1, _TOGETHER // (8 * numbers))
         return (slice(start, min(start + step, self.n_records)) for start in range(0, self.n_records, step))
+
+    def read_all(self, block: slice) -> dict[str, Array]:
+        """Values of all variables of a run of records, see :meth:`read`."""
+        return {one.name: self.read(one, block) for one in self.variables}
+
+    def at_faces(self, values: dict[str, Array]) -> dict[str, Array]:
+        """The same, nodes averaged to faces."""
+        on_nodes = {one.name for one in self.variables if self.location(one) == "node"}
+        return {name: self.mesh.to_faces(one) if name in on_nodes else one for name, one in values.items()}
 
     def read(self, variable: Variable, block: slice) -> Array:
         """Values of a run of records (*leading, place) in float32, checked.
@@ -104,8 +124,11 @@ class Fields:
         if missing:
             count = block.stop - block.start
             column = column.expand_dims(missing | ({self.record: count} if self.record in missing else {}))
-        values = column.transpose(*self.leading, self.location(variable)).values
-        check_values(str(self.dataset.encoding.get("source", "dataset")), values, variable, self.location(variable))
+        try:
+            values = column.transpose(*self.leading, self.location(variable)).values
+        except Exception as error:  # whatever netCDF, HDF5, zarr and their codecs raise
+            raise InputError(f"{self.name}: '{variable.name}' cannot be read ({error}); is it complete?") from error
+        check_values(self.name, values, variable, self.location(variable))
         return np.clip(values.astype(np.float32), variable.lower, variable.upper).astype(np.float32)
 
 
@@ -140,19 +163,35 @@ def holds_fields(path: Path) -> bool:
         return False  # whoever reads it next says what is wrong
 
 
+def _check_times(dataset: xr.Dataset) -> None:
+    empty = [name for name in (*RECORDS, *_OTHERS) if dataset.sizes.get(name) == 0]
+    if empty:
+        raise InputError(f"the dimension '{empty[0]}' is empty; is the file complete?")
+    if "time" in dataset.coords and dataset["time"].dtype.kind != "M":
+        raise InputError("'time' has no calendar dates; it needs units such as 'hours since 2000-01-01'")
+
+
 @contextmanager
 def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
     """A trajectory or forecast of any kind of file; UGRID files of this package stay open and are read as needed.
+
+    Args:
+        path: what :func:`~gensim_graph.data.open_store` opens, or a forecast.
+        mesh: for files of others: the mesh to have them on. Ours come as they are.
 
     Raises:
         InputError: see :func:`~gensim_graph.data.open_store`.
     """
     file = FilePath(path)
-    if mesh is None and file.suffix.lower() in SUFFIXES and file.exists() and find_format(file) is None:
-        with naming(file), opened_dataset(file) as ds:
-            if not has_topology(ds):
-                raise InputError("has no mesh topology and no grid")
-            ds.encoding["source"] = str(file)
-            yield ds
-            return
-    yield open_store(file, mesh)
+    if file.suffix.lower() not in SUFFIXES or not file.exists() or find_format(file) is not None:
+        yield open_store(file, mesh)
+        return
+    failure = None
+    with naming(file), opened_dataset(file) as dataset:
+        dataset.encoding["source"] = str(file)
+        try:
+            yield dataset
+        except Exception as error:  # of whoever uses it: not a matter of this file
+            failure = error
+    if failure is not None:
+        raise failure

@@ -12,6 +12,8 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from gensim_graph.errors import InputError
+
 _SINCE = "seconds since 1970-01-01"
 
 
@@ -76,14 +78,29 @@ def _zarr(
         zarr.consolidate_metadata(str(path))
 
 
+def check_store(target: FilePath) -> None:
+    """Refuse to replace a folder that is no zarr store, and a file by a folder or the other way round.
+
+    Raises:
+        InputError: something else is there.
+    """
+    if not target.exists():
+        return
+    is_store = target.is_dir() and any((target / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata"))
+    if target.is_dir() != (target.suffix.lower() == ".zarr") or (target.is_dir() and not is_store):
+        raise InputError(f"{target}: exists and is something else; choose another name")
+
+
 def _encoding(frame: xr.Dataset) -> dict[str, Any]:
-    """Times as whole seconds, or as seconds with a fraction where they have one."""
-    found = {}
+    """Times as whole seconds, or as seconds with a fraction where they have one; coordinates have no gaps."""
+    found: dict[str, dict[str, Any]] = {}
     for name, column in frame.variables.items():
         if column.dtype.kind in "mM":
             whole = bool((column.values.astype(f"{column.dtype.kind}8[ns]").astype(np.int64) % 10**9 == 0).all())
             unit = _SINCE if column.dtype.kind == "M" else "seconds"
             found[str(name)] = {"units": unit, "dtype": "int64" if whole else "float64"}
+        elif column.dtype.kind == "f":
+            found[str(name)] = {"_FillValue": None}
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 import numpy as np
 import xarray as xr
 
-from gensim_graph.data.checks import check_cover, check_values
+from gensim_graph.data.checks import check_cover, check_unit, check_values
 from gensim_graph.data.formats import find_format
 from gensim_graph.data.gridded import is_foreign, on_faces
 from gensim_graph.errors import InputError, naming
@@ -26,15 +26,6 @@ log = logging.getLogger(__name__)
 
 Source = Path | xr.Dataset
 """A file, a glob pattern, a folder, or a dataset: with a UGRID topology, or a grid and its coordinates."""
-
-_SPELLINGS = {
-    "m s-1": {"m/s", "m s**-1", "m s^-1", "m.s-1", "meter second-1"},
-    "1": {"", "-", "fraction", "0-1"},
-    "m": {"meter", "meters", "metre", "metres"},
-    "K": {"kelvin", "Kelvin"},
-    "kg kg-1": {"kg/kg", "1", "kg kg**-1"},
-    "K d": {"K day", "degree days"},
-}
 
 
 def open_store(
@@ -156,12 +147,7 @@ def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> 
 
 def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> xr.DataArray:
     """One variable on the faces, checked."""
-    unit = str(values.attrs.get("units", variable.units)).strip()
-    if unit != variable.units and unit not in _SPELLINGS.get(variable.units, set()):
-        raise InputError(
-            f"{name}: '{variable.name}' is in '{unit}', expected '{variable.units}'; "
-            "convert it and set its units attribute"
-        )
+    check_unit(name, values, variable)
     leading = [dim for dim in ("trajectory", "time") if dim in values.dims]
     location = "node" if "node" in values.dims else "face"
     expected = {"node": mesh.n_nodes, "face": mesh.n_faces}[location]

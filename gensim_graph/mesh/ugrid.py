@@ -13,7 +13,7 @@ from gensim_graph.mesh.coordinates import crs_of, grid_mapping, in_double, is_an
 from gensim_graph.mesh.globe import Drawing, from_globe, in_file, mesh_of, named, on_plane, rim
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.places import FileMesh
-from gensim_graph.mesh.plane import unit_vectors
+from gensim_graph.mesh.plane import lonlat, unit_vectors, unproject
 from gensim_graph.mesh.validity import Defects
 from gensim_graph.typing import Array
 
@@ -22,6 +22,8 @@ _FLAGS = {"interior": 0, "coast": 1, "open": 2}
 
 def mesh_to_dataset(mesh: Mesh, name: str = "mesh") -> xr.Dataset:
     """Topology of a mesh as a dataset with dimensions ``node``, ``face``, ``corner``, ``boundary_edge`` and ``two``.
+
+    See :func:`in_degrees` for programs that know longitude and latitude only.
 
     Returns:
         Variables ``mesh``, ``node_x``, ``node_y`` (m), ``face_nodes``, ``node_flag``, ``boundary_nodes``,
@@ -48,6 +50,25 @@ def mesh_to_dataset(mesh: Mesh, name: str = "mesh") -> xr.Dataset:
     return xr.Dataset(
         {key: xr.Variable(*parts) for key, parts in data.items()}, attrs={"Conventions": "CF-1.8 UGRID-1.0"}
     )
+
+
+def in_degrees(mesh: Mesh) -> xr.Dataset:
+    """As :func:`mesh_to_dataset`, with ``node_lon`` and ``node_lat`` in degrees in place of metres in a plane.
+
+    Sides become arcs; who reads it projects it again, to the same plane only if told so.
+
+    Raises:
+        InputError: the mesh has no crs.
+    """
+    if mesh.crs is None:
+        raise InputError("longitude and latitude need a mesh with a crs; load it with crs=")
+    dataset = mesh_to_dataset(mesh).drop_vars(["node_x", "node_y", "crs"])
+    dataset["mesh"].attrs["node_coordinates"] = "node_lon node_lat"
+    for part, values in zip(("lon", "lat"), lonlat(unproject(mesh.nodes, mesh.crs)), strict=True):
+        standard, side = {"lon": ("longitude", "east"), "lat": ("latitude", "north")}[part]
+        attrs = {"standard_name": standard, "long_name": f"{standard} of the nodes", "units": f"degrees_{side}"}
+        dataset[f"node_{part}"] = ("node", values, attrs)
+    return dataset
 
 
 def _coordinate_attrs(axis: str, crs: CRS | None) -> dict[str, str]:
