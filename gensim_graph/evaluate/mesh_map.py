@@ -19,12 +19,14 @@ from gensim_graph.evaluate.maps import (
 )
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.plane import lonlat, plane_name, project, unit_vectors, unproject
+from gensim_graph.mesh.sphere import scale_factors, true_areas
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
 
 COAST, OPEN, OTHER, LAND = "#7a4a21", "#0072B2", "#CC79A7", "#d9cfc1"
 _EDGES_UP_TO = 25_000  # faces; outlines of more would be all there is to see
 _LONG = 8.0  # inches
+_TOO_LARGE = 2.5  # scale factor
 
 
 @styled
@@ -46,11 +48,12 @@ def mesh_map(
         drift: two components (face) of a vector along the axes of the plane, m/s, drawn as arrows.
         title: above the map.
     """
-    width, height = np.ptp(mesh.nodes, axis=0)
+    low, high = _window(mesh)
+    width, height = high - low
     scale = _LONG / max(width, height)
     figure = Figure(figsize=(max(scale * width, 3.5) + 2.2, max(scale * height, 3.0) + 1.0), layout="constrained")
     ax = figure.subplots()
-    shown = mesh.spacing * KILOMETRE if values is None else values
+    shown = _spacing(mesh) * KILOMETRE if values is None else values
     norm, cmap = _colours(shown, variable)
     image = face_map(ax, mesh, shown, cmap=cmap, norm=norm, title=title)
     if mesh.n_faces <= _EDGES_UP_TO:
@@ -62,12 +65,33 @@ def mesh_map(
         longest = float(np.hypot(*drift).max())
         if longest > 0:
             arrows(ax, mesh, drift, scale=longest / 1.6, spacing=1 / 24)
-    text = "spacing, square root of the area (km)" if variable is None else label(variable)
-    figure.colorbar(image, ax=ax, label=text, shrink=0.8, extend=_beyond(shown, norm))
+    text = "spacing, square root of the true area (km)" if variable is None else label(variable)
+    bar = figure.colorbar(image, ax=ax, label=text, shrink=0.8, extend=_beyond(shown, norm))
+    if isinstance(norm, LogNorm):
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+        bar.ax.yaxis.set_minor_formatter("{x:g}")
     crs = plane_name(mesh.crs) if mesh.crs else "no crs"
+    (left, bottom), (right, top) = low * KILOMETRE, high * KILOMETRE
+    ax.set(xlim=(left, right), ylim=(bottom, top))
     ax.set(xlabel=f"x (km)      {mesh.n_faces:,} faces, {mesh.n_nodes:,} nodes, {crs}", ylabel="y (km)")
     ax.legend(loc="lower left", fontsize=8, frameon=True, framealpha=0.85)
     return figure
+
+
+def _spacing(mesh: Mesh) -> Array:
+    """On the Earth, where the mesh lies on it, (F,) m."""
+    return mesh.spacing if mesh.crs is None else np.sqrt(true_areas(mesh))
+
+
+def _window(mesh: Mesh) -> tuple[Array, Array]:
+    """Lower left and upper right of what is shown: without what the plane draws much too large, as of a globe."""
+    nodes = mesh.nodes
+    if mesh.crs is not None:
+        near = mesh.faces[scale_factors(mesh) < _TOO_LARGE]
+        nodes = nodes[np.unique(near[near >= 0])] if len(near) else nodes
+    low, high = nodes.min(axis=0), nodes.max(axis=0)
+    margin = 0.01 * (high - low).max()
+    return low - margin, high + margin
 
 
 def _colours(values: Array, variable: Variable | None) -> tuple[Normalize, str | Colormap]:
@@ -75,7 +99,7 @@ def _colours(values: Array, variable: Variable | None) -> tuple[Normalize, str |
         cmap = DIVERGING_MAP if variable.vector else COLOUR_MAPS.get(variable.name, "viridis")
         return shared_norm([values], variable), cmap
     low, high = np.quantile(values, [0.002, 0.998])
-    if high > 3.0 * low:  # a graded mesh
+    if high > 4.0 * low:  # a graded mesh
         return LogNorm(low, high), "cividis"
     return Normalize(low, high if high > low else 1.01 * low), "cividis"
 
@@ -107,6 +131,8 @@ def _draw_islands(ax: Axes, mesh: Mesh) -> None:
     rings = np.asarray(shapely.get_parts(shapely.polygonize(list(edges))))
     with_faces = shapely.STRtree(shapely.points(mesh.centres - origin)).query(rings, predicate="contains")[0]
     land = np.delete(rings, np.unique(with_faces))  # what is left has no water in it
+    if len(land) == 0:
+        return
     shapes = [(np.asarray(ring.exterior.coords) + origin) * KILOMETRE for ring in land]
     ax.add_collection(PolyCollection(shapes, facecolor=LAND, edgecolor="none", label="land"), autolim=False)
 

@@ -82,7 +82,11 @@ def choose_plane(vectors: Array) -> CRS:
 
 def plane_name(crs: CRS) -> str:
     """A name that says which plane it is."""
-    return crs.name if crs.name not in ("unknown", "undefined") else crs.to_string()[:80]
+    if crs.name not in ("unknown", "undefined"):
+        return crs.name
+    if not crs.to_string().startswith("{"):  # as the user said it
+        return crs.to_string()[:80]
+    return crs.coordinate_operation.method_name if crs.coordinate_operation else crs.type_name
 
 
 def project(vectors: Array, crs: CRS) -> Array:
