@@ -229,7 +229,7 @@ def test_the_mesh_of_fesom_from_elsewhere(shared_data, tmp_path):
     with pytest.raises(InputError, match=r"no ice beside it; expected a_ice\.fesom\.1949\.nc"):
         open_store(tmp_path / "temp.fesom.1949.nc")
     (tmp_path / "a_ice.fesom.1948.nc").write_bytes(b"no netCDF")
-    with pytest.raises(InputError, match=r"a_ice\.fesom\.1948\.nc cannot be read"):
+    with pytest.raises(InputError, match=r"a_ice\.fesom\.1948\.nc: cannot be read"):
         open_store(tmp_path / "uice.fesom.1948.nc")
 
 

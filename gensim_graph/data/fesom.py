@@ -18,6 +18,7 @@ import xarray as xr
 from gensim_graph.data.gridded import on_faces
 from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.datasets import opened_dataset
 from gensim_graph.mesh.fesom import is_fesom, read_tables
 from gensim_graph.mesh.plane import local_directions, lonlat, unit_vectors, unproject
 from gensim_graph.mesh.ugrid import node_coordinates
@@ -76,11 +77,10 @@ def _fields(path: Path) -> xr.Dataset:
 
 
 def _column(file: Path, name: str) -> xr.DataArray:
-    try:
-        with xr.open_dataset(file, engine="netcdf4") as ds:
-            column = ds[name].load().assign_attrs(ds.attrs | ds[name].attrs)
-    except Exception as error:  # the backend raises whatever its library does
-        raise InputError(f"{file.name} cannot be read, is it complete? ({str(error)[:100]})") from None
+    with naming(file.name), opened_dataset(file) as ds:
+        if name not in ds:
+            raise InputError(f"has no '{name}'")
+        column = ds[name].load().assign_attrs(ds.attrs | ds[name].attrs)
     if set(column.dims) != {"time", _NODES}:
         raise InputError(f"{file.name}: '{name}' has dimensions {column.dims}; expected (time, {_NODES})")
     if name == "a_ice" and float(column.max()) <= 1.0 + 1e-6:
@@ -106,13 +106,11 @@ def _topology(folder: Path, fields: xr.Dataset, mesh: Mesh | None) -> xr.Dataset
 
 
 def _diagnostics(file: Path) -> xr.Dataset:
-    try:
-        ds = xr.open_dataset(file, engine="netcdf4")
-    except Exception as error:
-        raise InputError(f"{file.name} cannot be read, is it complete? ({str(error)[:100]})") from None
-    if node_coordinates(ds)[0].dims != (_NODES,):
-        raise InputError(f"{file.name}: expected node coordinates on '{_NODES}'")
-    return ds
+    with naming(file.name), opened_dataset(file) as ds:
+        lon, lat = node_coordinates(ds)
+        if lon.dims != (_NODES,):
+            raise InputError(f"expected node coordinates on '{_NODES}', got {lon.dims}")
+        return ds[["fesom_mesh", lon.name, lat.name, "face_nodes"]].load()
 
 
 def _dataset(lon: Array, lat: Array, faces: Array, flags: Array) -> xr.Dataset:

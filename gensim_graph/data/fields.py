@@ -51,7 +51,15 @@ class Fields:
         Raises:
             InputError: no topology, no variable of the table, or one on other dimensions.
         """
-        mesh = mesh_from_dataset(dataset)
+        return cls.on(mesh_from_dataset(dataset), dataset, table)
+
+    @classmethod
+    def on(cls, mesh: Mesh, dataset: xr.Dataset, table: VariableTable | None = None) -> "Fields":
+        """Fields of a dataset on a mesh that is at hand.
+
+        Raises:
+            InputError: no variable of the table, or one on other dimensions.
+        """
         _check_times(dataset)
         found = tuple(one for one in (table or default_variables()).variables if one.name in dataset.data_vars)
         if not found:

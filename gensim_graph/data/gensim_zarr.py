@@ -9,6 +9,8 @@ where the store has no times. Missing values are zero, as GenSIM reads them.
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import zarr
 from gensim_graph.data.gridded import on_mesh
 from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.datasets import opened_dataset
 from gensim_graph.mesh.grids import read_grid
 from gensim_graph.typing import Array
 from gensim_graph.variables import default_variables
@@ -42,8 +45,9 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
         InputError: no auxiliary file, names that do not fit the datacube, a grid of another size, or more data than
             memory.
     """
-    with naming(path):
-        store, cube = _opened(path)
+    with naming(path), _readable():
+        store = zarr.open_group(path, mode="r")
+        cube: Any = store["datacube"]
         names = _names(store)
         if cube.ndim not in (3, 4) or len(names) != cube.shape[1]:
             raise InputError(
@@ -68,12 +72,14 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
         return dataset.assign_coords(time=_times(store, cube.shape[0]))
 
 
-def _opened(path: Path) -> tuple[zarr.Group, Any]:
+@contextmanager
+def _readable() -> Iterator[None]:
     try:
-        store = zarr.open_group(path, mode="r")
-        return store, store["datacube"]
-    except Exception as error:  # zarr raises whatever its storage does
-        raise InputError(f"cannot be read as GenSIM's zarr ({str(error)[:120]}); is it complete?") from None
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # zarr and its codecs raise whatever they like
+        raise InputError(f"cannot be read as GenSIM's zarr ({str(error)[:120]}); is it complete?") from error
 
 
 def _block(cube: Any, numbers: list[int]) -> Array:
@@ -85,10 +91,7 @@ def _block(cube: Any, numbers: list[int]) -> Array:
             f"its {cube.shape[0]} records need {size / 2**30:.0f} GiB of memory, this machine has "
             f"{memory / 2**30:.0f}; write a shorter period to a store of its own and open that"
         )
-    try:
-        values = cube.get_orthogonal_selection((slice(None), np.array(numbers)))
-    except Exception as error:
-        raise InputError(f"datacube cannot be read ({str(error)[:120]}); is it complete?") from None
+    values = cube.get_orthogonal_selection((slice(None), np.array(numbers)))
     values = values.reshape(*values.shape[:2], -1).astype(np.float32, copy=False)
     return np.nan_to_num(values, copy=False)
 
@@ -119,9 +122,9 @@ def _auxiliary(path: Path) -> xr.Dataset:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise InputError(f"needs {_AUXILIARY} (x_coord, y_coord, mask) beside it or in a folder 'auxiliary' next to it")
-    with xr.open_dataset(file, engine="netcdf4") as ds:
+    with naming(file), opened_dataset(file) as ds:
         missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds.variables]
         if missing:
-            raise InputError(f"{file} has no {', '.join(missing)}")
+            raise InputError(f"has no {', '.join(missing)}")
         known = [name for name in ("longitude", "latitude", "x_coord", "y_coord", "mask") if name in ds.variables]
         return ds[known].squeeze(drop=True).load()

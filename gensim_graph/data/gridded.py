@@ -8,7 +8,6 @@ else those of the grid, to those of the mesh.
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -18,6 +17,7 @@ from gensim_graph.data.names import known_names, with_known_names
 from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.coordinates import find_coordinates, is_angle
+from gensim_graph.mesh.datasets import SUFFIXES, opened_dataset
 from gensim_graph.mesh.frame import Frame
 from gensim_graph.mesh.grids import read_grid
 from gensim_graph.mesh.masks import find_mask
@@ -29,22 +29,17 @@ from gensim_graph.variables import default_variables, vector_pairs
 
 log = logging.getLogger(__name__)
 
-_ENGINES: dict[str, dict[str, Any]] = {
-    ".nc": {"engine": "netcdf4"},
-    ".nc4": {"engine": "netcdf4"},
-    ".zarr": {"engine": "zarr", "consolidated": False},
-}
 _TIMES = ("time", "time_counter", "Time")
 
 
 def is_gridded(path: Path) -> bool:
     """Whether a file has variables of the table, and not on a UGRID mesh as this package writes it."""
-    if path.suffix.lower() not in _ENGINES:
+    if path.suffix.lower() not in SUFFIXES:
         return False
     try:
-        with _open(path) as ds:
+        with opened_dataset(path) as ds:
             return is_foreign(ds)
-    except Exception:
+    except InputError:
         return False  # whoever reads it next says what is wrong
 
 
@@ -65,7 +60,7 @@ def read_gridded(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: no coordinates, no time, vectors with one component, or nothing but land.
     """
-    with naming(path), _open(path) as ds:
+    with naming(path), opened_dataset(path) as ds:
         return on_faces(ds, mesh)
 
 
@@ -75,14 +70,41 @@ def on_faces(ds: xr.Dataset, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: see :func:`read_gridded`.
     """
-    ds = with_known_names(_with_time(ds))
+    ds = with_known_names(with_time(ds))
+    source, columns = _located(ds, mesh)
+    return _collected(ds, source, columns)
+
+
+def mesh_in_file(ds: xr.Dataset, mesh: Mesh | None = None) -> FileMesh:
+    """The mesh of a dataset and where it lies in it, in the plane of ``mesh`` if that has one.
+
+    Raises:
+        InputError: see :func:`read_gridded`.
+    """
+    return _located(with_known_names(with_time(ds)), mesh)[0]
+
+
+def on_faces_of(source: FileMesh, ds: xr.Dataset) -> xr.Dataset:
+    """As :func:`on_faces`, for records of a file whose mesh is at hand.
+
+    Raises:
+        InputError: see :func:`read_gridded`.
+    """
+    ds = with_known_names(with_time(ds))
+    return _collected(ds, source, {location: _taken(ds, places) for location, places in _locations(source)})
+
+
+def _located(ds: xr.Dataset, mesh: Mesh | None) -> tuple[FileMesh, dict[str, dict[str, Array]]]:
+    """The mesh of a dataset, and the variables on its faces and nodes."""
     crs = mesh.crs if mesh is not None else None
     if has_topology(ds) or is_mpas(ds):
         source = read_ugrid(ds, crs) if has_topology(ds) else read_mpas(ds, crs)
-        columns = {location: _taken(ds, places) for location, places in _locations(source)}
-    else:
-        source, at_faces = _read_grid(ds, crs)
-        columns = {"face": at_faces}
+        return source, {location: _taken(ds, places) for location, places in _locations(source)}
+    source, at_faces = _read_grid(ds, crs)
+    return source, {"face": at_faces}
+
+
+def _collected(ds: xr.Dataset, source: FileMesh, columns: dict[str, dict[str, Array]]) -> xr.Dataset:
     if not any(columns.values()):
         expected = " or ".join(f"(time, {', '.join(places.dims)})" for _, places in _locations(source))
         raise InputError(f"no variable of the table has dimensions {expected}")
@@ -112,11 +134,7 @@ def on_mesh(source: FileMesh, columns: dict[str, dict[str, Array]], attributes: 
     return result
 
 
-def _open(path: Path) -> xr.Dataset:
-    return xr.open_dataset(path, **_ENGINES[path.suffix.lower()])
-
-
-def _with_time(ds: xr.Dataset) -> xr.Dataset:
+def with_time(ds: xr.Dataset) -> xr.Dataset:
     """The dataset with a dimension ``time``."""
     if "time" in ds.coords and ds["time"].ndim == 0:  # one record
         fields = {name: ds[name].expand_dims("time") for name in known_names(ds) if ds[name].ndim >= 1}

@@ -17,6 +17,7 @@ from gensim_graph.data.formats import find_format
 from gensim_graph.data.gridded import is_foreign, on_faces
 from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.datasets import SUFFIXES, opened_dataset
 from gensim_graph.mesh.remap import conservative_weights, remap_faces, rotation
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array, Path
@@ -76,8 +77,8 @@ def open_stores(
     """As :func:`open_store`, one dataset for each mesh, trajectories of the same mesh and times together."""
     table = variables or default_variables()
     groups: dict[tuple, list[xr.Dataset]] = {}
-    for item in _expand(source):
-        name, raw = _open(item, mesh)
+    for item in expand(source):
+        name, raw = _open(item, mesh, table)
         store = _on_faces(name, raw, table, needs)
         if mesh is not None:
             store = _on_mesh(name, store, mesh, table)
@@ -86,13 +87,14 @@ def open_stores(
     return [_concatenate(group) for group in groups.values()]
 
 
-def _expand(source: Source | Sequence[Source]) -> list[Source]:
+def expand(source: Source | Sequence[Source]) -> list[Source]:
+    """Files and datasets that a source names, one by one."""
     if isinstance(source, xr.Dataset):
         return [source]
     if not isinstance(source, str | FilePath):
-        return [part for item in source for part in _expand(item)]  # type: ignore[union-attr,arg-type]
+        return [part for item in source for part in expand(item)]  # type: ignore[union-attr,arg-type]
     path = FilePath(source)
-    if path.exists() and find_format(path) is not None:
+    if path.is_file() or (path.is_dir() and find_format(path) is not None):
         return [path]
     if path.is_dir() and path.suffix != ".zarr":
         found = sorted([*path.glob("*.nc"), *path.glob("*.zarr")])
@@ -107,7 +109,7 @@ def _expand(source: Source | Sequence[Source]) -> list[Source]:
     return [FilePath(name) for name in matched]
 
 
-def _open(item: Source, mesh: Mesh | None) -> tuple[str, xr.Dataset]:
+def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, xr.Dataset]:
     if isinstance(item, xr.Dataset):
         name = item.encoding.get("source", "dataset")
         with naming(name):
@@ -116,11 +118,11 @@ def _open(item: Source, mesh: Mesh | None) -> tuple[str, xr.Dataset]:
     known = find_format(path)
     if known is not None:
         return str(path), known.read(path, mesh)
-    try:
-        return str(path), xr.open_zarr(path) if path.suffix == ".zarr" else xr.open_dataset(path)
-    except Exception as error:
-        reason = str(error).split("\n")[0].split(". ")[0]  # xarray goes on about backends that one could install
-        raise InputError(f"{path}: cannot be read as netCDF or zarr ({reason}); is it complete?") from None
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: cannot be read as netCDF or zarr, which end in {', '.join(sorted(SUFFIXES))}")
+    with naming(path), opened_dataset(path) as raw:
+        names = {variable.name for variable in table.variables}
+        return str(path), raw[[name for name in raw.variables if name in names or "time" not in raw[name].dims]].load()
 
 
 def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any
 
 import numpy as np
-import xarray as xr
 from pyproj import CRS
 
 from gensim_graph.errors import InputError, naming
+from gensim_graph.mesh.datasets import SUFFIXES as DATASETS
+from gensim_graph.mesh.datasets import opened_dataset
 from gensim_graph.mesh.fesom import is_fesom, read_fesom
 from gensim_graph.mesh.gmsh import SUFFIXES, read_gmsh
 from gensim_graph.mesh.grids import read_grid
@@ -25,12 +25,6 @@ from gensim_graph.mesh.validity import Defects
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
-
-_DATASETS: dict[str, dict[str, Any]] = {
-    ".nc": {"engine": "netcdf4"},
-    ".nc4": {"engine": "netcdf4"},
-    ".zarr": {"engine": "zarr", "consolidated": False},
-}
 
 
 @dataclass(frozen=True)
@@ -85,11 +79,7 @@ def _with_suffix(*suffixes: str) -> Callable[[FilePath], bool]:
 
 
 def _read_dataset(file: FilePath, crs: CRS | None, defects: Defects) -> Mesh:
-    try:
-        dataset = xr.open_dataset(file, **_DATASETS[file.suffix.lower()])
-    except Exception as error:  # the backends raise whatever their libraries do
-        raise InputError(f"cannot be opened, it is damaged or of another format ({str(error)[:200]})") from None
-    with dataset:
+    with opened_dataset(file) as dataset:
         if has_topology(dataset):
             return mesh_from_dataset(dataset, crs=crs, defects=defects)
         return mpas_mesh(dataset, crs, defects) if is_mpas(dataset) else read_grid(dataset, crs).mesh
@@ -107,7 +97,7 @@ FORMATS: list[MeshFormat] = [
     MeshFormat(".msh (gmsh, neXtSIM)", _with_suffix(".msh"), read_gmsh),
     MeshFormat("moorings (neXtSIM)", is_moorings, lambda file, crs, _: read_moorings_mesh(file, crs)),
     MeshFormat(".nc (neXtSIM-DG)", is_nextsimdg, lambda file, crs, _: mesh_of(read_geometry(file), crs)),
-    MeshFormat(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _with_suffix(*_DATASETS), _read_dataset),
+    MeshFormat(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _with_suffix(*DATASETS), _read_dataset),
     MeshFormat(".smesh (neXtSIM-DG)", _with_suffix(".smesh"), lambda file, crs, _: read_smesh(file, crs)),
     MeshFormat("mesh_*.bin with .dat (neXtSIM)", is_pair, lambda file, crs, _: read_pair_mesh(file, crs)),
     MeshFormat("FESOM folders (nod2d.out, elem2d.out)", is_fesom, read_fesom),

@@ -13,6 +13,7 @@ import netCDF4
 import numpy as np
 
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.netcdf_header import check_header
 from gensim_graph.typing import Array
 
 _EXPANSION = 1100  # deflate makes data at most 1032 times smaller
@@ -27,6 +28,7 @@ def opened(path: FilePath) -> Iterator[netCDF4.Dataset]:
         InputError: it cannot be opened, or something inside fails in the netCDF library.
     """
     try:
+        check_header(path)
         with netCDF4.Dataset(path) as content:
             content.set_auto_maskandscale(False)
             yield content

@@ -70,7 +70,9 @@ def choose_plane(vectors: Array) -> CRS:
     middle = vectors.mean(axis=0)
     lon0, lat0 = (float(np.round(part)) for part in lonlat(middle))
     if (vectors @ middle).min() <= 0.0:
-        plane, why = NEXTSIM_CRS, f"data of more than a hemisphere (down to {latitude.min():.0f} N, too large there)"
+        stretch = 1.87 / (1.0 + np.sin(np.radians(latitude.min())))  # of a sphere, true at 60 N
+        why = f"data of more than a hemisphere, lengths {stretch:.0f} times too large at {latitude.min():.0f} N"
+        plane = NEXTSIM_CRS
     elif lat0 > 80.0 or (latitude.min() >= 30.0 and latitude.max() >= 70.0):
         plane, why = NEXTSIM_CRS, "data around the north pole"
     else:

@@ -27,6 +27,7 @@ Defects = Literal["raise", "mend", "drop"]
 """
 
 _SAME_POINT = 1e-9  # of the extent of the mesh: a few mm over the Arctic, far below any spacing
+_TOO_FAR = 1e12  # m
 _NO_AREA = 1e-8  # of the longest side squared: an angle of about 1e-6 degrees
 _ADVICE = "mend it with load_mesh(path, repair=True) or --repair"
 
@@ -54,6 +55,9 @@ def checked_nodes(nodes: Array) -> Array:
         raise InputError(
             f"coordinates are not finite (NaN or infinite) at nodes {first_few(bad)}; correct or remove them"
         )
+    far = np.flatnonzero((np.abs(points) > _TOO_FAR).any(axis=1))
+    if len(far):
+        raise InputError(f"nodes {first_few(far)} lie more than {_TOO_FAR:g} m away; are they metres?")
     if points.shape[1] == 3 and len(points):
         if np.ptp(points[:, 2]) > _SAME_POINT * np.ptp(points, axis=0).max():
             raise InputError(

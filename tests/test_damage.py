@@ -1,0 +1,164 @@
+"""Files of grids and meshes with damage anywhere: refused with their name, or read as something sound, soon."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import jittered_box
+from corrupt import attempt, damaged
+from test_fesom import SMESH
+from test_gridded import gensim_store, plane_grid
+from tripolar import tripolar
+
+from gensim_graph.data import open_store
+from gensim_graph.errors import InputError
+from gensim_graph.mesh import Mesh, load_mesh
+from gensim_graph.mesh.netcdf_header import check_header
+from gensim_graph.mesh.ugrid import mesh_to_dataset
+
+CLASSIC = "NETCDF3_64BIT"
+
+
+def fesom(folder: Path) -> Path:
+    """A small box at the pole as FESOM writes it."""
+    box = jittered_box(5, side=20.0)
+    flags = np.zeros(box.n_nodes, dtype=int)
+    flags[box.boundary_edges] = 1
+    rows = [
+        f"{n + 1} {x:.6f} {y:.6f} {flag}" for n, ((x, y), flag) in enumerate(zip(box.nodes + 60, flags, strict=True))
+    ]
+    (folder / "nod2d.out").write_text("\n".join([str(box.n_nodes), *rows]) + "\n")
+    faces = [" ".join(map(str, face + 1)) for face in box.faces]
+    (folder / "elem2d.out").write_text("\n".join([str(box.n_faces), *faces]) + "\n")
+    return folder
+
+
+def written(folder: Path, ds: xr.Dataset) -> Path:
+    ds.to_netcdf(folder / "file.nc", format=CLASSIC)
+    return folder / "file.nc"
+
+
+def smesh(folder: Path) -> Path:
+    (folder / "box.smesh").write_text(SMESH)
+    return folder / "box.smesh"
+
+
+def curvilinear(folder: Path) -> Path:
+    return written(folder, tripolar(8, 32, "F", 1, 2))
+
+
+def ugrid(folder: Path) -> Path:
+    return written(folder, mesh_to_dataset(jittered_box(4)))
+
+
+def trajectory(folder: Path) -> Path:
+    return written(folder, plane_grid(6, 8))
+
+
+def gensim(folder: Path) -> Path:
+    return gensim_store(folder, packed=True)[1]
+
+
+FILES = {"fesom": fesom, "smesh": smesh, "curvilinear": curvilinear, "ugrid": ugrid, "trajectory": trajectory,
+         "gensim": gensim}  # fmt: skip
+
+
+def check(kind: str, folder: Path, rounds: int, seed: int) -> None:
+    """Damage a file, read, mend it, again and again."""
+    path = FILES[kind](folder)
+    read = open_store if kind in ("trajectory", "gensim") else load_mesh
+    parts = [part for part in folder.rglob("*") if part.is_file()]
+    whole = {part: part.read_bytes() for part in parts}
+    rng, outcomes = np.random.default_rng(seed), []
+    for number in range(rounds):
+        part = parts[rng.integers(len(parts))]
+        part.write_bytes(damaged(whole[part], rng))
+        result, message, seconds = attempt(lambda: read(path))
+        part.write_bytes(whole[part])
+        assert seconds < 5.0, (number, part, seconds)
+        outcomes.append(result is not None)
+        if isinstance(result, Mesh):
+            assert np.isfinite(result.nodes).all()
+            assert (result.areas > 0).all()
+        elif result is None:
+            assert str(folder) in message
+    assert 0 < sum(outcomes) < rounds
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", FILES)
+def test_damaged_files(kind, tmp_path):
+    check(kind, tmp_path, 150, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", FILES)
+def test_much_damaged_files(kind, tmp_path):
+    check(kind, tmp_path, 1500, seed=2)
+
+
+def damaged_in_a_program(path: Path, count: int) -> None:
+    """For HDF5, which might take Python down."""
+    program = Path(__file__).with_name("corrupt.py")
+    ended = subprocess.run(
+        [sys.executable, program, str(count), "3", path], capture_output=True, text=True, timeout=500
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    read, refused, seconds, grown = ended.stdout.split()
+    assert min(int(read), int(refused)) > 0
+    assert float(seconds) < 5.0
+    assert float(grown) < 300.0
+
+
+def test_damaged_netcdf4_on_a_grid(tmp_path):
+    plane_grid(6, 8).to_netcdf(tmp_path / "run.nc")
+    damaged_in_a_program(tmp_path / "run.nc", 100)
+
+
+@pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA", "NETCDF4"])
+def test_sound_headers_pass(form, tmp_path):
+    with netCDF4.Dataset(tmp_path / "file.nc", "w", format=form) as content:
+        content.title = "words"
+        content.createDimension("time", None)
+        content.createDimension("x", 3)
+        for name, kind, dims in (("x", "f8", ("x",)), ("sic", "f4", ("time", "x")), ("flag", "i1", ())):
+            variable = content.createVariable(name, kind, dims)
+            variable.numbers = np.arange(3, dtype=np.int16)
+        content["sic"][:2] = 0.5
+    check_header(tmp_path / "file.nc")
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "message"),
+    [
+        (12, 2**31 - 1, "promises 2147483647 dimensions"),
+        (16, 2**31 - 1, "beyond the"),
+        (12, 2**16, "beyond the"),
+    ],
+)
+def test_a_header_that_promises_more_than_the_file_holds(at, value, message, tmp_path):
+    path = trajectory(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[at : at + 4] = value.to_bytes(4, "big")
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=message):
+        open_store(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000
+
+
+def test_a_variable_larger_than_its_file(tmp_path):
+    """A length in the header, sound in itself, of a dimension that the data cannot have."""
+    path = trajectory(tmp_path)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"\x00\x00\x00\x01x\x00\x00\x00") + 8
+    content[place : place + 4] = (10**8).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be in a file of"):
+        open_store(path)
