@@ -1,6 +1,6 @@
 """Between physical values and the numbers of the network: normalisation, presence flags, bounds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -8,7 +8,7 @@ import torch
 from gensim_graph.data.statistics import Statistics
 from gensim_graph.flow import Bounds
 from gensim_graph.nn import Channels
-from gensim_graph.typing import Float, Tensor
+from gensim_graph.typing import Array, Float, Tensor
 from gensim_graph.variables import VariableTable
 
 
@@ -18,10 +18,20 @@ class Normaliser:
 
     A variable that the training data lack is a constant zero after normalisation and has its presence flag down, so
     that one set of weights serves data with and without it.
+
+    Attributes:
+        table: variable table.
+        statistics: of the data.
+        device: where the values are that come in.
     """
 
     table: VariableTable
     statistics: Statistics
+    device: torch.device = field(default=torch.device("cpu"), compare=False)
+
+    def to(self, device: torch.device) -> "Normaliser":
+        """The same for values on another device."""
+        return replace(self, device=device)
 
     @property
     def state_channels(self) -> Channels:
@@ -39,22 +49,22 @@ class Normaliser:
     def bounds(self) -> Bounds:
         """Physical bounds of the state, (state,) each."""
         lower, upper = zip(*((variable.lower, variable.upper) for variable in self.table.state), strict=True)
-        return Bounds(torch.tensor(lower), torch.tensor(upper))
+        return Bounds(torch.tensor(lower, device=self.device), torch.tensor(upper, device=self.device))
 
     @cached_property
     def state_present(self) -> Tensor:
         """(state,) which state variables the model forecasts."""
-        return torch.from_numpy(self.statistics.present(self.table.state))
+        return self._tensor(self.statistics.present(self.table.state))
 
     @cached_property
     def _residual(self) -> tuple[Tensor, Tensor]:
         mean, std = self.statistics.of_residuals(self.table.state)
-        return torch.from_numpy(mean.copy()), torch.from_numpy(std.copy())
+        return self._tensor(mean), self._tensor(std)
 
     @cached_property
     def _flags(self) -> Tensor:
         ordered = (*self.table.state, *self.table.forcing, *self.table.slow)
-        return torch.from_numpy(self.statistics.present(ordered)).float()
+        return self._tensor(self.statistics.present(ordered)).float()
 
     def residual(
         self, state: Float[Tensor, "*cells state"], next_state: Float[Tensor, "*cells state"]
@@ -94,5 +104,8 @@ class Normaliser:
         table = self.table
         ordered = (*table.state, *table.forcing, *table.forcing, *table.slow)
         mean, std = self.statistics.of_values(ordered)
-        present = torch.from_numpy(self.statistics.present(ordered)).float()
-        return torch.from_numpy(mean.copy()), torch.from_numpy(std.copy()), present
+        present = self._tensor(self.statistics.present(ordered)).float()
+        return self._tensor(mean), self._tensor(std), present
+
+    def _tensor(self, values: Array) -> Tensor:
+        return torch.tensor(values, device=self.device)
