@@ -12,7 +12,7 @@ space
     are correlated over more than a block.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -63,6 +63,12 @@ def choose_sampling(matched: Verification, over: Over | None = None) -> Sampling
         block = blocks_of(matched.mesh.centres)
         return Sampling(over, np.arange(BLOCKS), csr_array((shares, (block, faces)), shape=(BLOCKS, len(faces))))
     return Sampling(over, together, csr_array(shares[None]))
+
+
+def starts_only(matched: Verification) -> Sampling:
+    """Starts if there are enough of them, else nothing is drawn: for what cannot be cut into blocks."""
+    starts = choose_sampling(matched, "starts")
+    return starts if choose_sampling(matched).over == "starts" else replace(starts, over="not sampled")
 
 
 def overlapping(starts: Array, length: np.timedelta64) -> Array:

@@ -1,7 +1,8 @@
 """Lines of equal value on any mesh: straight pieces in the triangles of its nodes.
 
 Values on faces are brought to the nodes, exactly where they are linear: the plain mean of the faces around makes lines
-wriggle, and a smooth ice edge 2 % too long. Polygons are cut into fans of triangles. A line ends at the boundary of the mesh: where ice lies against a coast, there is no edge.
+wriggle, and a smooth ice edge 2 % too long. Polygons are cut into fans of triangles. A line ends at the boundary of the
+mesh: where ice lies against a coast, there is no edge.
 """
 
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gensim_graph.evaluate.bootstrap import Sampling, choose_sampling, ends, redraw
+from gensim_graph.evaluate.bootstrap import ends, redraw, starts_only
 from gensim_graph.evaluate.contours import Contour, ContourFinder
 from gensim_graph.evaluate.matching import Verification
 from gensim_graph.evaluate.steps import ICE_EDGE, TRUTH, Step, Tally, by_model, tabulate
@@ -69,9 +69,7 @@ class IceTally(Tally):
     """Gathers :func:`ice_scores`."""
 
     def __init__(self, matched: Verification) -> None:
-        chosen = choose_sampling(matched, "starts")
-        enough = choose_sampling(matched).over == "starts"
-        self._sampling = Sampling("starts" if enough else "not sampled", chosen.groups, chosen.weights)
+        self._sampling = starts_only(matched)
         self._rows: dict[tuple[str, float], list[dict[str, float]]] = {}
         self._finder = ContourFinder(matched.mesh) if matched.mesh is not None else None
         self._truth: list[Contour] = []
