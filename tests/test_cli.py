@@ -96,7 +96,7 @@ def broken_mesh(folder: Path) -> Path:
         (["mesh", "info", "nowhere.msh"], ["nowhere.msh", "no such file"]),
         (["train", "trainer.max_step=5"], ["max_step", "trainer.{max_steps"]),
         (["train", "data.batch=many"], ["data.batch", "many"]),
-        (["train", "--preset", "huge"], ["huge", "tiny, small, base"]),
+        (["train", "--preset", "huge"], ["huge", "tiny, small, medium, base"]),
         (["train", "--data", "nowhere/*.nc"], ["nowhere/*.nc", "no such file"]),
         (["train", "data.lead_time=5h"], ["5 h", "3 h", "data.lead_time"]),
         (["train", "data.lead_time=soon"], ["soon", "12h"]),

@@ -75,7 +75,7 @@ def test_an_override_that_is_none(override):
 
 
 def test_an_unknown_preset():
-    with pytest.raises(InputError, match=r"preset 'huge': expected one of tiny, small, base"):
+    with pytest.raises(InputError, match=r"preset 'huge': expected one of tiny, small, medium, base"):
         compose_config("huge")
 
 

@@ -57,12 +57,14 @@ class OperatorConfig:
 
 PRESETS: dict[str, OperatorConfig] = {
     "tiny": OperatorConfig(width=96, blocks=4, heads=2, cell_width=48, cell_layers=1, embedding=64),
-    "small": OperatorConfig(width=320, blocks=8, heads=5, cell_width=96, embedding=192),
+    "small": OperatorConfig(width=160, blocks=6, heads=3, cell_width=64, cell_layers=1, embedding=96),
+    "medium": OperatorConfig(width=320, blocks=8, heads=5, cell_width=96, embedding=192),
     "base": OperatorConfig(width=512, blocks=8, heads=8, cell_width=128, cell_layers=1, embedding=512),
     "large": OperatorConfig(width=768, blocks=8, heads=12, cell_width=192, embedding=512),
 }
-"""``tiny`` trains on a laptop in minutes, ``small`` in hours on a GPU; ``base`` has the width, depth and heads of
-GenSIM with half its weights (a map between spins has fewer), ``large`` about as many weights as GenSIM."""
+"""``tiny`` trains on a laptop in minutes, ``small`` (the size of the weights that ship) in two hours; ``medium`` and up
+want a GPU. ``base`` has the width, depth and heads of GenSIM with half its weights (a map between spins has fewer),
+``large`` about as many weights as GenSIM."""
 
 BASELINES: dict[str, OperatorConfig] = {
     "meshgraphnet": OperatorConfig(network="meshgraphnet", width=64, blocks=9, embedding=32),
