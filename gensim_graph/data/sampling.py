@@ -51,6 +51,8 @@ class SamplingConfig:
         core: clusters whose loss counts, when the mesh has more than ``clusters``. More: more cells learned from a
             sample, of which those at the rim of the core lack more of their halo.
         levels: relative probability of the coarsening levels 0, 1, 2, ... of a sample.
+        balance: power of the number of samples that a data set has in its share of the draws: 1 draws every cell as
+            often, 0 every data set (trajectories of the same mesh and times), whatever their sizes.
         partitions: number of random k-d axes over which the grouping of cells is varied; 1 for none.
         rotate: turn frame and vectors by a random angle; the operator does not need it, other networks do.
         mirror: reflect frame and vectors; wrong on one hemisphere, where Coriolis turns one way only.
@@ -65,6 +67,7 @@ class SamplingConfig:
     clusters: int = 12
     core: int = 2
     levels: list[float] = field(default_factory=lambda: [0.8, 0.15, 0.05])
+    balance: float = 1.0
     partitions: int = 8
     rotate: bool = False
     mirror: bool = False
@@ -78,6 +81,7 @@ class SamplingConfig:
             "core": at_least(1),
             "clusters": at_least(self.core),
             "levels": (_are_shares, "numbers of 0 or more, one of them above 0"),
+            "balance": at_least(0),
             "partitions": at_least(1),
         }
         check_values(self, "data", rules)
@@ -157,7 +161,7 @@ class TrainingSamples(Dataset[Item]):
     ) -> None:
         self.data, self.normaliser, self.config = data, normaliser, config
         self.seed, self.count, self.deterministic = seed, count, deterministic
-        pieces = np.array([part.n_pairs * self._cores(part) for part in data], dtype=float)
+        pieces = np.array([part.n_pairs * self._cores(part) for part in data], dtype=float) ** config.balance
         self._share = pieces / pieces.sum()
         self._meshes = {part.mesh.hash: part.mesh for part in data}
         self._prepared = lru_cache(maxsize=GRAPHS)(self._prepare)
