@@ -23,6 +23,7 @@ import torch
 import xarray as xr
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from scipy.interpolate import CloughTocher2DInterpolator
 from scipy.spatial import cKDTree
 
 from gensim_graph.data import open_moving, open_store
@@ -116,15 +117,26 @@ def read_case(path: Path) -> Case:
     drift = raw if on_nodes else store
     fields = [store[name].values[:, None].astype(float) for name in ("sit", "sic", "sid")]
     reference = Fields(*fields, *(drift[name].values[:, None].astype(float) for name in ("siu", "siv")))
-    wind = np.stack([mesh.to_nodes(store[name].values.astype(float)) for name in ("uas", "vas")])
+    wind = np.stack([to_nodes(mesh, store[name].values.astype(float)) for name in ("uas", "vas")])
     ocean = np.zeros((2, mesh.n_nodes))
     if "uo" in raw:
         cells = np.stack([raw["x_coord"].values.ravel(), raw["y_coord"].values.ravel()], axis=1)
         nearest = cKDTree(cells).query(mesh.centres)[1]
-        ocean = np.stack([mesh.to_nodes(raw[name].values.ravel()[nearest].astype(float)) for name in ("uo", "vo")])
+        ocean = np.stack([to_nodes(mesh, raw[name].values.ravel()[nearest].astype(float)) for name in ("uo", "vo")])
     constants, location = (NEXTSIM, "node") if on_nodes else (BENCHMARK, "face")
     snow = store["snt"].values[0].astype(float)
     return Case(path.stem, mesh, hours, wind, ocean, snow, reference, location, constants)
+
+
+def to_nodes(mesh: Mesh, values: Array) -> Array:
+    """Smooth values on the faces, (..., face), at the nodes: cubic, as a mean would flatten the storm.
+
+    Nodes outside of the outermost centres, which do not move here, get the nearest value.
+    """
+    columns = np.atleast_2d(values).T
+    smooth = CloughTocher2DInterpolator(mesh.centres, columns)(mesh.nodes)
+    nearest = columns[cKDTree(mesh.centres).query(mesh.nodes)[1]]
+    return np.where(np.isfinite(smooth), smooth, nearest).T.reshape(*values.shape[:-1], mesh.n_nodes)
 
 
 def run_case(case: Case) -> Fields:

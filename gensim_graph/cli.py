@@ -6,6 +6,7 @@ Exit codes: 0; 2 for wrong input, with a message and no traceback; 1 for a failu
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -33,8 +34,11 @@ from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.nn import OperatorConfig
 from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
 from gensim_graph.simulate import check_place as check_store
+from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, check_folder, fit, plan_simulation, plan_training
+
+_RESOLUTIONS = "resolutions"
 
 app = typer.Typer(
     help="A generative sea-ice model on any mesh.",
@@ -207,7 +211,7 @@ def evaluate(
 
 @app.command()
 def benchmark(
-    suite: Annotated[str, typer.Option(help=f"What to measure: {' or '.join(SUITES)}.")],
+    suite: Annotated[str, typer.Option(help=f"What to measure: {', '.join((*SUITES, _RESOLUTIONS))}.")],
     out: Annotated[Path, typer.Option(help="Folder for SUITE.json and SUITE.png.")] = Path("bench"),
     cells: Annotated[str | None, typer.Option(help="Sizes of the meshes, square numbers with commas.")] = None,
     rounds: Annotated[int, typer.Option(help="Samples of each; all contestants run once a round.")] = 7,
@@ -217,13 +221,31 @@ def benchmark(
     keep_memory: Annotated[
         bool, typer.Option("--keep-memory/--return-memory", help="Keep freed memory, as training does; or do not.")
     ] = True,
+    plan: Annotated[
+        str, typer.Option(help="Suite resolutions: resolutions, quick, or a YAML file of your own.")
+    ] = "resolutions",
+    data: Annotated[
+        Path | None, typer.Option(help="Suite resolutions: folder of the files that the plan names.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Suite resolutions: training steps of every network.", min=1)] = 3000,
+    members: Annotated[int, typer.Option(help="Suite resolutions: ensemble members.", min=1)] = 16,
+    quick: Annotated[bool, typer.Option("--quick", help="Suite resolutions: in small, an hour on two cores.")] = False,
 ) -> None:
-    """Time and memory of the network on this machine.
+    """Time and memory of the network on this machine; its skill across resolutions and meshes.
 
     [dim]gensim-graph benchmark --suite attention --cells 4096,16384[/]
 
+    [dim]gensim-graph benchmark --suite resolutions --quick[/]
+
+    [dim]gensim-graph benchmark --suite resolutions --data DIR --preset tiny --steps 3000[/]
+
     [dim]gensim-graph benchmark --suite scaling --cells 16384,65536,1048576 --preset tiny --rounds 3[/]
     """
+    if suite == _RESOLUTIONS:
+        size = "tiny" if preset == Options.preset else preset
+        study = StudyOptions(read_plan("quick" if quick else plan), out, data, Budget(size, steps), Protocol(members))
+        _resolutions(study if not quick else replace(study, budget=Budget(size, 800), protocol=Protocol(4, 2, 1)))
+        return
     options = Options(parse_cells(cells), rounds, device, threads, preset, keep_memory=keep_memory)
     with Progress(console=console) as progress:
         task = progress.add_task(suite, total=1.0)
@@ -247,6 +269,13 @@ def demo(
     """
     keep_freed_memory()
     run_study(Study(steps=steps, twin_steps=max(1, steps // 4)), out, console)
+
+
+def _resolutions(study: StudyOptions) -> None:
+    keep_freed_memory()
+    table = run_resolutions(study, lambda what, share: console.print(f"[dim]{100 * share:3.0f} %[/] {what}"))
+    console.print(table.read_text(), highlight=False, soft_wrap=True)
+    console.print(f"the table is in [bold]{table}[/], beside it resolutions.json and resolutions.png")
 
 
 def _at_times(store: xr.Dataset, path: str, times: str) -> xr.Dataset:
