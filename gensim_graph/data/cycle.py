@@ -24,7 +24,7 @@ class Cycle:
 
     def bring(self, time: np.datetime64) -> np.datetime64:
         """The instant of the span that stands for another: the same date, or the same phase."""
-        time = np.datetime64(time, "ns")
+        time = time.astype("datetime64[ns]")
         if not self.years:
             return self.begin + (time - self.begin) % (self.end - self.begin)
         moved = time

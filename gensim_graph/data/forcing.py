@@ -89,7 +89,7 @@ class Forcing:
 
     def _around(self, time: np.datetime64) -> tuple[int, int, float]:
         """The records before and after a time, and the share of the second."""
-        wanted = np.datetime64(time, "ns") if self._cycle is None else self._cycle.bring(time)
+        wanted = time.astype("datetime64[ns]") if self._cycle is None else self._cycle.bring(time)
         last = int(np.searchsorted(self.times, wanted, side="right")) - 1
         if last >= 0 and self.times[last] == wanted:
             return last, last, 0.0
@@ -109,7 +109,7 @@ class Forcing:
         first, last = (np.datetime_as_string(end, "m") for end in (self.times[0], self.times[-1]))
         advice = "interpolate between its times (--interpolate)" if inside else "repeat it (--repeat-forcing)"
         return (
-            f"forcing: no values at {np.datetime_as_string(np.datetime64(time, 'ns'), 'm')}, which the forecast needs; "
+            f"forcing: no values at {np.datetime_as_string(time, 'm')}, which the forecast needs; "
             f"it runs from {first} to {last} ({len(self.times)} times); give one that covers the forecast, or {advice}"
         )
 
