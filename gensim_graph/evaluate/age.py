@@ -71,6 +71,7 @@ class AgeCarrier:
         self._mesh, self._locator = mesh, Locator(mesh)
         self._gradient, self._to_nodes = GradientOperator(mesh), node_operator(mesh)
         self._begin = self._locator.nearest(mesh.centres)
+        self._corners = np.where(mesh.faces >= 0, mesh.faces, mesh.faces[:, :1])
 
     def to_nodes(self, u: Array, v: Array) -> Array:
         """Drift on faces (M, F) as node velocities (M, N, 2)."""
@@ -92,13 +93,15 @@ class AgeCarrier:
         return np.clip(age[faces] + (slope[:, faces].T * step).sum(axis=1), low[faces], high[faces])
 
     def _range(self, age: Array) -> tuple[Array, Array]:
-        """Lowest and highest age in each cell and its neighbours."""
-        first, second = self._mesh.adjacency.faces.T
-        low, high = age.copy(), age.copy()
-        for here, there in ((first, second), (second, first)):
-            np.minimum.at(low, here, age[there])
-            np.maximum.at(high, here, age[there])
-        return low, high
+        """Lowest and highest age in each cell and all that share a node with it.
+
+        Those across its sides would not do: what is linear goes beyond their range at the corners of a triangle.
+        """
+        low, high = np.full(self._mesh.n_nodes, np.inf), np.full(self._mesh.n_nodes, -np.inf)
+        for corner in self._corners.T:
+            np.minimum.at(low, corner, age)
+            np.maximum.at(high, corner, age)
+        return low[self._corners].min(axis=1), high[self._corners].max(axis=1)
 
 
 def _ordered(dataset: xr.Dataset, name: str) -> xr.DataArray:
