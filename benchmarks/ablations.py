@@ -27,7 +27,6 @@ from unittest.mock import patch
 
 import torch
 
-from gensim_graph import surrogate as surrogate_module
 from gensim_graph.data import sampling
 from gensim_graph.graph import MeshGraph
 from gensim_graph.heap import keep_freed_memory
@@ -35,6 +34,7 @@ from gensim_graph.nn import Operator, attention
 from gensim_graph.nn.embedding import Modulation
 from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
 from gensim_graph.study.table import as_markdown
+from gensim_graph.surrogate import model as surrogate_module
 from gensim_graph.train import plan as train_plan
 from gensim_graph.writing import write_atomically
 

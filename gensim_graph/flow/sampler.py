@@ -24,7 +24,8 @@ class SamplerConfig:
     """How to integrate.
 
     Attributes:
-        steps: number of steps; fewer is faster and rougher.
+        steps: number of steps; fewer is faster and rougher. Six are as good as twenty
+            (docs/decisions/0003-six-steps.md).
         method: ``euler`` (order 1, one evaluation a step), ``midpoint`` or ``heun`` (order 2, two evaluations).
         scale, shift: of :func:`~gensim_graph.flow.schedule.sigmoid_schedule`.
 
@@ -32,7 +33,7 @@ class SamplerConfig:
         InputError: a value that makes no sense.
     """
 
-    steps: int = 20
+    steps: int = 6
     method: str = "heun"
     scale: float = 3.0
     shift: float = 0.5

@@ -1,0 +1,66 @@
+"""Train and measure what ships: the flow and its deterministic twin on the sets of configs/benchmark/shipped.yaml.
+
+python benchmarks/shipped.py --data DATA --out bench/shipped
+
+Trained networks and scores are kept; the same command goes on. Files that ship are written with --ship FOLDER.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+
+from gensim_graph.heap import keep_freed_memory
+from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
+from gensim_graph.study.contenders import FLOW, TWIN, train_network
+from gensim_graph.surrogate import Surrogate
+
+OVERRIDES = ("data.batch=4", "data.skip=24h", "data.core=4", "data.balance=0.5", "trainer.save_every=250")
+"""A third of the clusters count, large meshes are drawn from with the root of their size."""
+
+TRAINING = "shipped"
+
+
+def main() -> None:
+    """Train one of the two, or forecast and score both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the genuine data")
+    parser.add_argument("--out", type=Path, default=Path("bench/shipped"))
+    parser.add_argument("--preset", default="small")
+    parser.add_argument("--steps", type=int, default=10000, help="of the flow")
+    parser.add_argument("--twin-steps", type=int, default=4000)
+    parser.add_argument("--members", type=int, default=16)
+    parser.add_argument("--lead-steps", type=int, default=6)
+    parser.add_argument("--tests", help="sets to forecast, with commas; all without it")
+    parser.add_argument("--compile", action="store_true", help="compile the networks: minutes, then faster")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--ship", type=Path, help="folder to write the weights of the flow to")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    folder = options.out / "models" / TRAINING
+    for name, steps in ((FLOW, options.steps), (TWIN, options.twin_steps)):
+        train(name, steps, folder / name, options)
+    if options.ship:
+        Surrogate.load(folder / FLOW).save(options.ship)
+    plan = read_plan("shipped")
+    if options.tests:
+        plan = type(plan)(plan.sets, plan.trainings, tuple(options.tests.split(",")))
+    budget = Budget(options.preset, options.steps, OVERRIDES, baselines=(TWIN,))
+    protocol = Protocol(options.members, options.lead_steps, starts=1)
+    print(run_resolutions(StudyOptions(plan, options.out, options.data, budget, protocol)).read_text())
+
+
+def train(name: str, steps: int, folder: Path, options: argparse.Namespace) -> None:
+    """One network of the training sets, unless it is there."""
+    plan = read_plan("shipped")
+    sets = plan.trainings[TRAINING]
+    stores = [one for key in sets for one in plan.sets[key].sources("train", options.data, options.out / "data")]
+    compiled = f"trainer.compile={str(options.compile).lower()}"
+    train_network(name, stores, Budget(options.preset, steps, (*OVERRIDES, compiled)), folder)
+
+
+if __name__ == "__main__":
+    main()
