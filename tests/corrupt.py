@@ -1,10 +1,11 @@
 """Random damage to files, and what reading them gives; run as a program for libraries that might take Python down.
 
 ``python tests/corrupt.py COUNT SEED FILE ...`` damages each FILE again and again, opens it each time and prints a line:
-how often it was read and refused, the longest time in s and the memory in MB. Anything but a store or an ``InputError``
-ends it.
+how often it was read and refused, the longest time in s and the memory in MB. Anything but a store (for ``mesh.*`` a
+mesh) or an ``InputError`` ends it, and so does a file that takes longer than a minute.
 """
 
+import faulthandler
 import logging
 import resource
 import sys
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import xarray as xr
 
-from gensim_graph import InputError, default_variables, open_store
+from gensim_graph import InputError, default_variables, load_mesh, open_store
+from gensim_graph.mesh import Mesh
 
 T = TypeVar("T")
 
@@ -66,25 +69,39 @@ def attempt(read: Callable[[], T]) -> tuple[T | None, str, float]:
     return result, message, time.perf_counter() - start
 
 
+def check_mesh(mesh: Mesh) -> None:
+    """Finite places, positive areas."""
+    assert np.isfinite(mesh.nodes).all()
+    assert (mesh.areas > 0).all()
+
+
+def check_store(store: xr.Dataset) -> None:
+    """Nothing implausible."""
+    for variable in default_variables().variables:
+        if variable.name in store:
+            low, high = variable.range
+            values = store[variable.name].values
+            assert ((low <= values) & (values <= high)).all(), variable.name
+
+
 def main(source: Path, count: int, seed: int) -> None:
     """Damage, open, count."""
+    open_file: Callable[[Path], xr.Dataset | Mesh] = load_mesh if source.stem == "mesh" else open_store
     logging.disable(logging.CRITICAL)
     content, rng, taken = source.read_bytes(), np.random.default_rng(seed), []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     read = 0
     for number in range(count):
         source.write_bytes(damaged(content, rng))
-        store, message, seconds = attempt(lambda: open_store(source))
+        faulthandler.dump_traceback_later(60, exit=True)
+        result, message, seconds = attempt(lambda: open_file(source))
+        faulthandler.cancel_dump_traceback_later()
         taken.append(seconds)
-        if store is None:
+        if result is None:
             assert str(source.parent) in message, f"{number}: {message}"
             continue
         read += 1
-        for variable in default_variables().variables:
-            if variable.name in store:
-                low, high = variable.range
-                values = store[variable.name].values
-                assert ((low <= values) & (values <= high)).all(), f"{number}: {variable.name}"
+        check_mesh(result) if isinstance(result, Mesh) else check_store(result)
     source.write_bytes(content)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(read, count - read, f"{max(taken):.2f}", f"{grown:.0f}")

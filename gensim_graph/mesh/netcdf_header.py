@@ -1,7 +1,8 @@
 r"""The header of classic netCDF files (``CDF\\x01``, ``\\x02``, ``\\x05``), looked through before the library sees it.
 
 The netCDF library believes the counts in such a header and asks for as much memory as they say, which in a damaged file
-may be many GiB. Format: netCDF User's Guide, appendix "NetCDF Classic Format". Files of netCDF-4 are HDF5 and pass.
+may be many GiB. Format: netCDF User's Guide, appendix "NetCDF Classic Format". Files of netCDF-4 are HDF5, of which the
+heaps are looked at.
 """
 
 import mmap
@@ -9,6 +10,7 @@ import struct
 from pathlib import Path as FilePath
 
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.hdf5_heaps import check_heaps
 
 _VERSIONS = {1: (4, 4), 2: (4, 8), 5: (8, 8)}
 """Version -> bytes of a count and of an offset."""
@@ -20,11 +22,12 @@ _MOST = 100_000  # dimensions, variables or attributes: more than anyone has, so
 
 
 def check_header(path: FilePath) -> None:
-    """Refuse a classic netCDF file that promises more than it can hold.
+    """Refuse a netCDF file on which the library would ask for memory without bound, or loop.
 
     Raises:
-        InputError: a count beyond the end of the file, or a type that does not exist.
+        InputError: a count beyond the end of the file, a type that does not exist, or a damaged heap.
     """
+    check_heaps(path)
     with path.open("rb") as stream:
         start = stream.read(4)
         if start[:3] != b"CDF" or start[3:] not in (b"\x01", b"\x02", b"\x05"):
