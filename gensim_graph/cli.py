@@ -20,13 +20,13 @@ from rich.table import Table
 from rich.text import Text
 
 from gensim_graph.benchmark import SUITES, Options, Report, parse_cells, run_suite
+from gensim_graph.cli_forecast import forecast
 from gensim_graph.cli_mesh import mesh_app
 from gensim_graph.config import compose_config
 from gensim_graph.data import open_store
 from gensim_graph.demo import Study, run_study
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import write_report
-from gensim_graph.forecast.writer import check_place, write_forecast
 from gensim_graph.graph import cached_graph
 from gensim_graph.heap import keep_freed_memory
 from gensim_graph.mesh import load_mesh
@@ -35,7 +35,6 @@ from gensim_graph.nn import OperatorConfig
 from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
 from gensim_graph.simulate import check_place as check_store
 from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
-from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, check_folder, fit, plan_simulation, plan_training
 
 _RESOLUTIONS = "resolutions"
@@ -48,6 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(mesh_app, name="mesh")
+app.command()(forecast)
 console = Console()
 
 
@@ -138,54 +138,6 @@ def simulate(
 
 
 @app.command()
-def forecast(
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
-    initial: Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")],
-    forcing: Annotated[str | None, typer.Option(help="File with the winds; without it, the file of the state.")] = None,
-    mesh: Annotated[Path | None, typer.Option(help="Mesh to forecast on; the state is remapped to it.")] = None,
-    members: Annotated[int, typer.Option(help="Ensemble members.", min=1)] = 16,
-    steps: Annotated[int, typer.Option(help="Forecast steps, one lead time each.", min=1)] = 8,
-    seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
-    batch: Annotated[int, typer.Option(help="Members computed together; fewer take less memory.", min=1)] = 8,
-    out: Annotated[Path, typer.Option(help="Store to write, *.zarr.")] = Path("forecast.zarr"),
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="Compile the network first: minutes, which pay in long runs.")
-    ] = False,
-) -> None:
-    """Forecast an ensemble into a zarr store.
-
-    [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-02T00 --steps 4 --out fc.zarr[/]
-    """
-    check_place(out)
-    keep_freed_memory()
-    surrogate = Surrogate.load(model)
-    if compiled:
-        surrogate.compile()
-    loaded = None if mesh is None else load_mesh(mesh)
-    path, _, times = initial.partition("@")
-    store = open_store(path, loaded, surrogate.normaliser.table)
-    state = _at_times(store, path, times)
-    drivers = store
-    if forcing is not None:
-        drivers = open_store(forcing, mesh_from_dataset(store), surrogate.normaliser.table, needs="forcing")
-    total = steps * state["time"].size
-    with Progress(console=console) as progress:
-        task = progress.add_task("forecasting", total=total)
-        write_forecast(
-            surrogate,
-            state,
-            drivers,
-            out,
-            steps=steps,
-            members=members,
-            seed=seed,
-            batch=batch,
-            on_step=lambda: progress.advance(task),
-        )
-    console.print(f"the forecast is in [bold]{out}[/]; look at it with: gensim-graph evaluate {out} --truth FILE")
-
-
-@app.command()
 def evaluate(
     store: Annotated[Path, typer.Argument(help="Forecast, a .zarr of gensim-graph forecast.")],
     truth: Annotated[str, typer.Option(help="What happened: netCDF or zarr; remapped to the mesh of the forecast.")],
@@ -204,8 +156,8 @@ def evaluate(
         if not equals:
             raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
         others[name] = _open_forecast(Path(path))
-    forecast = _open_forecast(store)
-    page = write_report(forecast, open_store(truth, mesh_from_dataset(forecast)), out, others)
+    ensemble = _open_forecast(store)
+    page = write_report(ensemble, open_store(truth, mesh_from_dataset(ensemble)), out, others)
     console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
 
 
@@ -276,29 +228,6 @@ def _resolutions(study: StudyOptions) -> None:
     table = run_resolutions(study, lambda what, share: console.print(f"[dim]{100 * share:3.0f} %[/] {what}"))
     console.print(table.read_text(), highlight=False, soft_wrap=True)
     console.print(f"the table is in [bold]{table}[/], beside it resolutions.json and resolutions.png")
-
-
-def _at_times(store: xr.Dataset, path: str, times: str) -> xr.Dataset:
-    """The state at one time, or at several (kept as a dimension); a single record needs no name."""
-    if "trajectory" in store.dims:
-        raise InputError(f"{path}: holds {store.sizes['trajectory']} trajectories; name the file of one")
-    known = store["time"].values
-    first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
-    if not times and len(known) > 1:
-        raise InputError(f"{path}: holds {len(known)} times from {first} to {last}; name one, --initial {path}@{first}")
-    if not times:
-        return store.isel(time=0)
-    try:
-        wanted = np.array(times.split(","), dtype="datetime64[ns]")
-    except ValueError:
-        raise InputError(f"--initial ...@{times}: expected times such as 2000-01-02T00:00") from None
-    missing = wanted[~np.isin(wanted, known)]
-    if len(missing):
-        raise InputError(
-            f"{path}: no state at {np.datetime_as_string(missing[0], 'm')}; "
-            f"it has {len(known)} times from {first} to {last}"
-        )
-    return store.sel(time=wanted[0]) if len(wanted) == 1 else store.sel(time=wanted)
 
 
 def _open_forecast(path: Path) -> xr.Dataset:

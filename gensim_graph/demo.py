@@ -3,15 +3,14 @@
 ``gensim-graph demo`` runs it small; ``benchmarks/cyclone.py`` runs it with a longer training for published figures.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path as FilePath
 
 import numpy as np
 import xarray as xr
 from rich.console import Console
-from rich.progress import Progress
 
 from gensim_graph.config import compose_config
 from gensim_graph.data import open_store
@@ -78,10 +77,8 @@ def compare(
     forecasts = {}
     for name, model in models.items():
         path = folder / f"{name}.zarr"
-        with Progress() as progress:
-            task = progress.add_task(f"forecast of the {name}", total=len(study.starts) * study.leads)
-            advance = partial(progress.advance, task)
-            write_forecast(model, initial, truth, path, steps=study.leads, members=study.members, on_step=advance)
+        shutil.rmtree(path, ignore_errors=True)  # of an earlier model
+        write_forecast(model, initial, truth, path, steps=study.leads, members=study.members)
         forecasts[name] = xr.open_zarr(path).load()
     leads = np.arange(1, study.leads + 1) * models["model"].lead_time
     baselines = {"twin": forecasts["twin"], "linear": linear.forecast(initial, truth, leads)}

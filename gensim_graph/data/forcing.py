@@ -15,6 +15,7 @@ from gensim_graph.data.records import Records
 from gensim_graph.data.store import Source, expand
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
 
@@ -163,16 +164,18 @@ def open_forcing(
 
 
 def as_forcing(forcing: xr.Dataset | Forcing, mesh: Mesh, table: VariableTable) -> Forcing:
-    """A dataset as forcing on a mesh; forcing as it is.
+    """A dataset on a mesh as forcing; forcing as it is.
 
     Raises:
-        InputError: as :func:`open_forcing`, or forcing on another mesh.
+        InputError: as :func:`open_forcing`, or on another mesh.
     """
-    if isinstance(forcing, xr.Dataset):
-        return open_forcing(forcing, mesh, table)
-    if not forcing.mesh.matches(mesh):
+    there = forcing.mesh if isinstance(forcing, Forcing) else None
+    if isinstance(forcing, xr.Dataset) and forcing.sizes.get("face") == mesh.n_faces:
+        there = mesh_from_dataset(forcing) if "face_nodes" in forcing else mesh
+    if there is None or not there.matches(mesh):
+        faces = there.n_faces if there is not None else forcing.sizes.get("face", "no")  # type: ignore[union-attr]
         raise InputError(
-            f"forcing: opened on a mesh of {forcing.mesh.n_faces} faces, the initial state has {mesh.n_faces}; "
-            "open it with open_forcing on the mesh of the state"
+            f"forcing: on another mesh ({faces} faces) than the initial state ({mesh.n_faces} faces); "
+            "open it with open_forcing(..., mesh), or both with open_store(..., mesh=mesh), to have them on one"
         )
-    return forcing
+    return forcing if isinstance(forcing, Forcing) else open_forcing(forcing, mesh, table)

@@ -1,5 +1,9 @@
-"""Forecasts on disk: ensembles streamed to zarr, step by step."""
+"""Forecasts on disk: ensembles streamed to zarr, step by step, in batches of members, on one process or many."""
 
-from gensim_graph.forecast.writer import write_forecast
+from gensim_graph.forecast.initial import read_initial
+from gensim_graph.forecast.layout import check_place
+from gensim_graph.forecast.ranks import Ranks, choose_device
+from gensim_graph.forecast.request import steps_of
+from gensim_graph.forecast.writer import Batch, write_forecast
 
-__all__ = ["write_forecast"]
+__all__ = ["Batch", "Ranks", "check_place", "choose_device", "read_initial", "steps_of", "write_forecast"]

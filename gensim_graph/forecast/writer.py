@@ -1,145 +1,140 @@
-"""Stream a forecast to zarr: one lead time in memory at a time, CF/UGRID metadata, whole or not there at all."""
+"""Stream a forecast to zarr: a batch of members and a few lead times in memory, whatever the length.
 
-import warnings
-from collections.abc import Callable
+A run that is killed goes on where it stopped and gives the same bytes as one that was not; a complete one can be
+extended. Read :mod:`~gensim_graph.forecast.layout` and :mod:`~gensim_graph.forecast.restart` for what makes that so.
+"""
+
+import logging
+import time
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Literal
 
-import numpy as np
 import xarray as xr
-import zarr
 
+from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
-from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.forecast.batches import choose_batch, share_of, split_units
+from gensim_graph.forecast.identity import Identity, check_same, identify
+from gensim_graph.forecast.layout import Layout, check_place, lay_out, read_layout
+from gensim_graph.forecast.progress import shown
+from gensim_graph.forecast.ranks import Ranks
+from gensim_graph.forecast.request import Request, Starts
+from gensim_graph.forecast.restart import steps_done, sweep
+from gensim_graph.forecast.run import Run
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.typing import Array, Path
-from gensim_graph.writing import write_atomically
+from gensim_graph.typing import Path
 
-_MARK = "gensim-graph forecast"
+log = logging.getLogger(__name__)
+
+Batch = int | Literal["auto"]
+"""Members computed together."""
 
 
 def write_forecast(
     model: Surrogate,
     initial: xr.Dataset,
-    forcing: xr.Dataset,
+    forcing: xr.Dataset | Forcing,
     out: Path,
     *,
     steps: int = 8,
     members: int = 16,
     seed: int = 0,
-    batch: int = 8,
-    on_step: Callable[[], object] | None = None,
+    every: int = 1,
+    variables: tuple[str, ...] | list[str] = (),
+    batch: Batch = "auto",
+    progress: bool = True,
 ) -> FilePath:
     """Forecast an ensemble into a zarr store of dims ((start,) member, lead_time, face).
 
+    The same call again goes on where it was interrupted; with more steps, it extends what is there. Under torchrun each
+    process takes a share of the members (and :func:`write_forecast` returns when its share is done).
+
     Args:
-        model: the surrogate.
+        model: the surrogate, where and in the precision that :meth:`~gensim_graph.Surrogate.to` says.
         initial: state at one time, or at several: each of them becomes a ``start``.
-        forcing: forcing at the starts and at every valid time.
-        out: the store, ``*.zarr``; an earlier forecast there is replaced when the new one is complete.
-        steps, members, seed, batch: see :meth:`~gensim_graph.Surrogate.rollout`.
-        on_step: called after every step, for a progress bar.
+        forcing: at the starts and at every valid time: a dataset on the same mesh, or
+            :func:`~gensim_graph.open_forcing`, which reads files of any size record by record.
+        out: the store, ``*.zarr``.
+        steps: forecast steps, one lead time each.
+        members: ensemble members; the deterministic twin has one.
+        seed: of the noise; a member's numbers follow from it and from the number of the member.
+        every: steps between written states; all are computed.
+        variables: that are written; empty for all.
+        batch: members computed together, and in a chunk of the store; ``auto`` takes what suits memory and device. It
+            changes the numbers by rounding only. A forecast goes on with the batches that it began with.
+        progress: show a progress bar.
 
     Returns:
         The path of the store.
 
     Raises:
-        InputError: wrong initial state or forcing, or a path that holds something else.
+        InputError: wrong arguments, initial state or forcing, or a path that holds something else, another forecast
+            or a longer one.
     """
-    target = FilePath(out)
+    target, ranks = FilePath(out), Ranks.from_environment()
     check_place(target)
-    if steps < 1 or members < 1:
-        raise InputError(f"forecast: expected at least one step and one member; came steps={steps}, members={members}")
-    times = np.atleast_1d(initial["time"].values)
-    states = [initial] if initial["time"].ndim == 0 else [initial.isel(time=index) for index in range(len(times))]
-    mesh = mesh_from_dataset(initial)
-    for state in states:
-        model.check_inputs(state, forcing, steps, mesh)
-    runs = [model.rollout(state, forcing, steps, members, seed, batch, mesh) for state in states]
-
-    def write(path: FilePath) -> None:
-        frame, arrays = None, {}
-        for start, run in enumerate(runs):
-            for lead, fields in enumerate(run):
-                if frame is None:
-                    frame = _frame(model, initial, fields, steps, seed)
-                    arrays = _create(path, frame, fields, len(runs), initial["time"].ndim > 0)
-                where = (slice(None), lead) if initial["time"].ndim == 0 else (start, slice(None), lead)
-                for name, array in arrays.items():
-                    array[where] = fields[name].values
-                if lead and on_step:
-                    on_step()
-        _consolidate(path)
-
-    write_atomically(target, write)
+    request = Request(steps, members, seed, every, tuple(variables))
+    request.written(model)
+    if batch != "auto" and batch < 1:
+        raise InputError(f"forecast.batch: expected a number of 1 or more, or auto; came {batch}")
+    starts = Starts.of(initial, model)
+    drivers = model.drivers(forcing, starts.mesh, starts.times, steps)
+    identity = identify(model, starts, drivers, request)
+    there = _there(target, identity, steps)
+    layout = Layout(identity, steps, _batch(batch, there, model, starts, identity, ranks))
+    if ranks.is_first:
+        lay_out(target, layout, model, starts, request)
+    else:
+        layout = _wait_for(target, identity, steps)
+    units = share_of(split_units(len(starts.times), layout.members, layout.batch), ranks)
+    done = {unit: steps_done(target, unit) for unit in units}
+    missing = [unit for unit in units if done[unit] < steps]
+    if not missing:
+        return target
+    run = Run(target, model, model.plan(starts.mesh), starts, drivers, request)
+    with shown(done, steps, starts.times, model.lead_time, progress and ranks.is_first) as advance:
+        for unit in missing:
+            sweep(target, unit, starts.several, layout.batch)
+            run.compute(unit, advance)
     return target
 
 
-def _consolidate(path: FilePath) -> None:
-    """One file of metadata: xarray opens the store at once. zarr warns that version 3 has no standard for it yet."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(str(path))
+def _there(target: FilePath, identity: Identity, steps: int) -> Layout | None:
+    """The layout of this forecast, if it has begun.
 
-
-def check_place(target: FilePath) -> None:
-    """Refuse a path that exists and is no forecast of ours."""
-    if target.suffix != ".zarr":
-        raise InputError(f"{target}: a forecast is a zarr store; give it a name that ends in .zarr")
-    if not target.exists():
-        return
-    try:
-        ours = str(zarr.open_group(str(target), mode="r").attrs.get("source", "")).startswith(_MARK)
-    except Exception:  # whatever is there, it is not ours
-        ours = False
-    if not ours:
-        raise InputError(f"{target}: exists and is not a forecast of gensim-graph; choose another path with --out")
-
-
-def _frame(model: Surrogate, initial: xr.Dataset, fields: xr.Dataset, steps: int, seed: int) -> xr.Dataset:
-    """Topology, coordinates and attributes."""
-    leads = np.arange(steps + 1) * model.lead_time.astype("timedelta64[ns]")
-    times = initial["time"].values
-    frame = mesh_to_dataset(mesh_from_dataset(initial)).assign_coords(
-        member=("member", fields["member"].values, {"standard_name": "realization"}),
-        lead_time=("lead_time", leads, {"standard_name": "forecast_period"}),
-    )
-    if times.ndim == 0:
-        valid, start = ("lead_time", times + leads), ((), times)
-    else:
-        valid, start = (("start", "lead_time"), times[:, None] + leads), ("start", times)  # type: ignore[assignment]
-    frame = frame.assign_coords(
-        valid_time=(*valid, {"standard_name": "time"}),
-        initial_time=(*start, {"standard_name": "forecast_reference_time"}),
-    )
-    attrs = {"Conventions": "CF-1.8 UGRID-1.0", "source": _MARK, "seed": seed}
-    return frame.assign_attrs(attrs | {f"model_{key}": str(value) for key, value in model.information.items()})
-
-
-def _create(path: FilePath, frame: xr.Dataset, fields: xr.Dataset, starts: int, several: bool) -> dict[str, zarr.Array]:
-    """Write the frame and allocate the fields; a chunk is one lead time."""
-    since = "seconds since 1970-01-01"
-    encoding: dict[str, Any] = {name: {"units": since, "dtype": "int64"} for name in ("valid_time", "initial_time")}
-    encoding["lead_time"] = {"units": "seconds", "dtype": "int64"}
-    frame.to_zarr(path, mode="w", encoding=encoding, consolidated=False)
-    group = zarr.open_group(str(path), mode="r+")
-    dims = ("member", "lead_time", "face")
-    sizes: Array | tuple[int, ...] = (fields.sizes["member"], frame.sizes["lead_time"], fields.sizes["face"])
-    chunks = (sizes[0], 1, sizes[2])
-    if several:
-        dims, sizes, chunks = ("start", *dims), (starts, *sizes), (1, *chunks)  # type: ignore[assignment]
-    arrays = {}
-    for name, field in fields.data_vars.items():
-        where = {"mesh": "mesh", "location": "face", "coordinates": "valid_time initial_time"}
-        if "crs" in frame:
-            where["grid_mapping"] = "crs"
-        arrays[str(name)] = group.create_array(
-            str(name),
-            shape=sizes,
-            chunks=chunks,
-            dtype="float32",
-            dimension_names=dims,
-            fill_value=float("nan"),
-            attributes={**field.attrs, **where},
+    Raises:
+        InputError: another one is there, or a longer one.
+    """
+    there = read_layout(target)
+    if there is None:
+        return None
+    check_same(target, there.identity, identity)
+    if there.steps > steps:
+        raise InputError(
+            f"{target}: holds {there.steps} steps of this forecast, more than the {steps} asked for; "
+            "ask for as many, or choose another path with --out"
         )
-    return arrays
+    return there
+
+
+def _batch(
+    asked: Batch, there: Layout | None, model: Surrogate, starts: Starts, identity: Identity, ranks: Ranks
+) -> int:
+    """Members of a batch: as the forecast began, as asked for, or as memory and device suggest."""
+    members, count = int(identity["members"]), len(starts.times)
+    if there is not None:
+        if asked not in ("auto", there.batch):
+            log.warning("the forecast goes on in batches of %d members, as it began, not of %s", there.batch, asked)
+        return there.batch
+    if isinstance(asked, int):
+        return min(asked, members)
+    return choose_batch(members, count, starts.mesh.n_faces, model.operator.config, model.device, ranks)
+
+
+def _wait_for(target: FilePath, identity: Identity, steps: int) -> Layout:
+    """The layout that the first process makes."""
+    there = _there(target, identity, steps)
+    while there is None or there.steps < steps:
+        time.sleep(0.1)
+        there = _there(target, identity, steps)
+    return there

@@ -5,10 +5,10 @@ sampler, format version); nothing else is needed to use it.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ import xarray as xr
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from gensim_graph.data import Normaliser, Statistics, stack_variables
+from gensim_graph.data import Forcing, Normaliser, Statistics, as_forcing, stack_variables
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
@@ -24,11 +24,13 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.nn import AttentionPlan, Operator, OperatorConfig, Prepared, build_operator
 from gensim_graph.typing import Float, Path, Tensor
-from gensim_graph.variables import VariableTable
+from gensim_graph.variables import Variable, VariableTable
 from gensim_graph.writing import write_atomically
 
 FORMAT_VERSION = 2
 """Version of the folder; a surrogate of another version is refused with a word on what to do."""
+
+Precision = Literal["float32", "bf16"]
 
 _PARTS = ("operator", "variables", "statistics", "sampler", "deterministic", "information")
 
@@ -51,6 +53,29 @@ class Surrogate:
     deterministic: bool = False
     information: dict[str, object] = field(default_factory=dict)
     _velocity: Callable[[Tensor, Tensor, Prepared], Tensor] | None = field(default=None, repr=False, compare=False)
+    _precision: Precision = field(default="float32", repr=False, compare=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.normaliser.device
+
+    @property
+    def precision(self) -> Precision:
+        """What the network computes in."""
+        return self._precision
+
+    def to(self, device: torch.device | str, precision: Precision = "float32") -> "Surrogate":
+        """Compute somewhere else, or in another precision, from now on. Returns the surrogate itself.
+
+        Args:
+            device: such as ``cuda``; states come and go as before.
+            precision: of the products in the network, ``float32`` or ``bf16``. States stay in float32.
+        """
+        self.operator = self.operator.to(device)
+        self.normaliser = self.normaliser.to(torch.device(device))
+        self._precision = precision
+        return self
 
     def compile(self, **options: Any) -> "Surrogate":
         """Compile the network (torch.compile, with its options) at the first evaluation on a mesh.
@@ -66,6 +91,11 @@ class Surrogate:
         """Length of one step."""
         return np.timedelta64(round(self.normaliser.statistics.lead_hours * 3600), "s")
 
+    def plan(self, mesh: Mesh) -> AttentionPlan:
+        """What all steps on a mesh share; made once for a forecast."""
+        self.operator.eval()
+        return self.operator.plan(cached_graph(mesh).to(self.device))
+
     @torch.inference_mode()
     def step(
         self,
@@ -78,25 +108,89 @@ class Surrogate:
     ) -> Float[Tensor, "batch face state"]:
         """One lead time ahead, physical units in and out.
 
-        ``plan`` is that of the operator for the mesh, ``generators`` are one a member.
+        ``plan`` is that of :meth:`plan` for the mesh, ``generators`` are one a member.
         """
         shared = (values.expand(len(state), -1, -1) for values in (forcing, next_forcing, slow))
-        prepared = self.operator.prepare(self.normaliser.conditions(state, *shared), plan)
         evaluate = self._velocity or self.operator.velocity
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
+            prepared = self.operator.prepare(self.normaliser.conditions(state, *shared), plan)
 
         def velocity(noised: Tensor, flow_time: float) -> Tensor:
-            return evaluate(noised, noised.new_full((len(noised),), flow_time), prepared)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self._precision == "bf16"):
+                return evaluate(noised, noised.new_full((len(noised),), flow_time), prepared).float()
 
         if self.deterministic:
             return self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))
         noise = torch.stack([torch.randn(state.shape[1:], generator=generator) for generator in generators])
         bounds = self.normaliser.residual_bounds(state)
-        return self.normaliser.advance(state, sample(velocity, noise, self.sampler, bounds))
+        return self.normaliser.advance(state, sample(velocity, noise.to(self.device), self.sampler, bounds))
+
+    def advance(
+        self,
+        state: Float[Tensor, "batch face state"],
+        forcing: Forcing,
+        time: np.datetime64,
+        step: int,
+        members: range,
+        seed: int,
+        plan: AttentionPlan,
+    ) -> Float[Tensor, "batch face state"]:
+        """Step number ``step`` of some members of a forecast, from ``time`` on.
+
+        What it draws follows from seed, member and step, whichever members are computed together and wherever.
+        """
+        now, then = forcing.at(time), forcing.at(time + self.lead_time)
+        driving, next_driving, slow = (
+            torch.from_numpy(values).to(self.device) for values in (now.forcing, then.forcing, now.slow)
+        )
+        generators = [_generator(seed, member, step) for member in members]
+        return self.step(state, driving, next_driving, slow, plan, generators)
+
+    def first_state(self, initial: xr.Dataset) -> Float[Tensor, "face state"]:
+        """The state that a forecast begins with.
+
+        Raises:
+            InputError: a state variable missing, or several times.
+        """
+        if initial["time"].ndim:
+            raise InputError(
+                f"initial state: expected one time, came {initial.sizes['time']}; choose one, .isel(time=0)"
+            )
+        self._require("initial state", initial, self.normaliser.table.state)
+        return torch.from_numpy(stack_variables(initial, self.normaliser.table.state))
+
+    def drivers(
+        self, forcing: xr.Dataset | Forcing, mesh: Mesh, starts: Iterable[np.datetime64], steps: int
+    ) -> Forcing:
+        """Forcing of a forecast: with what the model needs, on its mesh, at all its times.
+
+        Raises:
+            InputError: it lacks a variable, is on another mesh, or has nothing at one of the times.
+        """
+        table = self.normaliser.table
+        needed = (*table.forcing, *table.slow)
+        if isinstance(forcing, xr.Dataset):
+            self._require("forcing", forcing.data_vars, needed)
+        found = as_forcing(forcing, mesh, table)
+        self._require("forcing", found.names, needed)
+        for start in starts:
+            found.check(start + np.arange(steps + 1) * self.lead_time)
+        return found
+
+    def _require(self, what: str, there: Iterable[Hashable], variables: tuple[Variable, ...]) -> None:
+        names = [str(name) for name in there]
+        known = self.normaliser.statistics.values
+        missing = [one.name for one in variables if one.name in known and one.name not in names]
+        if missing:
+            raise InputError(
+                f"{what}: {', '.join(missing)} missing; this model was trained with them "
+                f"(it has: {', '.join(sorted(names))})"
+            )
 
     def rollout(
         self,
         initial: xr.Dataset,
-        forcing: xr.Dataset,
+        forcing: xr.Dataset | Forcing,
         steps: int,
         members: int = 16,
         seed: int = 0,
@@ -107,10 +201,11 @@ class Surrogate:
 
         Args:
             initial: state at one time, as :func:`~gensim_graph.open_store` gives it, ``.isel(time=...)``.
-            forcing: forcing at the initial time and at every step after it.
+            forcing: at the initial time and at every step after it, on the same mesh: a dataset, or
+                :func:`~gensim_graph.data.open_forcing` of files of any size.
             steps: number of steps.
             members: ensemble members; the deterministic twin has one.
-            seed: of the noise; a member's numbers do not depend on the others nor on ``batch``.
+            seed: of the noise; a member's numbers do not depend on the others nor on ``batch``, up to rounding.
             batch: members computed together.
             mesh: the mesh of ``initial``, if it is at hand.
 
@@ -122,27 +217,29 @@ class Surrogate:
                 another mesh.
         """
         mesh = mesh or mesh_from_dataset(initial)
-        self.check_inputs(initial, forcing, steps, mesh)
-        table = self.normaliser.table
-        start = np.atleast_1d(initial["time"].values)[0]
         count = 1 if self.deterministic else members
-        state = torch.from_numpy(stack_variables(initial, table.state)).expand(count, -1, -1).clone()
-        plan = self.operator.plan(cached_graph(mesh))
-        self.operator.eval()
+        state = self.first_state(initial).expand(count, -1, -1)
+        start = np.atleast_1d(initial["time"].values)[0]
+        drivers = self.drivers(forcing, mesh, [start], steps)
+        plan = self.plan(mesh)
         yield self._dataset(state, start, 0)
         for index in range(steps):
-            now, slow = self._forcing_at(forcing, start + index * self.lead_time)
-            then, _ = self._forcing_at(forcing, start + (index + 1) * self.lead_time)
-            parts = []
+            time, parts = start + index * self.lead_time, []
             for first in range(0, count, batch):
                 chosen = range(first, min(first + batch, count))
-                generators = [_generator(seed, member, index) for member in chosen]
-                parts.append(self.step(state[chosen.start : chosen.stop], now, then, slow, plan, generators))
+                some = state[chosen.start : chosen.stop].to(self.device)
+                parts.append(self.advance(some, drivers, time, index, chosen, seed, plan).cpu())
             state = torch.cat(parts)
             yield self._dataset(state, start, index + 1)
 
     def forecast(
-        self, initial: xr.Dataset, forcing: xr.Dataset, steps: int, members: int = 16, seed: int = 0, batch: int = 8
+        self,
+        initial: xr.Dataset,
+        forcing: xr.Dataset | Forcing,
+        steps: int,
+        members: int = 16,
+        seed: int = 0,
+        batch: int = 8,
     ) -> xr.Dataset:
         """Ensemble forecast in memory: Dataset ((start,) member, lead_time, face) with its mesh.
 
@@ -165,43 +262,17 @@ class Surrogate:
             joined.transpose("start", "member", "lead_time", "face", missing_dims="ignore")
         )
 
-    def check_inputs(self, initial: xr.Dataset, forcing: xr.Dataset, steps: int, mesh: Mesh) -> None:
-        """Whether a forecast of ``steps`` from ``initial`` can be made; raises as :meth:`rollout`."""
-        if initial["time"].ndim:
-            raise InputError(
-                f"initial state: expected one time, came {initial.sizes['time']}; choose one, .isel(time=0)"
-            )
-        table, statistics = self.normaliser.table, self.normaliser.statistics
-        _require("initial state", initial, [v.name for v in table.state if v.name in statistics.values])
-        _require("forcing", forcing, [v.name for v in (*table.forcing, *table.slow) if v.name in statistics.values])
-        other = mesh_from_dataset(forcing) if "face_nodes" in forcing else None
-        if forcing.sizes.get("face") != mesh.n_faces or (other is not None and not other.matches(mesh)):
-            raise InputError(
-                f"forcing: on another mesh ({forcing.sizes.get('face', 'no')} faces) than the initial state "
-                f"({mesh.n_faces} faces); open both with open_store(..., mesh=mesh) to have them on one"
-            )
-        times = forcing["time"].values
-        wanted = np.atleast_1d(initial["time"].values)[0] + np.arange(steps + 1) * self.lead_time
-        missing = wanted[~np.isin(wanted, times)]
-        if len(missing):
-            raise InputError(
-                f"forcing: no values at {np.datetime_as_string(missing[0], 'm')}, which the forecast needs; "
-                f"it runs from {np.datetime_as_string(times.min(), 'm')} to {np.datetime_as_string(times.max(), 'm')} "
-                f"({len(times)} times)"
-            )
-
-    def _forcing_at(self, forcing: xr.Dataset, time: np.datetime64) -> tuple[Tensor, Tensor]:
-        table, now = self.normaliser.table, forcing.sel(time=time)
-        drivers, slow = stack_variables(now, table.forcing), stack_variables(now, table.slow)
-        return torch.from_numpy(drivers), torch.from_numpy(slow)
+    @property
+    def forecast_variables(self) -> list[tuple[int, Variable]]:
+        """Channels of the state that the model forecasts: those that it was trained with."""
+        present = self.normaliser.statistics.present(self.normaliser.table.state).tolist()
+        return [(place, one) for place, one in enumerate(self.normaliser.table.state) if present[place]]
 
     def _dataset(self, state: Tensor, start: np.datetime64, index: int) -> xr.Dataset:
         lead = (index * self.lead_time).astype("timedelta64[ns]")
-        present = self.normaliser.state_present.tolist()
         variables = {
             variable.name: (("member", "face"), state[..., column].numpy(), variable.attrs)
-            for column, (variable, seen) in enumerate(zip(self.normaliser.table.state, present, strict=True))
-            if seen
+            for column, variable in self.forecast_variables
         }
         coords = {"member": np.arange(len(state)), "lead_time": lead, "valid_time": start + lead, "initial_time": start}
         return xr.Dataset(variables, coords=coords)
@@ -278,15 +349,6 @@ def _read_description(path: FilePath) -> dict:
     if missing:
         raise InputError(f"{path}: incomplete, {', '.join(missing)} missing; train again")
     return description
-
-
-def _require(what: str, dataset: xr.Dataset, names: list[str]) -> None:
-    missing = [name for name in names if name not in dataset]
-    if missing:
-        raise InputError(
-            f"{what}: {', '.join(missing)} missing; this model was trained with them "
-            f"(it has: {', '.join(map(str, dataset.data_vars))})"
-        )
 
 
 def _generator(seed: int, member: int, step: int) -> torch.Generator:

@@ -1,0 +1,63 @@
+"""The initial state of a forecast from a file: ``FILE@TIME``, without reading the other times of the file."""
+
+from pathlib import Path as FilePath
+
+import numpy as np
+import xarray as xr
+
+from gensim_graph.data import open_store
+from gensim_graph.data.formats import find_format
+from gensim_graph.data.gridded import is_foreign, with_time
+from gensim_graph.errors import InputError, naming
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.datasets import SUFFIXES, opened_dataset
+from gensim_graph.typing import Array
+from gensim_graph.variables import VariableTable
+
+
+def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dataset:
+    """State at one time, or at several (kept as a dimension).
+
+    Args:
+        source: ``FILE@TIME`` or ``FILE@TIME,TIME,...``; a file with a single time needs no name for it.
+        mesh: to have it on; None for that of the file.
+        table: the variable table.
+
+    Raises:
+        InputError: as :func:`~gensim_graph.open_store`, several trajectories, or a time that the file lacks.
+    """
+    path, _, times = source.partition("@")
+    file = FilePath(path)
+    if file.suffix.lower() in SUFFIXES and file.exists() and find_format(file) is None:
+        with naming(file), opened_dataset(file) as raw:
+            whole = with_time(raw) if is_foreign(raw) else raw
+            some = whole if "time" not in whole.coords else _at_times(whole, path, times, keep=True)
+            some.encoding["source"] = path
+            store = open_store(some, mesh, table)
+    else:
+        store = open_store(path, mesh, table)
+    return _at_times(store, path, times)
+
+
+def _at_times(store: xr.Dataset, path: str, times: str, keep: bool = False) -> xr.Dataset:
+    if "trajectory" in store.dims:
+        raise InputError(f"{path}: holds {store.sizes['trajectory']} trajectories; name the file of one")
+    known = np.atleast_1d(store["time"].values)
+    first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
+    if not times and len(known) > 1:
+        raise InputError(f"{path}: holds {len(known)} times from {first} to {last}; name one, --initial {path}@{first}")
+    wanted = _parsed(times) if times else known
+    missing = wanted[~np.isin(wanted, known)]
+    if len(missing):
+        raise InputError(
+            f"{path}: no state at {np.datetime_as_string(missing[0], 'm')}; "
+            f"it has {len(known)} times from {first} to {last}"
+        )
+    return store.sel(time=wanted if keep or len(wanted) > 1 else wanted[0])
+
+
+def _parsed(times: str) -> Array:
+    try:
+        return np.array(times.split(","), dtype="datetime64[ns]")
+    except ValueError:
+        raise InputError(f"--initial ...@{times}: expected times such as 2000-01-02T00:00") from None
