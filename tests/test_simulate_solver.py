@@ -53,6 +53,15 @@ def test_volume_and_snow_are_conserved_to_rounding(day):
         assert float((totals / totals[0] - 1.0).abs().max()) < 1e-13
 
 
+def test_a_run_may_be_continued(day):
+    """The second half from the state in the middle, bit for bit; what it needs to know of the first is its length."""
+    solver, states = day
+    wind = ensemble(MESH, [0, 1, 2])[2]
+    for later, again in zip(states[3:], solver.run(states[2], wind, 2, first=2), strict=True):
+        assert torch.equal(later.velocity, again.velocity)
+        assert torch.equal(later.intact, again.intact)
+
+
 def test_ice_area_shrinks_by_ridging_alone(day):
     solver, states = day
     totals = [float((state.concentration * solver.elements.areas).sum()) for state in states]
@@ -154,7 +163,9 @@ def test_impossible_wind_is_refused():
 
 
 def still_weather(celsius: float, **changes: float) -> Weather:
-    return Weather(**({"mean": celsius + 273.15, "swing": 0.0, "snowfall": 0.0, "ocean_heat": 0.0} | changes))
+    return Weather(
+        **({"mean": celsius + 273.15, "swing": 0.0, "contrast": 0.0, "snowfall": 0.0, "ocean_heat": 0.0} | changes)
+    )
 
 
 def after_days(weather: Weather, days: float, sit: float, sic: float = 1.0, snt: float = 0.0) -> State:
@@ -206,11 +217,19 @@ def test_all_ice_may_melt():
 
 
 def test_winter_comes_in_january():
-    weather = Weather()
-    temperatures = [weather.temperature(day * 86400.0) for day in range(366)]
+    pole = torch.ones((), dtype=torch.float64)
+    temperatures = [float(Weather().temperature(day * 86400.0, pole)) for day in range(366)]
     assert np.argmin(temperatures) == 14
     assert min(temperatures) == pytest.approx(239.0)
     assert max(temperatures) == pytest.approx(275.0, abs=0.01)
+
+
+def test_it_is_warmer_further_from_the_pole():
+    """The mean over the year falls by 1.5 times 28 K from the equator to the pole, half of it to 45 degrees."""
+    sine = torch.sin(torch.deg2rad(torch.tensor([0.0, 45.0, 90.0], dtype=torch.float64)))
+    equator, middle, pole = Weather(swing=0.0).temperature(0.0, sine).tolist()
+    assert equator - pole == pytest.approx(42.0)
+    assert middle - pole == pytest.approx(21.0)
 
 
 def test_uniform_pack_at_rest_stays_at_rest():

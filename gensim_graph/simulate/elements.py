@@ -100,6 +100,10 @@ class Elements:
         padded = torch.cat([shares, shares.new_zeros(1, values.shape[1])])
         return self._sum_around(padded[None])[0] / self.node_areas
 
+    def sine_on_elements(self) -> Float[Tensor, "element 1"]:
+        """Sine of the latitude of the triangles."""
+        return self.sine.index_select(0, self.corners).view(3, self.n_elements, 1).mean(dim=0)
+
     def _sum_around(self, corners: Float[Tensor, "axis corner member"]) -> Float[Tensor, "axis node member"]:
         """Sum of the values on the corners around each node; a row of zeros stands at the end."""
         n_axes, _, n_members = corners.shape

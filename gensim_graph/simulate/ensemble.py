@@ -69,12 +69,19 @@ class Ensemble:
         """Fields of some members, record by record from the initial state on: name -> (member, face or node)."""
         solver, state = self.start(members)
         on_faces = self.winds(self.mesh.centres, members)
-        yield self._fields(state, on_faces, 0.0)
+        yield self.fields(state, on_faces, 0.0)
         winds = self.winds(self.elements.triangles.nodes, members)
         for record, later in enumerate(solver.run(state, winds, self.experiment.records), start=1):
-            yield self._fields(later, on_faces, record * self.experiment.interval)
+            yield self.fields(later, on_faces, record * self.experiment.interval)
 
-    def _fields(self, state: State, winds: WindField, time: float) -> dict[str, Array]:
+    def fields(self, state: State, winds: WindField, time: float) -> dict[str, Array]:
+        """What is kept of a state: name -> (member, face or node).
+
+        Args:
+            state: of some members.
+            winds: theirs, on the centres of the faces.
+            time: s since the start.
+        """
         to_faces, mesh = self.elements.to_faces, self.mesh
         siu, siv = state.velocity[:, : mesh.n_nodes].permute(0, 2, 1).cpu().numpy()
         uas, vas = winds(time).permute(0, 2, 1).cpu().numpy()
@@ -91,7 +98,8 @@ class Ensemble:
             "siv_node": siv,
         }
         if self.experiment.thermodynamics:
-            fields["tus"] = np.full_like(uas, _WEATHER.temperature(time))
+            air = _WEATHER.temperature(time, self.elements.sine_on_elements())
+            fields["tus"] = np.broadcast_to(to_faces(air), uas.shape)
         return {name: values.astype(np.float32) for name, values in fields.items()}
 
     def seconds(self, members: range) -> float:

@@ -45,13 +45,19 @@ class Solver:
     ocean: Float[Tensor, "2 node _"]
     weather: Weather | None = None
 
-    def run(self, state: State, wind: Wind, records: int) -> Iterator[State]:
+    def run(self, state: State, wind: Wind, records: int, first: int = 0) -> Iterator[State]:
         """The state after each of a number of records.
+
+        Args:
+            state: before the first of them.
+            wind: as a function of time.
+            records: how many.
+            first: records of the run that went before, 0 at its start.
 
         Raises:
             InputError: the ice drifts faster than any ice does: the wind or the constants are not of this world.
         """
-        for record in range(records):
+        for record in range(first, first + records):
             for step in range(self.steps.per_record):
                 time = (record + (step + 0.5) / self.steps.per_record) * self.steps.every
                 state = self.step(state, wind(time), time)
@@ -85,9 +91,10 @@ class Solver:
             intact=(1.0 - damage).clamp(0.0, 1.0),
             stress=stress,
         )
-        return (
-            state if self.weather is None else grow_and_melt(state, self.weather, self.constants, time, self.steps.step)
-        )
+        if self.weather is None:
+            return state
+        air = self.weather.temperature(time, self.elements.sine_on_elements())
+        return grow_and_melt(state, self.weather, self.constants, air, self.steps.step)
 
     def _dynamics(self, state: State, wind: Tensor) -> tuple[State, Tensor]:
         """Stress, damage and velocity after the sub-steps of a step, and the mean velocity over them."""

@@ -149,14 +149,16 @@ class WindField:
         self.points = tensor(points.T[..., None])  # (2, P, 1)
         rows = [[list(asdict(storm).values()) for storm in forcing.storms] for forcing in forcings]
         self.storms = tensor(rows).permute(1, 2, 0)  # (storm, parameter, member)
+        self._begins, self._ends = self.storms[:, 7].amin(dim=1).tolist(), self.storms[:, 8].amax(dim=1).tolist()
         self.background = tensor([forcing.background for forcing in forcings]).T[:, None]
         self.hand = -1.0 if southern else 1.0
 
     def __call__(self, time: float) -> Float[Tensor, "2 point member"]:
         """Wind at a time in s since the start, m/s along the axes of the plane."""
         total = self.background.expand(2, self.points.shape[1], -1)
-        for storm in self.storms:
-            total = total + self._of(storm, time)
+        for storm, begin, end in zip(self.storms, self._begins, self._ends, strict=True):
+            if begin <= time <= end:  # of the hundreds of a year a few blow at a time
+                total = total + self._of(storm, time)
         speed = torch.sqrt(total.square().sum(dim=0))
         return total * (_STRONGEST / speed.clamp(min=_STRONGEST))
 

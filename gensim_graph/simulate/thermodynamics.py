@@ -13,7 +13,7 @@ import torch
 
 from gensim_graph.simulate.constants import Constants
 from gensim_graph.simulate.state import State
-from gensim_graph.typing import Tensor
+from gensim_graph.typing import Float, Tensor
 
 _DAY = 86400.0
 _YEAR = 365.25
@@ -28,10 +28,11 @@ _THIN = 0.05  # m, keeps conduction finite
 
 @dataclass(frozen=True)
 class Weather:
-    """The air, the same over the whole domain.
+    """The air: a year that returns, the warmer the further from the pole.
 
     Attributes:
-        mean: K, temperature of the air over the year.
+        mean: K, temperature of the air over the year at the pole, and where a mesh has no latitude.
+        contrast: K, by which the mean over the year is higher at the equator (North et al. 1981: 1.5 times 28 K).
         swing: K, between the mean and the middle of summer.
         start: day of the year at which the run starts, 1 January is 0; the coldest day is 15 January.
         snowfall: m of snow a year, while it freezes.
@@ -40,36 +41,43 @@ class Weather:
     """
 
     mean: float = 257.0
+    contrast: float = 42.0
     swing: float = 18.0
     start: float = 0.0
     snowfall: float = 0.3
     exchange: float = 20.0
     ocean_heat: float = 2.0
 
-    def temperature(self, time: float) -> float:
-        """Of the air in K, at a time in s since the start."""
+    def temperature(self, time: float, sine: Float[Tensor, "*place"]) -> Float[Tensor, "*place"]:
+        """Of the air in K, at a time in s since the start, where the latitude has a sine.
+
+        The mean over the year goes with the second Legendre polynomial of it, as in the simplest climate models (North
+        et al. 1981, doi:10.1029/RG019i001p00091).
+        """
         day = self.start + time / _DAY
-        return self.mean - self.swing * math.cos(2.0 * math.pi * (day - 14.0) / _YEAR)
+        season = self.swing * math.cos(2.0 * math.pi * (day - 14.0) / _YEAR)
+        return self.mean - season + self.contrast * (1.0 - sine.square())
 
 
-def grow_and_melt(state: State, weather: Weather, constants: Constants, time: float, dt: float) -> State:
+def grow_and_melt(
+    state: State, weather: Weather, constants: Constants, air: Float[Tensor, "element 1"], dt: float
+) -> State:
     """The state after growth and melt over a step.
 
     Args:
         state: before.
-        weather: of the air.
+        weather: snowfall and exchange of heat.
         constants: densities.
-        time: s since the start.
+        air: K, temperature of the air.
         dt: s.
     """
-    air = weather.temperature(time)
     area = state.concentration.clamp(min=1e-6)
     ice, snow = state.thickness / area, state.snow / area
     conductance = 1.0 / (ice.clamp(min=_THIN) / _ICE_CONDUCTIVITY + snow / _SNOW_CONDUCTIVITY)
     balance = (weather.exchange * air + conductance * _FREEZING) / (weather.exchange + conductance)
     surface = balance.clamp(max=_MELTING)
     melt = (weather.exchange * (air - surface) + conductance * (_FREEZING - surface)).clamp(min=0.0) * dt / _FUSION
-    fall = weather.snowfall * dt / (_YEAR * _DAY) if air < _MELTING else 0.0
+    fall = (air < _MELTING) * (weather.snowfall * dt / (_YEAR * _DAY))
     bottom = (conductance * (_FREEZING - surface) - weather.ocean_heat) * dt / (_FUSION * constants.ice_density)
     fresh = snow + fall
     melted_snow = torch.minimum(fresh, melt / constants.snow_density)
@@ -81,7 +89,7 @@ def grow_and_melt(state: State, weather: Weather, constants: Constants, time: fl
 
 
 def _with_leads(
-    state: State, thickness: Tensor, snow: Tensor, air: float, weather: Weather, constants: Constants, dt: float
+    state: State, thickness: Tensor, snow: Tensor, air: Tensor, weather: Weather, constants: Constants, dt: float
 ) -> State:
     """Freezing and melting in the open water between the floes, and what they do to the area of the ice."""
     open_water = 1.0 - state.concentration
