@@ -5,11 +5,12 @@
 On a coarse mesh of the Arctic (equilateral triangles of 200 km within the domain of --mesh) our own simulation with
 growth and melt of the ice gives four members of four years to train on, and two more of ten years from other seeds: the
 reference. The surrogate starts from the third day of the reference, sees its wind and air temperature, and nothing else
-of it. Stages go on where they were cut off: simulations and the training resume or are whole, the run is kept month by
-month. The report is in ``OUT/report.json`` and ``OUT/report.png``.
+of it. Stages go on where they were cut off: reference and run are kept month by month, the training every 250 steps.
+The report, of what is there of both, is in ``OUT/report.json`` and ``OUT/report0.png``.
 """
 
 import argparse
+import json
 import time
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
@@ -22,6 +23,7 @@ import xarray as xr
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+from stability import draw, stability
 
 import gensim_graph as gg
 from gensim_graph.heap import keep_freed_memory
@@ -224,8 +226,24 @@ def month_path(folder: Path, member: int, first: int) -> Path:
 
 
 def report(source: Path, out: Path, size: Size) -> None:
-    """Figures and a picture."""
-    raise NotImplementedError
+    """Figures of all runs, a picture of each."""
+    mesh = coarse_mesh(gg.load_mesh(source), size.side)
+    compared = read_parts(out / "reference", "record*.nc").isel(time=slice(START + 1, None))
+    rows = []
+    for member in range(size.reference):
+        ours = read_parts(out / "run", f"member{member}_*.nc")
+        theirs = compared.isel(trajectory=member)
+        cost = sum(xr.open_dataset(path).attrs["seconds"] for path in (out / "run").glob(f"member{member}_*.nc"))
+        rows.append(stability(mesh, ours, theirs) | {"seconds_a_step": round(cost / ours.sizes["time"], 4)})
+        draw(mesh, ours, theirs).savefig(out / f"report{member}.png", dpi=90)
+    settings = {"side_km": size.side / 1e3, "faces": mesh.n_faces, "sampler_steps": size.sampler}
+    settings |= {"training_years": size.years, "training_members": size.members, "training_steps": size.steps}
+    write_atomically(out / "report.json", lambda path: path.write_text(json.dumps(settings | {"runs": rows}, indent=1)))
+
+
+def read_parts(folder: Path, pattern: str) -> xr.Dataset:
+    """Files of a run, one after the other."""
+    return xr.concat([xr.load_dataset(path) for path in sorted(folder.glob(pattern))], "time")
 
 
 STAGES = {

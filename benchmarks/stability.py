@@ -1,0 +1,204 @@
+"""Whether a long run is sound: cycles of extent and volume, drift of the mean state, bounds, deformation by season.
+
+Beside a reference under the same wind and air, as far as that goes. What :mod:`ten_years` writes last.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from gensim_graph.evaluate.deformation import area_quantile, log_distance, total_deformation
+from gensim_graph.evaluate.ice_edge import iiee
+from gensim_graph.evaluate.maps import face_map, styled
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+
+SEASONS = {"winter": (12, 1, 2), "spring": (3, 4, 5), "summer": (6, 7, 8), "autumn": (9, 10, 11)}
+LEVELS = (0.5, 0.9, 0.99)
+LIMITS = {"sit": (0.0, np.inf), "sic": (0.0, 1.0), "sid": (0.0, 1.0), "snt": (0.0, np.inf)}
+EDGE, PACK = 0.15, 0.8
+OFF = 0.5  # a volume further from the reference than this share of it is a breakdown, not an error
+
+
+def stability(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> dict:
+    """Figures of one run (time, face) and of its reference, which may be shorter."""
+    both = np.intersect1d(ours["time"].values, reference["time"].values)
+    near, truth = ours.sel(time=both), reference.sel(time=both)
+    cycles = {name: monthly(mesh, run) for name, run in (("ours", ours), ("reference", reference))}
+    return {
+        "years": round(ours.sizes["time"] / 730.5, 2),
+        "years_of_reference": round(len(both) / 730.5, 2),
+        "bounds": bounds(ours),
+        "extremes": {name: extremes(run) for name, run in (("ours", ours), ("reference", truth))},
+        "breaks_at": breakdown(cycles["ours"], cycles["reference"]),
+        "mean_cycle": mean_cycles(cycles, both),
+        "years_one_by_one": drift(mesh, near, truth, ours),
+        "deformation": {season: deformations(mesh, near, truth, months) for season, months in SEASONS.items()},
+    }
+
+
+def monthly(mesh: Mesh, run: xr.Dataset) -> xr.Dataset:
+    """Means over months: extent and area in 1e6 km2, volume and snow in 1e3 km3, drift in m/s, damage of the pack."""
+    ice, areas = run["sic"], xr.DataArray(mesh.areas, dims="face")
+    pack = ice > PACK
+    columns = {
+        "extent": ((ice > EDGE) * areas).sum("face") / 1e12,
+        "area": (ice * areas).sum("face") / 1e12,
+        "volume": (run["sit"] * areas).sum("face") / 1e12,
+        "snow": (run["snt"] * areas).sum("face") / 1e12,
+        "drift": np.hypot(run["siu"], run["siv"]).where(pack).mean("face"),
+        "damage": run["sid"].where(pack).mean("face"),
+    }
+    return xr.Dataset(columns).resample(time="MS").mean()
+
+
+def bounds(run: xr.Dataset) -> dict:
+    """Cells out of bounds and values that are no numbers, over all records."""
+    return {
+        name: {
+            "outside": int(((run[name] < low) | (run[name] > high)).sum()),
+            "not_finite": int((~np.isfinite(run[name])).sum()),
+        }
+        for name, (low, high) in LIMITS.items()
+    }
+
+
+def extremes(run: xr.Dataset) -> dict:
+    """The largest thickness and drift, and the values that one cell in a thousand exceeds."""
+    speed = np.hypot(run["siu"].values, run["siv"].values)
+    values = {"sit": run["sit"].values, "snt": run["snt"].values, "drift": speed}
+    return {
+        name: {"largest": round(float(part.max()), 3), "q999": round(float(np.quantile(part, 0.999)), 3)}
+        for name, part in values.items()
+    }
+
+
+def breakdown(ours: xr.Dataset, reference: xr.Dataset) -> str | None:
+    """First month in which the volume is further off than half of the reference's of that month of the year."""
+    usual = reference["volume"].groupby("time.month").mean()
+    expected = usual.sel(month=ours["time.month"]).values
+    wrong = ~(np.abs(ours["volume"].values - expected) <= OFF * expected)
+    return str(ours["time"].values[wrong][0].astype("datetime64[M]")) if wrong.any() else None
+
+
+def mean_cycles(cycles: dict[str, xr.Dataset], times: Array) -> dict:
+    """Mean of each month over the years that both have, the first left out where there are more."""
+    later = times > times[0] + np.timedelta64(365, "D")
+    first, last = times[later][0] if later.sum() > 365 else times[0], times[-1]
+    chosen = {name: run.sel(time=slice(first, last)).groupby("time.month").mean() for name, run in cycles.items()}
+    names = ("extent", "volume", "drift", "damage")
+    table = {run: {name: np.round(part[name].values, 3).tolist() for name in names} for run, part in chosen.items()}
+    table["bias_over_swing"] = {}
+    for name in ("extent", "volume"):
+        mine, theirs = chosen["ours"][name], chosen["reference"][name]
+        swing = float(theirs.max() - theirs.min())
+        table["bias_over_swing"][name] = {
+            "mean": round(float((mine - theirs).mean()) / swing, 3),
+            "rms": round(float(np.sqrt(np.square(mine - theirs).mean())) / swing, 3),
+        }
+    return table
+
+
+def drift(mesh: Mesh, near: xr.Dataset, truth: xr.Dataset, ours: xr.Dataset) -> list[dict]:
+    """Year by year: mean volume, smallest and largest extent, errors of the mean state of March and September."""
+    rows = []
+    for year in np.unique(ours["time.year"]):
+        mine = monthly(mesh, ours.sel(time=str(year)))
+        row = {"year": int(year) - int(ours["time.year"][0]) + 1, "ours": _summary(mine)}
+        if year in truth["time.year"] and (truth["time.year"] == year).sum() > 700:
+            a, b = near.sel(time=str(year)), truth.sel(time=str(year))
+            row["reference"] = _summary(monthly(mesh, b))
+            row["march_sit"] = pattern(
+                mesh, *(part["sit"].sel(time=f"{year}-03").mean("time").values for part in (a, b))
+            )
+            edges = (part["sic"].sel(time=f"{year}-09").mean("time").values > EDGE for part in (a, b))
+            row["september_iiee_1e6_km2"] = round(iiee(*edges, mesh.areas)["iiee"] / 1e6, 3)
+        rows.append(row)
+    return rows
+
+
+def _summary(cycle: xr.Dataset) -> dict:
+    return {
+        "volume": round(float(cycle["volume"].mean()), 3),
+        "least_extent": round(float(cycle["extent"].min()), 3),
+        "largest_extent": round(float(cycle["extent"].max()), 3),
+    }
+
+
+def pattern(mesh: Mesh, mine: Array, theirs: Array) -> dict:
+    """Bias, root mean square error and correlation of a mean state, weighted by area."""
+    off = mine - theirs
+    here, there = (part - np.average(part, weights=mesh.areas) for part in (mine, theirs))
+    covariance = np.average(here * there, weights=mesh.areas)
+    spread = np.sqrt(np.average(here**2, weights=mesh.areas) * np.average(there**2, weights=mesh.areas))
+    return {
+        "bias": round(float(np.average(off, weights=mesh.areas)), 3),
+        "rmse": round(float(np.sqrt(np.average(off**2, weights=mesh.areas))), 3),
+        "correlation": round(float(covariance / spread), 3) if spread > 0 else None,
+    }
+
+
+def deformations(mesh: Mesh, near: xr.Dataset, truth: xr.Dataset, months: tuple[int, ...]) -> dict | None:
+    """Quantiles of the total deformation in the pack (1/day), and how far the distributions are apart in decades."""
+    rates = [pack_deformation(mesh, run, months) for run in (near, truth)]
+    if not all(len(rate) for rate in rates):
+        return None
+    even = [np.ones(len(rate)) for rate in rates]  # faces are of one size
+    quantiles = [
+        [round(area_quantile(rate, one, level), 4) for level in LEVELS] for rate, one in zip(rates, even, strict=True)
+    ]
+    some = min(len(rate) for rate in rates)
+    shared = [np.sort(np.random.default_rng(0).choice(rate, some, replace=False)) for rate in rates]
+    distance = log_distance(shared[0][None], shared[1], np.ones(some))
+    return {"ours": quantiles[0], "reference": quantiles[1], "log_distance": round(distance, 3)}
+
+
+def pack_deformation(mesh: Mesh, run: xr.Dataset, months: tuple[int, ...]) -> Array:
+    """Total deformation of the pack every fifth day of some months, 1/day, all in a row."""
+    chosen = run.sel(time=run["time.month"].isin(months)).isel(time=slice(None, None, 10))
+    rates = total_deformation(mesh, chosen["siu"].values.astype(float), chosen["siv"].values.astype(float))
+    return rates[chosen["sic"].values > PACK]
+
+
+@styled
+def draw(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> Figure:
+    """Series, deformation by season, and the last March and September of both."""
+    figure = Figure(figsize=(11, 8.2), layout="constrained")
+    axes = figure.subplot_mosaic(
+        [["extent"] * 4, ["volume"] * 4, [*SEASONS], ["a", "b", "c", "d"]], height_ratios=[1, 1, 1.1, 1.6]
+    )
+    runs = {"reference": (reference, "black"), "surrogate": (ours, "C1")}
+    units = {"extent": "extent, 10$^6$ km$^2$", "volume": "volume, 10$^3$ km$^3$"}
+    cycles = {name: monthly(mesh, run) for name, (run, _) in runs.items()}
+    for field, title in units.items():
+        for name, (_, colour) in runs.items():
+            axes[field].plot(cycles[name]["time"], cycles[name][field], color=colour, label=name, lw=1.1)
+        axes[field].set(ylabel=title, ylim=(0, None))
+    axes["extent"].legend(ncols=2, loc="lower left")
+    for season, months in SEASONS.items():
+        for run, colour in runs.values():
+            rates = np.sort(pack_deformation(mesh, run, months))
+            axes[season].loglog(rates[::7], 1.0 - np.arange(len(rates))[::7] / max(1, len(rates)), color=colour)
+        axes[season].set(title=season, xlim=(1e-3, 1), ylim=(1e-3, 1.1), xlabel="deformation, 1/day")
+    axes["winter"].set_ylabel("share of the pack above")
+    _draw_maps(figure, axes, mesh, ours, reference)
+    return figure
+
+
+def _draw_maps(figure: Figure, axes: dict, mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> None:
+    year = int(min(part["time.year"].values[-200] for part in (ours, reference)))
+    shown: tuple[tuple[str, str, Callable], ...] = (
+        ("sit", f"{year}-03", lambda top: Normalize(0, top)),
+        ("sic", f"{year}-09", lambda top: Normalize(0, 1)),
+    )
+    for keys, (name, month, norm) in zip((("a", "b"), ("c", "d")), shown, strict=True):
+        means = [run[name].sel(time=month).mean("time").values for run in (reference, ours)]
+        scale = norm(float(np.quantile(means[0], 0.98)))
+        for key, values, who in zip(keys, means, ("reference", "surrogate"), strict=True):
+            drawn = face_map(axes[key], mesh, values, norm=scale, cmap="viridis" if name == "sit" else "Blues_r")
+            axes[key].set(xticks=[], yticks=[], xlabel="", ylabel="")
+            axes[key].set_title(f"{name}, {month}, {who}", fontsize=9)
+        figure.colorbar(drawn, ax=[axes[key] for key in keys], shrink=0.7, pad=0.01)
