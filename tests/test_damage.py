@@ -1,6 +1,7 @@
 """Files of grids and meshes with damage anywhere: refused with their name, or read as something sound, soon."""
 
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -165,10 +166,11 @@ def damaged_in_a_program(paths: list[Path], count: int) -> None:
     """For HDF5, which might take Python down, or never come back."""
     program = Path(__file__).with_name("corrupt.py")
     command = [sys.executable, "-W", "ignore", str(program), str(count), "3", *map(str, paths)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=3000, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=10000, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
-    for line in ended.stdout.splitlines():
+    for path, line in zip(paths, ended.stdout.splitlines(), strict=True):
         read, refused, seconds, grown = line.split()
+        print(f"{path.name}: {read} read, {refused} refused, at most {seconds} s and {grown} MB more")
         assert min(int(read), int(refused)) > 0
         assert float(seconds) < 5.0
         assert float(grown) < 300.0
@@ -181,6 +183,24 @@ def test_damaged_netcdf4(tmp_path):
 @pytest.mark.slow
 def test_much_damaged_netcdf4(tmp_path):
     damaged_in_a_program(hdf5(tmp_path), 3000)
+
+
+GENUINE = ("cyclone/box_16km_a.msh", "meshes/25km_NH.smesh", "meshes/fesom_pi/nod2d.out", "meshes/fesom_pi/elem2d.out",
+           "grids/mesh.QU.1920km.151026.nc", "native/tiny_box/mesh_20000101T060000Z.bin", "native/tiny_box/Moorings.nc",
+           "grids/a_ice.fesom.1948.nc", "nextsimdg/bench_mevp_16km_dg1_upstream.nc")  # fmt: skip
+
+
+@pytest.mark.slow
+def test_much_damaged_genuine_files(shared_data, tmp_path):
+    """More than ten thousand in all; with ``-s`` it says how many were read."""
+    paths = []
+    for name in GENUINE:
+        place = tmp_path / Path(name).parent
+        if not place.exists():
+            shutil.copytree(shared_data / Path(name).parent, place, ignore=lambda _, names: {"restart"} & set(names))
+            subprocess.run(["chmod", "-R", "u+w", tmp_path], check=True)
+        paths.append(tmp_path / name)
+    damaged_in_a_program(paths, 1200)
 
 
 def test_a_heap_that_hdf5_does_not_get_out_of(tmp_path):

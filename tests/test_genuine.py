@@ -79,10 +79,10 @@ def test_every_trajectory_opens(shared_data):
 @pytest.mark.parametrize("name", ["arctic/bigarctic_30km.msh", "grids/nextsim_arctic_512.nc"])
 def test_graphs_of_the_arctic_take_seconds(shared_data, name):
     """And next to the pole every token finds all that are within the reach of its attention, measured on the globe."""
-    start = time.perf_counter()
+    start = time.process_time()
     mesh = load_mesh(shared_data / name)
     graph = build_graph(mesh)
-    assert time.perf_counter() - start < 10.0
+    assert time.process_time() - start < 10.0
     middle = mesh.centres[0] - graph.pos[0].numpy()
     lon, lat = Proj(mesh.crs)(*(graph.token_pos.numpy() + middle).T, inverse=True)
     valid = graph.token_valid.numpy()
