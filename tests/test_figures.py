@@ -9,8 +9,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 
-from gensim_graph.evaluate.figures import deformation_maps, face_map, forecast_maps, mesh_figure, score_curves
-from gensim_graph.evaluate.maps import arrows, label, pretty_units
+from gensim_graph.evaluate.charts import score_curves
+from gensim_graph.evaluate.figures import deformation_maps, forecast_maps, mesh_figure
+from gensim_graph.evaluate.maps import arrows, face_map, label, pretty_units
 from gensim_graph.mesh import Mesh
 from gensim_graph.variables import default_variables
 

@@ -1,20 +1,17 @@
-"""Figures of forecasts: maps on the native faces, score curves, the mesh itself.
+"""Figures of forecasts: maps on the native faces, and the mesh itself.
 
 Every figure is a :class:`matplotlib.figure.Figure` of its own: nothing touches pyplot or needs a display. Panels that
 are compared share their colour scale.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from gensim_graph.evaluate.charts import OTHER_COLOURS
 from gensim_graph.evaluate.maps import (
     COLOUR_MAPS,
     DIVERGING_MAP,
@@ -34,18 +31,7 @@ from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
 
-__all__ = ["deformation_maps", "face_map", "forecast_maps", "mesh_figure", "score_curves"]
-
 SPREAD_MAP, DEFORMATION_MAP, DIVERGENCE_MAP = "inferno", "inferno", "PuOr"
-MODEL_STYLES: dict[
-    str, dict[str, Any]
-] = {  # colours of Okabe and Ito (2008); markers and dashes tell the lines apart without them
-    "forecast": {"color": "#0072B2", "marker": "o", "linestyle": "-", "linewidth": 2.2, "zorder": 5},
-    "persistence": {"color": "#666666", "marker": "s", "linestyle": "--"},
-    "linear": {"color": "#E69F00", "marker": "^", "linestyle": "-."},
-    "twin": {"color": "#009E73", "marker": "D", "linestyle": "-"},
-}
-OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#D55E00", "#000000")
 BOUNDARY_COLOURS = {"coast": "#D55E00", "open": "#0072B2"}
 
 
@@ -116,32 +102,6 @@ def deformation_maps(mesh: Mesh, fields: Mapping[str, Array], quantity: str, lea
 
 
 @styled
-def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -> Figure:
-    """RMSE, fair CRPS and spread-skill over lead time, a row a variable, a line a model.
-
-    Args:
-        scores: what :func:`gensim_graph.evaluate.scores.evaluate` returns.
-        units: variable -> units, for the axes.
-    """
-    variables, models = list(scores["variable"].unique()), list(scores["model"].unique())
-    figure = Figure(figsize=(11.0, 0.7 + 2.1 * len(variables)), layout="constrained")
-    axes = figure.subplots(len(variables), 3, squeeze=False, sharex=True)
-    columns = {"rmse": "RMSE of the ensemble mean", "crps": "fair CRPS", "spread_skill": "spread-skill ratio"}
-    handles: dict[str, Artist] = {}
-    for row, variable in enumerate(variables):
-        for ax, (metric, title) in zip(axes[row], columns.items(), strict=True):
-            for model in models:
-                lines = scores[(scores["model"] == model) & (scores["variable"] == variable)].sort_values("lead_hours")
-                handles[model] = ax.plot(lines["lead_hours"], lines[metric], **_model_style(model, models))[0]
-            _finish_score_axes(ax, metric, variable, title if row == 0 else "", (units or {}).get(variable, ""))
-    for ax in axes[-1]:
-        ax.set_xlabel("lead time (h)")
-        ax.set_xticks(sorted(scores["lead_hours"].unique())[:: max(1, scores["lead_hours"].nunique() // 8)])
-    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=len(handles), fontsize=10.5)
-    return figure
-
-
-@styled
 def mesh_figure(mesh: Mesh) -> Figure:
     """Cell spacing with the named boundaries, and its distribution."""
     figure = Figure(figsize=(10.0, 4.4), layout="constrained")
@@ -165,24 +125,3 @@ def mesh_figure(mesh: Mesh) -> Figure:
     histogram.set(xlabel="spacing (km)", ylabel="faces", title=f"{mesh.n_faces:,} faces, {mesh.n_nodes:,} nodes")
     histogram.legend()
     return figure
-
-
-def _model_style(model: str, models: Sequence[str]) -> dict[str, Any]:
-    common: dict[str, Any] = {"markersize": 4.5, "linewidth": 1.5}
-    if model in MODEL_STYLES:
-        return common | MODEL_STYLES[model]
-    others = [name for name in models if name not in MODEL_STYLES]
-    return common | {"color": OTHER_COLOURS[others.index(model) % len(OTHER_COLOURS)], "marker": "v", "linestyle": ":"}
-
-
-def _finish_score_axes(ax: Axes, metric: str, variable: str, title: str, units: str) -> None:
-    ax.set_title(title)
-    ax.grid(axis="y", color="#dddddd", linewidth=0.7)
-    ax.set_axisbelow(True)
-    if metric == "spread_skill":
-        ax.axhline(1.0, color="#222222", linewidth=1.0, linestyle=(0, (1, 2)))
-        ax.set_ylim(0.0, max(1.5, ax.get_ylim()[1]))
-        ax.set_ylabel(variable)
-    else:
-        ax.set_ylim(bottom=0.0)
-        ax.set_ylabel(with_units(variable, units))

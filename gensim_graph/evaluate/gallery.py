@@ -7,17 +7,23 @@ from io import BytesIO
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.figure import Figure
 
-from gensim_graph.evaluate.figures import deformation_maps, forecast_maps, mesh_figure, score_curves
+from gensim_graph.evaluate.budget import volume_budget
+from gensim_graph.evaluate.charts import score_curves
+from gensim_graph.evaluate.events import EVENTS, detect_events
+from gensim_graph.evaluate.figures import deformation_maps, forecast_maps, mesh_figure
 from gensim_graph.evaluate.maps import STYLE
 from gensim_graph.evaluate.matching import Verification
+from gensim_graph.evaluate.process_maps import budget_maps, event_maps, stamp_maps
 from gensim_graph.mesh.deformation import deformation
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, vector_pairs
 
-SHOWN_LEADS = 4
+SHOWN_LEADS, MOST_STAMPS = 4, 23
+STAMPED = ("sic", "sid")
 SECONDS_PER_DAY = 86_400.0
 
 
@@ -37,6 +43,7 @@ class Picture:
     caption: str
     alt: str
     source: str = field(init=False, repr=False)
+    kind: str = "picture"
 
     def __post_init__(self) -> None:
         stream = BytesIO()
@@ -56,7 +63,8 @@ def curves(scores: pd.DataFrame, variables: Sequence[Variable]) -> Picture:
     return Picture(
         score_curves(scores, {variable.name: variable.units for variable in variables}),
         "Scores over lead time",
-        "Lower is better for RMSE and CRPS; a spread-skill ratio of one (dotted) is that of a consistent ensemble.",
+        "Lower is better for RMSE and CRPS; a spread-skill ratio of one (dotted) is that of a consistent ensemble. "
+        "Bands are bootstrap intervals of 90 %.",
         f"Curves of RMSE, fair CRPS and spread-skill ratio over lead time for {names}; one line each for {models}. "
         "The numbers are in the table of all scores.",
     )
@@ -114,6 +122,81 @@ class Gallery:
             figure = deformation_maps(self._mesh, fields, quantity, self._hours)
             alt = f"Maps of the {name} of the drift on the native faces at {self._when}: {', '.join(fields)}."
             yield Picture(figure, name.capitalize(), caption, alt)
+
+    def stamps(self) -> Iterator[Picture]:
+        """All members at the last lead time, of what differs most among them."""
+        members = min(self._matched.members, MOST_STAMPS)
+        if members < 2:
+            return
+        lead = len(self._matched.lead_hours) - 1
+        for variable in self._matched.variables:
+            if variable.name not in STAMPED:
+                continue
+            ensemble, truth = self._matched.pair(variable.name, self._start, lead)
+            figure = stamp_maps(self._mesh, truth, ensemble[:members], variable)
+            when = f"+{self._matched.lead_hours[lead]:g} h"
+            yield Picture(
+                figure,
+                f"{variable.name} of {members} members, {when}",
+                "The truth is framed. It should not stand out: members are as sharp, and differ among each other.",
+                f"Small maps of {variable.name} at {when}: the truth and {members} members in one colour scale.",
+            )
+
+    def processes(self) -> Iterator[Picture]:
+        """Events and the volume budget, where the truth holds the start and there is a drift."""
+        if not self._matched.has_start or not self._matched.has("sit", "siu", "siv"):
+            return
+        ours = "one member" if self._matched.members > 1 else "forecast"
+        sources = {"truth": None, ours: 0}
+        if self._matched.has("sid"):
+            events = {
+                source: [
+                    detect_events(self._interval(member, lead), self._mesh).isel(time=0) for lead in self._positions
+                ]
+                for source, member in sources.items()
+            }
+            chosen = {
+                source: {name: np.stack([at[name].values for at in found]) for name in EVENTS}
+                for source, found in events.items()
+            }
+            yield Picture(
+                event_maps(self._mesh, chosen, self._hours),
+                "Opening, ridging and healing",
+                "Since the lead time before. Opening: divergence above 0.02 a day and the ice thins; ridging: below "
+                "-0.02 a day and it thickens; healing: neither, and damage falls.",
+                f"Maps of where the ice opens, ridges or heals at {self._when}, in the truth and in the forecast.",
+            )
+        terms = {
+            source: self._budget(self._interval(member, self._positions[-1])) for source, member in sources.items()
+        }
+        yield Picture(
+            budget_maps(self._mesh, terms, "ice volume per area (m day⁻¹)"),
+            "Volume budget",
+            f"Over the interval that ends at +{self._hours[-1]:g} h: the change, what the drift brings (advection) and "
+            "packs together (convergence), and the rest: growth and melt, and what the estimate from a drift at both "
+            "ends of the interval misses.",
+            "Maps of the terms of the volume budget in truth and forecast: change, advection, convergence and rest.",
+        )
+
+    def _budget(self, interval: xr.Dataset) -> dict[str, Array]:
+        found = volume_budget(interval, mesh=self._mesh).isel(time=0)
+        return {term: found[term].values for term in ("change", "advection", "convergence", "rest")}
+
+    def _interval(self, member: int | None, lead: int) -> xr.Dataset:
+        """Truth, or a member, at a lead time and the one before: (time, face)."""
+        matched, start = self._matched, self._start
+
+        def at(name: str, position: int) -> Array:
+            if position < 0:
+                return matched.initial(name, start)
+            if member is None:
+                return matched.truth_at(name, start, position)
+            return matched.ensemble_at(name, start, position)[member]
+
+        names = [name for name in ("sit", "sid", "siu", "siv") if matched.has(name)]
+        values = {name: (("time", "face"), np.stack([at(name, lead - 1), at(name, lead)])) for name in names}
+        times = [matched.start_times[start], *matched.valid_times[start]]
+        return xr.Dataset(values, {"time": times[lead : lead + 2]})
 
     def _fields(self, name: str) -> tuple[Array, Array]:
         """Truth (lead_time, face) and ensemble (member, lead_time, face) at the shown lead times."""

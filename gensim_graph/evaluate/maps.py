@@ -12,17 +12,19 @@ from typing import Any, ParamSpec
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from gensim_graph.evaluate.raster import raster
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
 
-KILOMETRE = 1e-3
+KILOMETRE, POLYGONS_UP_TO = 1e-3, 25_000
 COLOUR_MAPS = {"sic": "Blues_r", "sit": "viridis", "sid": "magma", "snt": "cividis"}
 DIVERGING_MAP = "RdBu_r"
 STYLE: dict[Any, Any] = {
@@ -76,8 +78,10 @@ def face_map(
     cmap: str | Colormap = "viridis",
     norm: Normalize | None = None,
     title: str = "",
-) -> PolyCollection:
+) -> PolyCollection | AxesImage:
     """Draw values on the native faces, axes in km with equal scale.
+
+    Meshes of more than ``POLYGONS_UP_TO`` faces are drawn as pixels, see :mod:`~gensim_graph.evaluate.raster`.
 
     Args:
         values: (face).
@@ -86,15 +90,39 @@ def face_map(
     Returns:
         What a colour bar needs.
     """
+    drawn = (
+        _pixels(ax, mesh, values, cmap, norm)
+        if mesh.n_faces > POLYGONS_UP_TO
+        else _polygons(ax, mesh, values, cmap, norm)
+    )
+    drawn.set_in_layout(False)  # the frame is known; to measure every face takes longer than to draw it
+    _draw_coast(ax, mesh)
+    _frame(ax, mesh)
+    ax.set_title(title)
+    return drawn
+
+
+def _draw_coast(ax: Axes, mesh: Mesh) -> None:
+    if "coast" in mesh.boundaries:
+        lines = mesh.nodes[mesh.boundary_edges[mesh.boundary_kind == "coast"]] * KILOMETRE
+        coast = LineCollection(list(lines), colors="#4a3420", linewidths=0.4)
+        coast.set_in_layout(False)
+        ax.add_collection(coast, autolim=False)
+
+
+def _pixels(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> AxesImage:
+    shown, edges = raster(mesh, values)
+    extent = tuple(KILOMETRE * edge for edge in edges)
+    return ax.imshow(shown, cmap=cmap, norm=norm, origin="lower", extent=extent, interpolation="nearest")  # type: ignore[arg-type]
+
+
+def _polygons(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> PolyCollection:
     corners = np.where(mesh.faces >= 0, mesh.faces, mesh.faces[:, :1])
     polygons: Any = mesh.nodes[corners] * KILOMETRE
     # Without antialiasing neighbours meet without a seam of background between them.
     drawn = PolyCollection(polygons, cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True)
     drawn.set_array(np.asarray(values, dtype=np.float64))
     ax.add_collection(drawn, autolim=False)
-    drawn.set_in_layout(False)  # the frame is known; to measure every face takes longer than to draw it
-    _frame(ax, mesh)
-    ax.set_title(title)
     return drawn
 
 
@@ -135,10 +163,9 @@ def arrows(ax: Axes, mesh: Mesh, drift: tuple[Array, Array], *, scale: float, sp
     )  # readable on light and dark
 
 
-def map_grid(mesh: Mesh, rows: int, columns: int) -> tuple[Figure, Array]:
-    """Figure with rows x columns axes in the shape of the mesh."""
+def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75) -> tuple[Figure, Array]:
+    """Figure with rows x columns axes in the shape of the mesh, ``panel`` inches wide."""
     width, height = np.ptp(mesh.nodes, axis=0)
-    panel = 2.75
     tall = panel * float(np.clip(height / width, 0.35, 1.6))
     figure = Figure(figsize=(panel * columns + 0.9, tall * rows + 0.75), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
@@ -169,7 +196,7 @@ def top_of(values: Array, level: float) -> float:
 
 
 def colour_bar(
-    figure: Figure, image: PolyCollection, axes: Array, text: str, norm: Normalize, fields: Sequence[Array]
+    figure: Figure, image: PolyCollection | AxesImage, axes: Array, text: str, norm: Normalize, fields: Sequence[Array]
 ) -> None:
     """One bar below the panels, with pointed ends where values lie beyond its range."""
     below = min(float(values.min()) for values in fields) < float(norm.vmin or 0.0)

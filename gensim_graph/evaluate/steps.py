@@ -5,7 +5,7 @@ however long the forecast is, the fields of two lead times are in memory.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -124,12 +124,15 @@ class Tally(ABC):
         """What has been gathered."""
 
 
-def take_stock(models: Mapping[str, Verification], tallies: Sequence[Tally]) -> None:
+def take_stock(
+    models: Mapping[str, Verification], tallies: Sequence[Tally], on_lead: Callable[[], object] | None = None
+) -> None:
     """Show every step of the truth and of all models to the tallies.
 
     Args:
         models: name -> a forecast beside the truth, all with the same valid times.
         tallies: they change.
+        on_lead: called after every lead time of every start, for a progress bar.
 
     Raises:
         InputError: values that are not finite.
@@ -151,6 +154,8 @@ def take_stock(models: Mapping[str, Verification], tallies: Sequence[Tally]) -> 
             for step in steps:
                 before[step.model] = step
                 step.before = None  # or the whole forecast stays in memory
+            if on_lead:
+                on_lead()
 
 
 def tabulate(models: Mapping[str, Verification], tally: Tally) -> pd.DataFrame:
