@@ -4,7 +4,7 @@ The names below are the public interface; everything else may change. Start with
 :func:`train` and :meth:`Surrogate.forecast`, or on the command line with ``gensim-graph --help``.
 """
 
-from gensim_graph.data import open_store, open_stores
+from gensim_graph.data import open_forcing, open_store, open_stores
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import evaluate, write_report
 from gensim_graph.flow import SamplerConfig
@@ -32,6 +32,7 @@ __all__ = [
     "default_variables",
     "evaluate",
     "load_mesh",
+    "open_forcing",
     "open_store",
     "open_stores",
     "simulate_cyclone",

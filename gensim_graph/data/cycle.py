@@ -33,7 +33,7 @@ class Cycle:
             moved = shift_years(time, -cycles * self.years)
             if moved >= self.begin:
                 break
-        return moved
+        return moved if moved < self.end else self.begin + (moved - self.end)  # a span from a 29th of February
 
 
 def cycle_of(times: Array) -> Cycle:

@@ -17,7 +17,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.typing import Array
-from gensim_graph.variables import Variable, VariableTable
+from gensim_graph.variables import Variable, VariableTable, default_variables
 
 _KEPT = 3
 """Records in memory: the two around a time, and the one that the next time needs too."""
@@ -132,8 +132,8 @@ class Forcing:
 
 def open_forcing(
     source: Source | Sequence[Source],
-    mesh: Mesh,
-    table: VariableTable,
+    mesh: Mesh | xr.Dataset,
+    table: VariableTable | None = None,
     *,
     interpolate: bool = False,
     repeat: bool = False,
@@ -144,8 +144,8 @@ def open_forcing(
         source: file, glob pattern, folder, dataset (lazy ones stay lazy), or a list of them; several follow each other
             in time. What is on another mesh or grid of the same domain is remapped, vectors turned to the plane of
             ``mesh``.
-        mesh: where to have it.
-        table: the variable table; its forcing and slow variables are read.
+        mesh: where to have it: a mesh, or a dataset on it.
+        table: the variable table, whose forcing and slow variables are read; None for the default.
         interpolate: linearly in time between records.
         repeat: use it again and again: whole years by the calendar, where the 29th of February is the 28th if there is
             none, a shorter record from its beginning.
@@ -153,6 +153,8 @@ def open_forcing(
     Raises:
         InputError: files that cannot be read, times that overlap, no forcing variable, or another domain.
     """
+    mesh = mesh_from_dataset(mesh) if isinstance(mesh, xr.Dataset) else mesh
+    table = table or default_variables()
     wanted = VariableTable((*table.forcing, *table.slow))
     with ExitStack() as files:
         parts = sorted((Records(item, mesh, wanted, files) for item in expand(source)), key=lambda part: part.times[0])
