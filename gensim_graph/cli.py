@@ -157,7 +157,11 @@ def evaluate(
             raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
         others[name] = _open_forecast(Path(path))
     ensemble = _open_forecast(store)
-    page = write_report(ensemble, open_store(truth, mesh_from_dataset(ensemble)), out, others)
+    reality = open_store(truth, mesh_from_dataset(ensemble))
+    instants = int((ensemble["lead_time"].values > np.timedelta64(0)).sum()) * ensemble.sizes.get("start", 1)
+    with Progress(console=console) as progress:
+        task = progress.add_task("evaluating", total=instants)
+        page = write_report(ensemble, reality, out, others, on_lead=lambda: progress.advance(task))
     console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
 
 
@@ -234,7 +238,7 @@ def _open_forecast(path: Path) -> xr.Dataset:
     if not path.exists():
         raise InputError(f"{path}: there is no such forecast; check the path")
     try:
-        return xr.open_zarr(path).load()
+        return xr.open_zarr(path, chunks=None)  # fields are read when they are needed
     except Exception as error:
         raise InputError(f"{path}: cannot be read as a forecast ({error})") from None
 

@@ -71,7 +71,7 @@ def _panels(matched: Verification, name: str, start: int, lead: int) -> dict[str
 
 
 def _frames(mesh: Mesh, variable: Variable, fields: list[dict[str, Array]], hours: Array) -> Iterator[Image.Image]:
-    """Frames of one figure: its layout is made once, so that nothing jumps."""
+    """Frames of one figure."""
     pooled = [np.concatenate([panel[name] for panel in fields[:: max(1, len(fields) // 8)]]) for name in fields[0]]
     norm = shared_norm(pooled, variable)
     cmap = DIVERGING_MAP if variable.vector else COLOUR_MAPS.get(variable.name, "viridis")
@@ -89,7 +89,6 @@ def _frames(mesh: Mesh, variable: Variable, fields: list[dict[str, Array]], hour
             figure.set_dpi(80)
             canvas = FigureCanvasAgg(figure)
             canvas.draw()
-            figure.set_layout_engine("none")
             yield Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from gensim_graph.evaluate.maps import styled, with_units
 from gensim_graph.evaluate.steps import TRUTH
@@ -99,8 +100,10 @@ def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -
         for ax, (metric, title) in zip(panels.axes[row], columns.items(), strict=True):
             panels.curves(ax, of_variable, "lead_hours", metric)
             _finish_score_axes(ax, metric, variable, title if row == 0 else "", (units or {}).get(variable, ""))
-    for ax in panels.axes[-1]:
+    for ax in panels.axes.ravel():
         _over_lead_time(ax, scores["lead_hours"].tolist())
+    for ax in panels.axes[:-1].ravel():
+        ax.set_xlabel("")
     return panels.done()
 
 
@@ -126,19 +129,23 @@ def calibration_chart(ranks: pd.DataFrame, spread_error: pd.DataFrame, reliabili
     leads = sorted(ranks["lead_hours"].unique())
     shown = dict(zip(dict.fromkeys((leads[0], leads[-1])), ("#0072B2", "#D55E00"), strict=False))
     reliable = reliability[reliability["model"] == "forecast"]
-    columns = len(variables) + (not reliable.empty)
-    figure = Figure(figsize=(max(2.35 * columns, 5.0), 5.2), layout="constrained")
-    axes = figure.subplots(2, columns, squeeze=False)
-    for ax, below, variable in zip(axes[0], axes[1], variables, strict=False):
+    count = len(variables) + (not reliable.empty)
+    columns = min(count, 4)
+    blocks = -(-count // columns)
+    figure = Figure(figsize=(2.9 * columns, 5.0 * blocks + 0.4), layout="constrained")
+    axes = figure.subplots(2 * blocks, columns, squeeze=False)
+    above, below = (axes[row::2].ravel() for row in range(2))
+    for upper, lower, variable in zip(above, below, variables, strict=False):
         for (lead, colour), dash in zip(shown.items(), ("-", "--"), strict=False):
             style = {"color": colour, "linestyle": dash}
-            _rank_histogram(ax, _of(ranks, variable, lead), style, f"+{lead:g} h")
-            _spread_error(below, _of(spread_error, variable, lead), style)
-        ax.set(title=variable, xlabel="rank of the truth", ylim=(0, None))
-        below.set(xlabel="spread", ylabel="error" if variable == variables[0] else "")
-    axes[0, 0].set_ylabel("share of the area")
+            _rank_histogram(upper, _of(ranks, variable, lead), style, f"+{lead:g} h")
+            _spread_error(lower, _of(spread_error, variable, lead), style)
+        upper.set(title=variable, xlabel="rank of the truth", ylabel="share of the area", ylim=(0, None))
+        lower.set(xlabel="spread", ylabel="error")
     if not reliable.empty:
-        _reliability(axes[:, -1], reliable, shown)
+        _reliability((above[count - 1], below[count - 1]), reliable, shown)
+    for ax in (*above[count:], *below[count:]):
+        ax.set_axis_off()
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return figure
@@ -160,13 +167,17 @@ def _spread_error(ax: Axes, rows: pd.DataFrame, style: Mapping[str, Any]) -> Non
     if rows.empty:
         return
     ax.loglog(rows["spread"], rows["rmse"], marker="o", markersize=3, **style)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     both = [*rows["spread"], *rows["rmse"]]
     ax.axline(
         (min(both), min(both)), (max(both) * 1.001, max(both) * 1.001), color="#222222", linestyle=(0, (1, 2)), lw=1
     )
 
 
-def _reliability(axes: Array, rows: pd.DataFrame, shown: Mapping[float, str]) -> None:
+def _reliability(axes: tuple[Axes, Axes], rows: pd.DataFrame, shown: Mapping[float, str]) -> None:
     ax, below = axes
     for lead, colour in shown.items():
         part = rows[rows["lead_hours"] == lead]

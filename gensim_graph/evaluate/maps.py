@@ -43,6 +43,7 @@ STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "image.composite_image": False,
 }
+_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 0.85, 0.15, 0.55, 1.05, 0.14  # inches around the panels of maps, and between them
 _P = ParamSpec("_P")
 
 
@@ -167,8 +168,13 @@ def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75) -> tuple[
     """Figure with rows x columns axes in the shape of the mesh, ``panel`` inches wide."""
     width, height = np.ptp(mesh.nodes, axis=0)
     tall = panel * float(np.clip(height / width, 0.35, 1.6))
-    figure = Figure(figsize=(panel * columns + 0.9, tall * rows + 0.75), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    wide = _LEFT + columns * panel + (columns - 1) * _GAP + _RIGHT
+    high = _TOP + rows * tall + (rows - 1) * _GAP + _BOTTOM
+    # Placed by hand: to measure every label of every panel takes longer than to draw the maps.
+    figure = Figure(figsize=(wide, high))
+    edges = {"left": _LEFT / wide, "right": 1 - _RIGHT / wide, "bottom": _BOTTOM / high, "top": 1 - _TOP / high}
+    grid = figure.add_gridspec(rows, columns, wspace=_GAP / panel, hspace=_GAP / tall, **edges)
+    axes = grid.subplots(squeeze=False, sharex=True, sharey=True)
     for ax in axes[-1]:
         ax.set_xlabel("x (km)")
     return figure, axes
@@ -202,10 +208,12 @@ def colour_bar(
     below = min(float(values.min()) for values in fields) < float(norm.vmin or 0.0)
     above = max(float(values.max()) for values in fields) > float(norm.vmax or 0.0)
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[below, above]
-    columns = axes.shape[1]
-    shrink = min(1.0, 1.4 / columns) if columns > 1 else 0.9
-    shape = {"location": "bottom", "shrink": shrink, "aspect": 24 * shrink * columns**0.5}
-    bar = figure.colorbar(image, ax=list(axes.ravel()), extend=extend, **shape)
+    first, last = axes[-1, 0].get_position(), axes[-1, -1].get_position()
+    wide, high = figure.get_size_inches()
+    length = min(last.x1 - first.x0, 4.2 / wide)
+    left = (first.x0 + last.x1 - length) / 2
+    place = figure.add_axes((left, 0.44 / high, length, 0.12 / high))
+    bar = figure.colorbar(image, cax=place, orientation="horizontal", extend=extend)
     bar.set_label(text, fontsize=10.5)
 
 

@@ -70,7 +70,7 @@ def event_maps(mesh: Mesh, events: Mapping[str, Mapping[str, Array]], hours: Seq
             if column == 0:
                 ax.set_ylabel(f"+{lead:g} h\ny (km)")
     handles = [Patch(facecolor=colour, edgecolor="#555555", label=name) for name, colour in EVENT_COLOURS.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="lower center", ncols=len(handles))
     return figure
 
 
