@@ -324,7 +324,7 @@ def test_flow_time_matters(operator):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_sizes_of_the_presets(preset):
-    """As the documentation says: below 0.5 M, about 0.9 M, about 5 M, half as many as GenSIM (28 M), about as many as GenSIM."""
+    """As documented, in millions: below 0.5, about 0.9, about 5, half as many as GenSIM (28), about as many."""
     with torch.device("meta"):
         count = VelocityOperator.from_preset(preset, 6, 18).n_parameters / 1e6
     low, high = {"tiny": (0.1, 0.5), "small": (0.7, 1.1), "medium": (3, 7), "base": (13, 16), "large": (25, 31)}[preset]
