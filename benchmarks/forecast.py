@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from safetensors import safe_open
 
 from gensim_graph.data import Normaliser, Trajectories, open_store, statistics_of
 from gensim_graph.flow import SamplerConfig
@@ -167,8 +168,8 @@ def done(store: Path) -> list[int]:
     """Complete steps of every batch that has begun."""
     found = []
     for file in sorted((store / "restart").glob("*.safetensors")):
-        header = file.read_bytes()[8:400].split(b"}")[0]
-        found.append(int(header.split(b'"step":"')[1].split(b'"')[0]))
+        with safe_open(file, "pt") as restart:
+            found.append(json.loads(restart.metadata()["after"])["step"])
     return found
 
 

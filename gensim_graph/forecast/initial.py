@@ -31,8 +31,8 @@ def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dat
     if file.suffix.lower() in SUFFIXES and file.exists() and find_format(file) is None:
         with naming(file), opened_dataset(file) as raw:
             whole = with_time(raw) if is_foreign(raw) else raw
-            some = whole if "time" not in whole.coords else _at_times(whole, path, times, keep=True)
-            some.encoding["source"] = path
+            some = _at_times(whole, path, times, keep=True) if "time" in whole.coords else whole
+            some.encoding["source"] = "initial state"
             store = open_store(some, mesh, table)
     else:
         store = open_store(path, mesh, table)
@@ -53,7 +53,9 @@ def _at_times(store: xr.Dataset, path: str, times: str, keep: bool = False) -> x
             f"{path}: no state at {np.datetime_as_string(missing[0], 'm')}; "
             f"it has {len(known)} times from {first} to {last}"
         )
-    return store.sel(time=wanted if keep or len(wanted) > 1 else wanted[0])
+    if keep:
+        return store.sel(time=np.unique(wanted))
+    return store.sel(time=wanted if len(wanted) > 1 else wanted[0])
 
 
 def _parsed(times: str) -> Array:

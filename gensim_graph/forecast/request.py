@@ -57,7 +57,7 @@ class Request:
         return [(place, one) for place, one in forecast if one.name in (self.variables or known)]
 
 
-def steps_of(years: float, lead_time: np.timedelta64) -> int:
+def steps_of(years: float | int, lead_time: np.timedelta64) -> int:
     """Steps in a number of years of 365.25 days, at least one."""
     return max(1, round(years * (YEAR / lead_time)))
 

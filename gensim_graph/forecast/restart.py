@@ -4,6 +4,7 @@ Fields are written first, then this file replaces the one before, in one go: a s
 what a killed process has written beyond it is written again, with the same numbers.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,8 @@ class Restart(NamedTuple):
 
 def write_restart(target: Path, unit: Unit, restart: Restart) -> None:
     """Replace the restart of a batch."""
-    metadata = {"step": str(restart.step), "forcing": restart.forcing}
-    write_atomically(_file(target, unit), lambda path: save_file({"state": restart.state}, path, metadata))
+    after = json.dumps({"step": restart.step, "forcing": restart.forcing})  # one entry: several come in any order
+    write_atomically(_file(target, unit), lambda path: save_file({"state": restart.state}, path, {"after": after}))
 
 
 def read_restart(target: Path, unit: Unit) -> Restart | None:
@@ -48,8 +49,8 @@ def read_restart(target: Path, unit: Unit) -> Restart | None:
     if not _file(target, unit).exists():
         return None
     with _opened(target, unit) as content:
-        metadata = content.metadata()
-        return Restart(int(metadata["step"]), content.get_tensor("state"), metadata["forcing"])
+        after = json.loads(content.metadata()["after"])
+        return Restart(after["step"], content.get_tensor("state"), after["forcing"])
 
 
 def steps_done(target: Path, unit: Unit) -> int:
@@ -57,7 +58,7 @@ def steps_done(target: Path, unit: Unit) -> int:
     if not _file(target, unit).exists():
         return 0
     with _opened(target, unit) as content:
-        return int(content.metadata()["step"])
+        return int(json.loads(content.metadata()["after"])["step"])
 
 
 def sweep(target: Path, unit: Unit, several: bool, batch: int) -> None:
