@@ -27,6 +27,8 @@ from gensim_graph.data import open_store
 from gensim_graph.demo import Study, run_study
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import write_report
+from gensim_graph.forecast import check_complete
+from gensim_graph.forecast.layout import RESTART
 from gensim_graph.graph import cached_graph
 from gensim_graph.heap import keep_freed_memory
 from gensim_graph.mesh import load_mesh
@@ -35,6 +37,7 @@ from gensim_graph.nn import OperatorConfig
 from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
 from gensim_graph.simulate import check_place as check_store
 from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
+from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, check_folder, fit, plan_simulation, plan_training
 
 _RESOLUTIONS = "resolutions"
@@ -145,6 +148,7 @@ def evaluate(
     baseline: Annotated[
         list[str] | None, typer.Option(help="NAME=STORE, another forecast to compare with; repeat it.")
     ] = None,
+    model: Annotated[Path | None, typer.Option(help="The model of the forecast, to show what it has learnt.")] = None,
 ) -> None:
     """Score a forecast and write an HTML report with maps and curves.
 
@@ -156,12 +160,13 @@ def evaluate(
         if not equals:
             raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
         others[name] = _open_forecast(Path(path))
+    surrogate = None if model is None else Surrogate.load(model)
     ensemble = _open_forecast(store)
     reality = open_store(truth, mesh_from_dataset(ensemble))
     instants = int((ensemble["lead_time"].values > np.timedelta64(0)).sum()) * ensemble.sizes.get("start", 1)
     with Progress(console=console) as progress:
         task = progress.add_task("evaluating", total=instants)
-        page = write_report(ensemble, reality, out, others, on_lead=lambda: progress.advance(task))
+        page = write_report(ensemble, reality, out, others, on_lead=lambda: progress.advance(task), model=surrogate)
     console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
 
 
@@ -237,6 +242,8 @@ def _resolutions(study: StudyOptions) -> None:
 def _open_forecast(path: Path) -> xr.Dataset:
     if not path.exists():
         raise InputError(f"{path}: there is no such forecast; check the path")
+    if (path / RESTART).exists():
+        check_complete(path)
     try:
         return xr.open_zarr(path, chunks=None)  # fields are read when they are needed
     except Exception as error:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from gensim_graph.errors import InputError
 from gensim_graph.evaluate import summary
 from gensim_graph.evaluate.animation import animate
 from gensim_graph.evaluate.charts import (
@@ -16,9 +17,16 @@ from gensim_graph.evaluate.charts import (
 from gensim_graph.evaluate.gallery import Gallery, Picture, curves, mesh_picture
 from gensim_graph.evaluate.matching import Verification
 from gensim_graph.evaluate.page import Part, Section, Text, plain
+from gensim_graph.evaluate.reach import head_reach, reach_figure
+from gensim_graph.evaluate.sensitivity import sensitivity, sensitivity_figure
 from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.nn import VelocityOperator
+from gensim_graph.surrogate import Surrogate
 
 Tables = Mapping[str, pd.DataFrame]
+
+MOST_FACES, SAMPLER_STEPS = 20_000, 4
+"""Of sensitivities: every evaluation of the network is kept for the way back."""
 
 _INTERVALS = {
     "starts": "Intervals come from drawing starts anew: they say how a score would vary with other such weather.",
@@ -28,8 +36,8 @@ _INTERVALS = {
 }
 
 
-def chapters(matched: Verification, mesh: Mesh, tables: Tables) -> list[Section]:
-    """All sections of a page; those without parts have nothing to say."""
+def chapters(matched: Verification, mesh: Mesh, tables: Tables, model: Surrogate | None = None) -> list[Section]:
+    """All sections of a page; those without parts have nothing to say. With the model, what it has learnt."""
     gallery = Gallery(matched, mesh)
     moving = animate(matched, mesh)
     maps: list[Part] = [Text("The first start, on the native faces of the mesh."), *gallery.variables()]
@@ -44,6 +52,7 @@ def chapters(matched: Verification, mesh: Mesh, tables: Tables) -> list[Section]
         Section("deformation", "Deformation", [*_deformation(tables, gallery)]),
         Section("scales", "Scales", [*_scales(tables)]),
         Section("processes", "Processes", [*_processes(tables, gallery)]),
+        Section("learnt", "Learnt", [*_learnt(model, matched, mesh)] if model else []),
         Section("mesh", "Mesh", [mesh_picture(mesh)]),
         Section("all", "All scores", [summary.all_scores(tables["scores"], matched)]),
     ]
@@ -236,3 +245,33 @@ def _processes(tables: Tables, gallery: Gallery) -> Iterator[Part]:
             "and the correlation of change and dynamics"
         )
         yield plain(caption, heads, last.to_dict("records"), 2)
+
+
+def _learnt(model: Surrogate, matched: Verification, mesh: Mesh) -> Iterator[Part]:
+    if isinstance(model.operator, VelocityOperator):
+        reach = head_reach(model, mesh)
+        yield Picture(
+            reach_figure(reach),
+            "How far the heads look",
+            f"Reach of each head in each block, at rest: a standard deviation along an axis. A token of four cells is "
+            f"{reach.attrs['token_length_km']:.3g} km long here.",
+            f"Table of the reach of {reach.sizes['head']} heads in {reach.sizes['block']} blocks, from "
+            f"{float(reach.min()):.3g} to {float(reach.max()):.3g} km.",
+        )
+    if not matched.has_start or mesh.n_faces > MOST_FACES:
+        return
+    initial = matched.truth.sel(time=matched.start_times[0])
+    low, high = mesh.nodes.min(axis=0), mesh.nodes.max(axis=0)
+    middle = (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2)
+    try:
+        found = sensitivity(model, initial, matched.truth, "sit", middle, sampler_steps=SAMPLER_STEPS, mesh=mesh)
+    except InputError:  # the truth has no forcing: then there is nothing to look at
+        return
+    yield Picture(
+        sensitivity_figure(found, mesh, window=0.5),
+        "What a forecast depends on",
+        "What a change of one standard deviation of an input in one cell does to the thickness in the circle, one step "
+        "ahead: derivatives through the sampler, from the mean of the noise. Names that end in _next are forcing at "
+        "the end of the step.",
+        "Maps of the sensitivity of the ice thickness in one cell to the six inputs that matter most, around it.",
+    )

@@ -17,6 +17,7 @@ from gensim_graph.evaluate.matching import Verification, match_models
 from gensim_graph.evaluate.page import MARKER, render
 from gensim_graph.evaluate.scores import write_scores
 from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable, default_variables
 from gensim_graph.writing import write_atomically
@@ -35,6 +36,7 @@ def write_report(
     variables: VariableTable | None = None,
     climatology: xr.Dataset | None = None,
     on_lead: Callable[[], object] | None = None,
+    model: Surrogate | None = None,
 ) -> FilePath:
     """Evaluate a forecast and write a folder with ``report.html``, a CSV file a table, and all of them as JSON.
 
@@ -52,6 +54,7 @@ def write_report(
         variables: the variable table that ships when not given.
         climatology: what anomalies are departures from.
         on_lead: called after every lead time of every start, for a progress bar.
+        model: the model that made the forecast: the page then shows what it has learnt.
 
     Returns:
         Path of ``report.html``.
@@ -68,7 +71,7 @@ def write_report(
     if mesh is None:
         raise InputError("a report draws maps; write the mesh topology (UGRID) into the forecast or the truth")
     tables = assess(models, climatology, on_lead)
-    page = _page(title, information or {}, models["forecast"], mesh, tables)
+    page = _page(title, information or {}, models["forecast"], mesh, tables, model)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda folder: _write_files(folder, page, tables))
     return out / PAGE
@@ -111,10 +114,15 @@ def _with_persistence(
 
 
 def _page(
-    title: str, information: Mapping[str, Any], matched: Verification, mesh: Mesh, tables: Mapping[str, pd.DataFrame]
+    title: str,
+    information: Mapping[str, Any],
+    matched: Verification,
+    mesh: Mesh,
+    tables: Mapping[str, pd.DataFrame],
+    model: Surrogate | None,
 ) -> str:
     facts = _facts(matched, mesh) | {str(key): str(value) for key, value in information.items()}
-    return render(title, facts, chapters(matched, mesh, tables))
+    return render(title, facts, chapters(matched, mesh, tables, model))
 
 
 def _facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
