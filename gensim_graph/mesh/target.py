@@ -128,7 +128,7 @@ def _degrees(step: float, source: Mesh) -> xr.Dataset:
         north = 90.0
     if _holds(source, -90.0):
         south = -90.0
-    west, east = _range_of_longitudes(lon, step, north == 90.0 or south == -90.0)
+    west, east = _range_of_longitudes(lon, step, bool(north == 90.0 or south == -90.0))
     axes = {
         "lat": _edges(max(south, -90.0), min(north, 90.0), step, "latitude"),
         "lon": _edges(west, east, step, "longitude"),

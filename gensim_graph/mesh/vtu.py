@@ -64,7 +64,7 @@ def write_vtu(
             'header_type="UInt64" compressor="vtkZLibDataCompressor">\n<UnstructuredGrid>\n'
         )
         if time is not None:
-            value = _array("TimeValue", VtuField(np.array([time])), 'NumberOfTuples="1"')
+            value = _array("TimeValue", VtuField(np.array([time])), ' NumberOfTuples="1"')
             stream.write(f"<FieldData>\n{value}</FieldData>\n")
         stream.write(f'<Piece NumberOfPoints="{mesh.n_nodes}" NumberOfCells="{mesh.n_faces}">\n')
         for section, fields in sections.items():
@@ -85,10 +85,10 @@ def _array(name: str, field: VtuField, more: str = "") -> str:
     values = np.ascontiguousarray(field.values)
     values = values.astype(values.dtype.newbyteorder("<"), copy=False)
     kind = _TYPES[values.dtype.str[1:]]
-    width = 1 if values.ndim == 1 else values.shape[1]
+    width = "" if values.ndim == 1 else f' NumberOfComponents="{values.shape[1]}"'
     label = f'<InformationKey name="UNITS_LABEL" location="vtkDataArray">{field.units}</InformationKey>'
     return (
-        f'<DataArray type="{kind}" Name={quoteattr(name)} NumberOfComponents="{width}" format="binary" {more}>'
+        f'<DataArray type="{kind}" Name={quoteattr(name)}{width} format="binary"{more}>'
         f"{_compressed(values.tobytes())}{label if field.units else ''}</DataArray>\n"
     )
 
