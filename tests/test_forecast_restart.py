@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 from forecasts import DATA, MESH, in_a_process, killed_at, same_files, small_model, write
 
-from gensim_graph.forecast import run
+from gensim_graph.errors import InputError
+from gensim_graph.forecast import check_complete, run
 
 MODEL = small_model()
 
@@ -69,6 +70,9 @@ def test_what_is_there_after_a_kill_can_be_read(tmp_path, uninterrupted):
         forecast(path)
 
     assert in_a_process(begin) == -signal.SIGKILL
+    with pytest.raises(InputError, match="5 of 5 members have not come to step 4"):
+        check_complete(path)
+    check_complete(uninterrupted)
     part, whole = xr.open_zarr(path).load(), xr.open_zarr(uninterrupted).load()
     assert part["sit"].shape == whole["sit"].shape
     there = np.isfinite(part["sit"].values)
@@ -102,7 +106,7 @@ def test_a_damaged_restart(tmp_path):
     forecast(tmp_path / "fc.zarr", steps=1)
     file = tmp_path / "fc.zarr" / "restart" / "0-2.safetensors"
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(Exception, match=r"0-2\.safetensors: cannot be read.*remove it"):
+    with pytest.raises(InputError, match=r"0-2\.safetensors: cannot be read.*remove it"):
         forecast(tmp_path / "fc.zarr", steps=2)
     file.unlink()
     forecast(tmp_path / "fc.zarr", steps=2)

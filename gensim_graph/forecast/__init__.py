@@ -4,6 +4,15 @@ from gensim_graph.forecast.initial import read_initial
 from gensim_graph.forecast.layout import check_place
 from gensim_graph.forecast.ranks import Ranks, choose_device
 from gensim_graph.forecast.request import steps_of
-from gensim_graph.forecast.writer import Batch, write_forecast
+from gensim_graph.forecast.writer import Batch, check_complete, write_forecast
 
-__all__ = ["Batch", "Ranks", "check_place", "choose_device", "read_initial", "steps_of", "write_forecast"]
+__all__ = [
+    "Batch",
+    "Ranks",
+    "check_complete",
+    "check_place",
+    "choose_device",
+    "read_initial",
+    "steps_of",
+    "write_forecast",
+]

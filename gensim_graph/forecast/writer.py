@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import Literal
 
 import xarray as xr
+import zarr
 
 from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
@@ -138,3 +139,23 @@ def _wait_for(target: FilePath, identity: Identity, steps: int) -> Layout:
         time.sleep(0.1)
         there = _there(target, identity, steps)
     return there
+
+
+def check_complete(target: Path) -> None:
+    """Refuse a store that a forecast has not filled yet: who reads it takes gaps for states.
+
+    Raises:
+        InputError: some members have not come to its end; or it is no forecast that can go on.
+    """
+    path = FilePath(target)
+    layout = read_layout(path)
+    if layout is None:
+        raise InputError(f"{path}: there is no such forecast; check the path")
+    starts = int(zarr.open_array(str(path / "initial_time"), mode="r").size)
+    units = split_units(starts, layout.members, layout.batch)
+    missing = sum(len(unit.members) for unit in units if steps_done(path, unit) < layout.steps)
+    if missing:
+        raise InputError(
+            f"{path}: not finished, {missing} of {starts * layout.members} members have not come to step "
+            f"{layout.steps}; the command that it began with goes on"
+        )
