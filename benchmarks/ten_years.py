@@ -184,22 +184,21 @@ def run(source: Path, out: Path, size: Size) -> None:
     model = Surrogate.load(out / "model")
     model.sampler = replace(model.sampler, steps=size.sampler)
     ensemble, members = reference_ensemble(source, size), range(size.reference)
-    winds = ensemble.winds(ensemble.mesh.centres, members)
+    winds, ice = ensemble.winds(ensemble.mesh.centres, members), ensemble.start(members)[1]
     start = xr.load_dataset(out / "reference" / "record00000.nc").isel(time=START)
     (out / "run").mkdir(exist_ok=True)
     last = round(size.decade * YEAR)
     for first in range(0, last, MONTH):  # all members advance together
-        forcing = forcing_of(ensemble, winds, START + first, min(MONTH, last - first) + 1)
+        forcing = forcing_of(ensemble, ice, winds, START + first, min(MONTH, last - first) + 1)
         for member in members:
             if not month_path(out / "run", member, first).exists():
                 driven = forcing.isel(trajectory=member)
                 run_month(model, start.isel(trajectory=member), driven, ensemble.mesh, first, member, out / "run")
 
 
-def forcing_of(ensemble: Ensemble, winds: WindField, first: int, count: int) -> xr.Dataset:
-    """Wind and air temperature of the reference in ``count`` records from number ``first`` on."""
-    state = ensemble.start(range(ensemble.experiment.members))[1]  # the ice in the result is that of the start
-    fields = [ensemble.fields(state, winds, (first + i) * DAY / 2) for i in range(count)]
+def forcing_of(ensemble: Ensemble, ice: State, winds: WindField, first: int, count: int) -> xr.Dataset:
+    """Wind and air temperature of the reference in ``count`` records from number ``first`` on, whatever the ice."""
+    fields = [ensemble.fields(ice, winds, (first + i) * DAY / 2) for i in range(count)]
     return as_records(fields, first)[["uas", "vas", "tus"]]
 
 
