@@ -1,5 +1,7 @@
 """``gensim-graph mesh``: files in, files out, pictures, messages."""
 
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -87,6 +89,23 @@ def test_refused(arguments, message, run):
     assert message in " ".join(error.split())
     assert "Traceback" not in error
     assert not list(Path().iterdir())
+
+
+def test_the_guide_runs(run):
+    """``docs/guides/own_mesh.md`` as it stands."""
+    page = (Path(__file__).parents[1] / "docs" / "guides" / "own_mesh.md").read_text()
+    Path("meshes").symlink_to(cyclone_meshes()["box_16km_a"].parents[1])
+    for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL):
+        for line in block.splitlines():
+            code, _, error = run(*shlex.split(line)[2:])
+            assert code == 0, (line, error)
+    names: dict = {}
+    exec(re.search(r"```python\n(.*?)```", page, flags=re.DOTALL)[1], names)
+    assert names["graph"].n_cells == names["mesh"].n_faces
+    grid = xr.open_dataset("coarse_ice.nc")
+    coarse = load_mesh("coarse.nc")
+    total = float(grid["sit"].isel(time=-1).values @ coarse.areas)
+    assert total == pytest.approx(names["volume"], rel=1e-4)  # two meshes of the box, apart by the rounding of both
 
 
 # Pictures
