@@ -87,7 +87,7 @@ def _ensemble(tables: Tables) -> Iterator[Part]:
         "Calibration",
         "Above: where the truth ranks among the members; flat (dotted) is right, a U too narrow, a slope biased. "
         "Below: error by spread, on the diagonal where the ensemble knows how uncertain it is. "
-        "Right: how often there is ice where members say so.",
+        "Last: how often there is ice where members say so.",
         "Rank histograms and error by spread for each variable, and the reliability of the probability of ice, at the "
         "first and the last lead time.",
     )

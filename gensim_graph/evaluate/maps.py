@@ -164,16 +164,16 @@ def arrows(ax: Axes, mesh: Mesh, drift: tuple[Array, Array], *, scale: float, sp
     )  # readable on light and dark
 
 
-def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75) -> tuple[Figure, Array]:
-    """Figure with rows x columns axes in the shape of the mesh, ``panel`` inches wide."""
+def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75, between: float = _GAP) -> tuple[Figure, Array]:
+    """Figure with rows x columns axes in the shape of the mesh, ``panel`` inches wide, rows ``between`` apart."""
     width, height = np.ptp(mesh.nodes, axis=0)
     tall = panel * float(np.clip(height / width, 0.35, 1.6))
     wide = _LEFT + columns * panel + (columns - 1) * _GAP + _RIGHT
-    high = _TOP + rows * tall + (rows - 1) * _GAP + _BOTTOM
+    high = _TOP + rows * tall + (rows - 1) * between + _BOTTOM
     # Placed by hand: to measure every label of every panel takes longer than to draw the maps.
     figure = Figure(figsize=(wide, high))
     edges = {"left": _LEFT / wide, "right": 1 - _RIGHT / wide, "bottom": _BOTTOM / high, "top": 1 - _TOP / high}
-    grid = figure.add_gridspec(rows, columns, wspace=_GAP / panel, hspace=_GAP / tall, **edges)
+    grid = figure.add_gridspec(rows, columns, wspace=_GAP / panel, hspace=between / tall, **edges)
     axes = grid.subplots(squeeze=False, sharex=True, sharey=True)
     for ax in axes[-1]:
         ax.set_xlabel("x (km)")

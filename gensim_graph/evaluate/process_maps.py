@@ -37,7 +37,7 @@ def stamp_maps(mesh: Mesh, truth: Array, members: Array, variable: Variable) -> 
     """
     fields = {"truth": truth} | {f"member {number + 1}": field for number, field in enumerate(members)}
     columns = min(_ACROSS, len(fields))
-    figure, axes = map_grid(mesh, -(-len(fields) // columns), columns, panel=1.75)
+    figure, axes = map_grid(mesh, -(-len(fields) // columns), columns, panel=1.75, between=0.34)
     norm = shared_norm(list(fields.values()), variable)
     cmap = DIVERGING_MAP if variable.vector else COLOUR_MAPS.get(variable.name, "viridis")
     for ax, (name, field) in zip(axes.ravel(), fields.items(), strict=False):

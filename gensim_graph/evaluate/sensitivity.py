@@ -80,7 +80,7 @@ def sensitivity(
             if each.name in statistics.values:
                 scaled = gradient[0, :, column].double().numpy() * deviation[column]
                 maps[each.name + (NEXT if part == NEXT else "")] = ("face", scaled)
-    attributes = {"variable": variable, "units": table[variable].units, "face": face, "value": float(value)}
+    attributes = {"variable": variable, "units": table[variable].units, "face": face, "value": float(value.detach())}
     return xr.Dataset(maps, attrs=attributes | {"centre": mesh.centres[face].tolist()})
 
 
@@ -120,7 +120,7 @@ def sensitivity_figure(found: xr.Dataset, mesh: Mesh, inputs: list[str] | None =
     largest = sorted(map(str, found.data_vars), key=lambda name: -float(np.abs(found[name]).max()))
     names = inputs or largest[:6]
     columns = min(3, len(names))
-    figure, axes = map_grid(mesh, -(-len(names) // columns), columns)
+    figure, axes = map_grid(mesh, -(-len(names) // columns), columns, between=0.34)
     x, y = 1e-3 * np.asarray(found.attrs["centre"])
     half = 0.5e-3 * window * float(np.ptp(mesh.nodes, axis=0).max())
     top = max(float(np.abs(found[name]).max()) for name in names) or 1.0
