@@ -33,6 +33,7 @@ def stability(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> dict:
         "years_of_reference": round(len(both) / 730.5, 2),
         "bounds": bounds(ours),
         "extremes": {name: extremes(run) for name, run in (("ours", ours), ("reference", truth))},
+        "runaways": runaways(mesh, ours, reference),
         "breaks_at": breakdown(cycles["ours"], cycles["reference"]),
         "mean_cycle": mean_cycles(cycles, both),
         "years_one_by_one": drift(mesh, near, truth, ours),
@@ -76,6 +77,24 @@ def extremes(run: xr.Dataset) -> dict:
     }
 
 
+def off_limits(ours: xr.Dataset, reference: xr.Dataset) -> Array:
+    """Cells that were ever twice as thick as the thickest of the reference ever."""
+    return ours["sit"].values.max(axis=0) > 2.0 * float(reference["sit"].max())
+
+
+def runaways(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> dict:
+    """Cells that got too thick to be ice, since when, and the volume in them and elsewhere at the end of each year."""
+    there = off_limits(ours, reference)
+    thick = (ours["sit"].values > 2.0 * float(reference["sit"].max())).any(axis=1)
+    volume = ours["sit"].values[729::730] * mesh.areas / 1e12
+    return {
+        "cells": int(there.sum()),
+        "first": str(ours["time"].values[thick][0].astype("datetime64[D]")) if thick.any() else None,
+        "volume_in_them": np.round(volume[:, there].sum(axis=1).astype(float), 1).tolist(),
+        "volume_elsewhere": np.round(volume[:, ~there].sum(axis=1).astype(float), 1).tolist(),
+    }
+
+
 def breakdown(ours: xr.Dataset, reference: xr.Dataset) -> str | None:
     """First month in which the volume is off by half of the reference's, or of its last year's after its end."""
     last = reference["volume"].isel(time=slice(-12, None)).groupby("time.month").mean()
@@ -113,9 +132,10 @@ def drift(mesh: Mesh, near: xr.Dataset, truth: xr.Dataset, ours: xr.Dataset) -> 
         if year in truth["time.year"] and (truth["time.year"] == year).sum() > 700:
             a, b = near.sel(time=str(year)), truth.sel(time=str(year))
             row["reference"] = _summary(monthly(mesh, b))
-            row["march_sit"] = pattern(
-                mesh, *(part["sit"].sel(time=f"{year}-03").mean("time").values for part in (a, b))
-            )
+            march = [part["sit"].sel(time=f"{year}-03").mean("time").values for part in (a, b)]
+            row["march_sit"] = pattern(mesh.areas, *march)
+            sound = ~off_limits(ours, truth)
+            row["march_sit_without_runaways"] = pattern(mesh.areas[sound], *(part[sound] for part in march))
             edges = (part["sic"].sel(time=f"{year}-09").mean("time").values > EDGE for part in (a, b))
             row["september_iiee_1e6_km2"] = round(iiee(*edges, mesh.areas)["iiee"] / 1e6, 3)
         rows.append(row)
@@ -130,15 +150,15 @@ def _summary(cycle: xr.Dataset) -> dict:
     }
 
 
-def pattern(mesh: Mesh, mine: Array, theirs: Array) -> dict:
+def pattern(areas: Array, mine: Array, theirs: Array) -> dict:
     """Bias, root mean square error and correlation of a mean state, weighted by area."""
     off = mine - theirs
-    here, there = (part - np.average(part, weights=mesh.areas) for part in (mine, theirs))
-    covariance = np.average(here * there, weights=mesh.areas)
-    spread = np.sqrt(np.average(here**2, weights=mesh.areas) * np.average(there**2, weights=mesh.areas))
+    here, there = (part - np.average(part, weights=areas) for part in (mine, theirs))
+    covariance = np.average(here * there, weights=areas)
+    spread = np.sqrt(np.average(here**2, weights=areas) * np.average(there**2, weights=areas))
     return {
-        "bias": round(float(np.average(off, weights=mesh.areas)), 3),
-        "rmse": round(float(np.sqrt(np.average(off**2, weights=mesh.areas))), 3),
+        "bias": round(float(np.average(off, weights=areas)), 3),
+        "rmse": round(float(np.sqrt(np.average(off**2, weights=areas))), 3),
         "correlation": round(float(covariance / spread), 3) if spread > 0 else None,
     }
 
