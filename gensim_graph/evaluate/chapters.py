@@ -268,7 +268,7 @@ def _learnt(model: Surrogate, matched: Verification, mesh: Mesh) -> Iterator[Par
     except InputError:  # the truth has no forcing: then there is nothing to look at
         return
     yield Picture(
-        sensitivity_figure(found, mesh, window=0.5),
+        sensitivity_figure(found, mesh, window=0.25),
         "What a forecast depends on",
         "What a change of one standard deviation of an input in one cell does to the thickness in the circle, one step "
         "ahead: derivatives through the sampler, from the mean of the noise. Names that end in _next are forcing at "

@@ -167,14 +167,19 @@ def _spread_error(ax: Axes, rows: pd.DataFrame, style: Mapping[str, Any]) -> Non
     if rows.empty:
         return
     ax.loglog(rows["spread"], rows["rmse"], marker="o", markersize=3, **style)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+    _plain_decades(ax)
     both = [*rows["spread"], *rows["rmse"]]
     ax.axline(
         (min(both), min(both)), (max(both) * 1.001, max(both) * 1.001), color="#222222", linestyle=(0, (1, 2)), lw=1
     )
+
+
+def _plain_decades(ax: Axes) -> None:
+    """Ticks of logarithmic axes as plain numbers that do not run into each other."""
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _reliability(axes: tuple[Axes, Axes], rows: pd.DataFrame, shown: Mapping[float, str]) -> None:
@@ -250,6 +255,7 @@ def scaling_chart(scaling: pd.DataFrame, intermittency: pd.DataFrame, hours: flo
         for ax, order in zip(row, (1.0, 2.0), strict=False):
             grid.curves(ax, table[table["order"] == order], length, "moment")
             ax.set(xscale="log", yscale="log", xlabel=title, title=f"mean of e^{order:g} {where}")
+            _plain_decades(ax)
         once = table.drop_duplicates(["model", "order"])
         grid.curves(row[2], once, "order", exponent)
         row[2].set(xlabel="order q", title=f"exponent {exponent}(q) {where}")
