@@ -111,7 +111,10 @@ def mean_cycles(cycles: dict[str, xr.Dataset], times: Array) -> dict:
     first, last = times[later][0] if later.sum() > 365 else times[0], times[-1]
     chosen = {name: run.sel(time=slice(first, last)).groupby("time.month").mean() for name, run in cycles.items()}
     names = ("extent", "volume", "drift", "damage")
-    table = {run: {name: np.round(part[name].values, 3).tolist() for name in names} for run, part in chosen.items()}
+    table = {
+        run: {name: np.round(part[name].values.astype(float), 3).tolist() for name in names}
+        for run, part in chosen.items()
+    }
     table["bias_over_swing"] = {}
     for name in ("extent", "volume"):
         mine, theirs = chosen["ours"][name], chosen["reference"][name]
