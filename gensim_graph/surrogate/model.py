@@ -23,6 +23,7 @@ from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.nn import AttentionPlan, Operator, OperatorConfig, Prepared, build_operator
+from gensim_graph.surrogate.shipped import SHIPPED, folder_of
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import Variable, VariableTable
 from gensim_graph.writing import write_atomically
@@ -297,12 +298,12 @@ class Surrogate:
 
     @classmethod
     def load(cls, folder: Path) -> "Surrogate":
-        """Read a saved surrogate.
+        """Read a saved surrogate, or one that ships (``small``).
 
         Raises:
             InputError: no surrogate there, a truncated or foreign file, or another format version.
         """
-        path = FilePath(folder)
+        path = folder_of(folder)
         description = _read_description(path / "surrogate.json")
         try:
             table = VariableTable.from_dict(description["variables"])
@@ -331,7 +332,7 @@ def _read_description(path: FilePath) -> dict:
     if not path.exists():
         raise InputError(
             f"{path.parent}: no trained model here (no {path.name}); "
-            f"train one with gensim-graph train --out {path.parent}"
+            f"train one with gensim-graph train --out {path.parent}, or take one that ships ({', '.join(SHIPPED)})"
         )
     try:
         description = json.loads(path.read_text())
