@@ -214,7 +214,7 @@ def draw(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> Figure:
 
 
 def _draw_maps(figure: Figure, axes: dict, mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> None:
-    year = int(min(part["time.year"].values[-200] for part in (ours, reference)))
+    year = int(min(part["time.year"].values[-560] for part in (ours, reference)))  # whole until October
     shown: tuple[tuple[str, str, Callable], ...] = (
         ("sit", f"{year}-03", lambda top: Normalize(0, top)),
         ("sic", f"{year}-09", lambda top: Normalize(0, 1)),
