@@ -207,6 +207,8 @@ def benchmark(
         study = StudyOptions(read_plan("quick" if quick else plan), out, data, Budget(size, steps), Protocol(members))
         _resolutions(study if not quick else replace(study, budget=Budget(size, 800), protocol=Protocol(4, 2, 1)))
         return
+    if suite not in SUITES:
+        raise InputError(f"--suite {suite}: expected one of {', '.join((*SUITES, _RESOLUTIONS))}")
     options = Options(parse_cells(cells), rounds, device, threads, preset, keep_memory=keep_memory)
     with Progress(console=console) as progress:
         task = progress.add_task(suite, total=1.0)

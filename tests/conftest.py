@@ -7,12 +7,14 @@ from jaxtyping import install_import_hook
 if "UNCHECKED" not in os.environ:  # a compiler would trace the checks
     install_import_hook("gensim_graph", "beartype.beartype")  # before anything imports the package
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
+from gensim_graph.cli import main
 from gensim_graph.mesh import Mesh
 
 BOX = 100e3  # side of the small box, m
@@ -59,3 +61,17 @@ def square_grid() -> Mesh:
     """8 x 8 squares in the same box."""
     axis = (np.arange(8) + 0.5) * BOX / 8
     return Mesh.from_grid(axis, axis)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command line: (exit code, standard output, standard error)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gensim-graph", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return int(exit_.value.code or 0), captured.out, captured.err
+
+    return call

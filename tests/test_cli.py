@@ -18,20 +18,6 @@ SMALL = [
 ]
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line: (exit code, standard output, standard error)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gensim-graph", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """A model after two steps, trained through the command line."""

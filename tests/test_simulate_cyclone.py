@@ -11,7 +11,6 @@ from conftest import jittered_box
 from solver_meshes import hexagons, opened
 
 import gensim_graph as gg
-from gensim_graph.cli import main
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.simulate import Experiment, build_ensemble, seconds_needed, simulate_cyclone, write_cyclone
@@ -205,20 +204,6 @@ def test_members_are_spread_over_cores():
 def test_wrong_arguments_are_refused(wrong, message):
     with pytest.raises(InputError, match=message):
         simulate_cyclone(BOX, **wrong)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line: (exit code, standard output, standard error)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gensim-graph", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -36,22 +36,22 @@ def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dat
             store = open_store(some, mesh, table)
     else:
         store = open_store(path, mesh, table)
-    return _at_times(store, path, times)
+    with naming(file):
+        return _at_times(store, path, times)
 
 
 def _at_times(store: xr.Dataset, path: str, times: str, keep: bool = False) -> xr.Dataset:
     if "trajectory" in store.dims:
-        raise InputError(f"{path}: holds {store.sizes['trajectory']} trajectories; name the file of one")
+        raise InputError(f"holds {store.sizes['trajectory']} trajectories; name the file of one")
     known = np.atleast_1d(store["time"].values)
     first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
     if not times and len(known) > 1:
-        raise InputError(f"{path}: holds {len(known)} times from {first} to {last}; name one, --initial {path}@{first}")
+        raise InputError(f"holds {len(known)} times from {first} to {last}; name one, --initial {path}@{first}")
     wanted = _parsed(times) if times else known
     missing = wanted[~np.isin(wanted, known)]
     if len(missing):
         raise InputError(
-            f"{path}: no state at {np.datetime_as_string(missing[0], 'm')}; "
-            f"it has {len(known)} times from {first} to {last}"
+            f"no state at {np.datetime_as_string(missing[0], 'm')}; it has {len(known)} times from {first} to {last}"
         )
     if keep:
         return store.sel(time=np.unique(wanted))
