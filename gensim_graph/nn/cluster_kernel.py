@@ -4,6 +4,8 @@ It keeps q, k, v, the output and the log-sum-exp; keys are gathered anew in the 
 time, so that they stay in the cache of the processor. Written as a custom operator, it works under torch.compile.
 """
 
+from collections.abc import Iterator
+
 import torch
 
 from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED
@@ -14,8 +16,8 @@ _CHUNK_ELEMENTS = 2**17
 
 _GPU_CHUNK_ELEMENTS = 2**26
 
-_SLOT = slice(HEAD_CONTENT, HEAD_CONTENT + len(LIFTED))
-"""Where the values hold the channels to lift, once more."""
+CHANNELS = 64
+"""Of a head: content, and eight for positions or lifted channels."""
 
 
 def chunk_of_clusters(elements: int, device: torch.device) -> int:
@@ -38,24 +40,10 @@ def taper_of(
     return inside.log1p_().mul_(2)
 
 
-def with_places(rows: Tensor, place: Float[Tensor, "cluster key 8"]) -> Tensor:
-    """Gathered keys (..., cluster, key, head, 64), their last eight channels replaced by the positions."""
-    shape = (*rows.shape[:-1], place.shape[-1])
-    return torch.cat((rows[..., :HEAD_CONTENT], place.unsqueeze(-2).expand(shape)), dim=-1)
-
-
-def lift_values(rows: Tensor, place: Float[Tensor, "cluster key 8"]) -> Tensor:
-    """Gathered values, their last eight channels replaced by the lifted channels times x, then times y."""
-    lifted = rows[..., LIFTED]
-    x, y = place[..., None, :1], place[..., None, 1:2]
-    return torch.cat((rows[..., :HEAD_CONTENT], lifted * x, lifted * y), dim=-1)
-
-
 @torch.library.custom_op("gensim_graph::cluster_attention", mutates_args=())
 def cluster_attention(
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    pairs: Tensor,
     halo: Tensor,
     counts: Tensor,
     place: Tensor,
@@ -66,11 +54,12 @@ def cluster_attention(
     """Attend.
 
     Args:
-        query, key, value: (B, T, H, 64); the last eight channels of the keys are not read, those of the values hold the
-            lifted channels and four that are not read.
+        query: (B, T, H, 64).
+        pairs: (B, T, H, 128) keys and values side by side, 64 channels each; the last eight of a key are 1, those of a
+            value the lifted channels, twice.
         halo: (C, K) keys of each cluster.
         counts: (C,) how many of them are meant, the first ones.
-        place: (C, K, 8) position channels of the keys.
+        place: (C, 2, K, 8) what the last eight channels of keys and values are multiplied with.
         query_pos, steepness, taper: (C, W, 2), (C, W), (C, W, K) or None to make it chunk by chunk.
 
     Returns:
@@ -79,26 +68,25 @@ def cluster_attention(
     out = torch.empty_like(query)
     clusters, width = steepness.shape
     log_sum = query.new_empty(len(query), clusters, query.shape[2], width)
-    gather = _Gather(halo, counts, place, query.shape[2])
-    for some, count in gather.chunks():
-        mask = _mask(some, count, place, query_pos, steepness, taper)
-        tokens = slice(some.start * width, some.stop * width)
+    chunks = _Chunks(halo, counts, place, query.shape[2])
+    queries, outs = (chunks.split(tokens, width) for tokens in (query, out))
+    sums = [one.split(chunks.step) for one in log_sum]
+    masks = chunks.masks(query_pos, steepness, taper)
+    for index, (gather, mask) in enumerate(zip(chunks, masks, strict=True)):
         for b in range(len(query)):
-            queries = _by_head(query[b, tokens].unflatten(0, (-1, width)))
-            keys, values = gather.keys(key[b], some, count), gather.values(value[b], some, count)
+            keys, values = gather(pairs[b])
             part, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-                queries, _by_head(keys), _by_head(values), 0.0, False, attn_mask=mask, scale=1.0
+                queries[b][index], keys, values, 0.0, False, attn_mask=mask, scale=1.0
             )
-            out[b, tokens] = part.transpose(1, 2).flatten(0, 1)
-            log_sum[b, some] = lse
+            outs[b][index].copy_(part)
+            sums[b][index].copy_(lse)
     return out, log_sum
 
 
 @cluster_attention.register_fake
 def _(
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    pairs: Tensor,
     halo: Tensor,
     counts: Tensor,
     place: Tensor,
@@ -114,8 +102,7 @@ def _(
 def cluster_attention_backward(
     grad: Tensor,
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    pairs: Tensor,
     out: Tensor,
     log_sum: Tensor,
     halo: Tensor,
@@ -124,49 +111,44 @@ def cluster_attention_backward(
     query_pos: Tensor,
     steepness: Tensor,
     taper: Tensor | None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of query, key and value."""
+) -> tuple[Tensor, Tensor]:
+    """Gradients of queries and of pairs of keys and values."""
     width = steepness.shape[1]
-    grad_query = torch.empty_like(query)
-    grad_key, grad_value = (torch.zeros_like(tokens, dtype=torch.float32) for tokens in (key, value))
-    gather = _Gather(halo, counts, place, query.shape[2])
-    for some, count in gather.chunks():
-        mask = _mask(some, count, place, query_pos, steepness, taper)
-        tokens = slice(some.start * width, some.stop * width)
-        rows = halo[some, :count].flatten()
+    grad_query, grad_pairs = torch.empty_like(query), torch.zeros_like(pairs, dtype=torch.float32)
+    chunks = _Chunks(halo, counts, place, query.shape[2])
+    grads, queries, outs, into = (chunks.split(tokens, width) for tokens in (grad, query, out, grad_query))
+    sums = [one.split(chunks.step) for one in log_sum]
+    masks = chunks.masks(query_pos, steepness, taper)
+    for index, (gather, mask) in enumerate(zip(chunks, masks, strict=True)):
         for b in range(len(query)):
-            of_queries = (_by_head(part[b, tokens].unflatten(0, (-1, width))) for part in (grad, query, out))
-            grads, queries, outs = of_queries
-            keys, values = gather.keys(key[b], some, count), gather.values(value[b], some, count)
+            keys, values = gather(pairs[b])
             dq, dk, dv = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
-                grads,
-                queries,
-                _by_head(keys),
-                _by_head(values),
-                outs,
-                log_sum[b, some],
+                grads[b][index],
+                queries[b][index],
+                keys,
+                values,
+                outs[b][index],
+                sums[b][index],
                 0.0,
                 False,
                 attn_mask=mask,
                 scale=1.0,
             )
-            grad_query[b, tokens] = dq.transpose(1, 2).flatten(0, 1)
-            grad_key[b].flatten(1).index_add_(0, rows, dk.transpose(1, 2).flatten(0, 1).flatten(1))
-            dv = _lower(dv.transpose(1, 2), place[some, :count].unsqueeze(2))
-            grad_value[b].flatten(1).index_add_(0, rows, dv.flatten(0, 1).flatten(1))
-    if value.dtype != grad_value.dtype:  # add what belongs together before it is rounded
-        for index, channel in enumerate(LIFTED):
-            grad_value[..., channel] += grad_value[..., HEAD_CONTENT + index]
-        grad_value[..., _SLOT] = 0
-    return grad_query, grad_key.to(key.dtype), grad_value.to(value.dtype)
+            into[b][index].copy_(dq)
+            gather.give_back(dk, dv, grad_pairs[b])
+    if pairs.dtype != grad_pairs.dtype:  # add what belongs together before it is rounded
+        of_values = grad_pairs[..., CHANNELS:]
+        copies = of_values[..., HEAD_CONTENT:].unflatten(-1, (-1, len(LIFTED)))
+        of_values[..., LIFTED] += copies.sum(-2)
+        copies.zero_()
+    return grad_query, grad_pairs.to(pairs.dtype)
 
 
 @cluster_attention_backward.register_fake
 def _(
     grad: Tensor,
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    pairs: Tensor,
     out: Tensor,
     log_sum: Tensor,
     halo: Tensor,
@@ -175,12 +157,12 @@ def _(
     query_pos: Tensor,
     steepness: Tensor,
     taper: Tensor | None,
-) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(query), torch.empty_like(pairs)
 
 
 def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    ctx.save_for_backward(*inputs[:3], *output, *inputs[3:])
+    ctx.save_for_backward(*inputs[:2], *output, *inputs[2:])
 
 
 def _differentiate(ctx, grad, _):  # type: ignore[no-untyped-def]
@@ -191,63 +173,82 @@ def _differentiate(ctx, grad, _):  # type: ignore[no-untyped-def]
 cluster_attention.register_autograd(_differentiate, setup_context=_keep)
 
 
-class _Gather:
-    """Keys and values of a chunk of clusters, in buffers that are used again and again."""
+class _Chunks:
+    """The clusters, some at a time, with a buffer for their keys and values that is used again and again.
+
+    A chunk is a millisecond of work or less, and a view of a tensor takes a microsecond to make: whatever can be is
+    split for all chunks at once.
+    """
 
     def __init__(
         self,
         halo: Int[Tensor, "cluster key"],
         counts: Int[Tensor, " cluster"],
-        place: Float[Tensor, "cluster key 8"],
+        place: Float[Tensor, "cluster 2 key 8"],
         heads: int,
     ) -> None:
-        self.halo, self.place, self.heads = halo, place, heads
-        self.counts = counts.tolist()
         clusters, keys = halo.shape
-        self.step = min(clusters, chunk_of_clusters(keys * heads * 64, place.device))
-        self.buffers = [place.new_empty(self.step * keys, heads * 64) for _ in range(2)]
+        self.step = min(clusters, chunk_of_clusters(keys * heads * CHANNELS, place.device))
+        each = counts.clamp(min=1).tolist()
+        self.counts = [max(each[first : first + self.step]) for first in range(0, clusters, self.step)]
+        self.halo, self.place = halo.split(self.step), place.split(self.step)
+        self.slots = torch.arange(2 * heads, device=halo.device).unsqueeze(1)
+        self.buffer = place.new_empty(self.step * 2 * heads * keys, CHANNELS)
 
-    def chunks(self) -> list[tuple[slice, int]]:
-        """Ranges of clusters, and how many keys they need: attending to padding would be wasted."""
-        clusters = len(self.halo)
-        ranges = [slice(first, min(first + self.step, clusters)) for first in range(0, clusters, self.step)]
-        return [(some, max(1, *self.counts[some])) for some in ranges]
+    def __iter__(self) -> Iterator["_Gather"]:
+        for halo, place, count in zip(self.halo, self.place, self.counts, strict=True):
+            yield _Gather(halo[:, :count], place[:, None, :, :count], self.slots, self.buffer)
 
-    def keys(self, table: Tensor, some: slice, count: int) -> Tensor:
-        keys = self._rows(table, some, count, self.buffers[0])
-        keys[..., HEAD_CONTENT:] = self.place[some, :count].unsqueeze(2)
-        return keys
+    def split(self, tokens: Float[Tensor, "batch token head channel"], width: int) -> list[tuple[Tensor, ...]]:
+        """Views (cluster, head, token, channel) of each chunk, for each sample."""
+        by_head = tokens.unflatten(1, (-1, width)).transpose(2, 3)
+        return [sample.split(self.step) for sample in by_head]
 
-    def values(self, table: Tensor, some: slice, count: int) -> Tensor:
-        values, place = self._rows(table, some, count, self.buffers[1]), self.place[some, :count].unsqueeze(2)
-        lifted = values[..., _SLOT]
-        torch.mul(lifted, place[..., 1:2], out=values[..., _SLOT.stop :])
-        lifted *= place[..., :1]
-        return values
+    def masks(self, query_pos: Tensor, steepness: Tensor, taper: Tensor | None) -> Iterator[Tensor]:
+        """Taper (cluster, 1, query, key) of each chunk."""
+        if taper is not None:
+            for part, count in zip(taper.unsqueeze(1).split(self.step), self.counts, strict=True):
+                yield part[..., :count]
+            return
+        parts = (query_pos.split(self.step), self.place, steepness.split(self.step), self.counts)
+        for of_query, place, steep, count in zip(*parts, strict=True):
+            yield taper_of(of_query, place[:, 0, :count, :2], steep).unsqueeze(1)
 
-    def _rows(self, table: Tensor, some: slice, count: int, buffer: Tensor) -> Tensor:
-        rows = self.halo[some, :count].flatten()
-        flat = buffer[: len(rows)]
-        if table.dtype == flat.dtype:
-            torch.index_select(table.flatten(1), 0, rows, out=flat)
+
+class _Gather:
+    """Keys and values of one chunk.
+
+    They lie head by head, so that a core attends to what it gathered itself, which its cache still has.
+    """
+
+    def __init__(
+        self,
+        halo: Int[Tensor, "cluster key"],
+        place: Float[Tensor, "cluster 1 2 key 8"],
+        slots: Int[Tensor, "slot 1"],
+        buffer: Float[Tensor, "row 64"],
+    ) -> None:
+        self.halo, self.place = halo, place
+        self.rows = (halo.unsqueeze(1) * len(slots) + slots).flatten()
+        self.flat = buffer[: len(self.rows)]
+        clusters, count = halo.shape
+        self.both = self.flat.view(clusters, len(slots) // 2, 2, count, CHANNELS)
+        self.keys, self.values = self.both.unbind(2)
+        self.placed = self.both[..., HEAD_CONTENT:]
+
+    def __call__(self, pairs: Float[Tensor, "token head 128"]) -> tuple[Tensor, Tensor]:
+        """Keys and values (cluster, head, key, 64)."""
+        table = pairs.view(-1, CHANNELS)
+        if table.dtype == self.flat.dtype:
+            torch.index_select(table, 0, self.rows, out=self.flat)
         else:
-            flat.copy_(table.flatten(1).index_select(0, rows))
-        return flat.view(-1, count, self.heads, 64)
+            self.flat.copy_(table.index_select(0, self.rows))
+        self.placed *= self.place
+        return self.keys, self.values
 
-
-def _lower(grad: Tensor, place: Float[Tensor, "cluster key 1 8"]) -> Tensor:
-    """Gradient of the lifted channels where the values hold them."""
-    lifted = grad[..., _SLOT]
-    lifted *= place[..., :1]
-    lifted.addcmul_(grad[..., _SLOT.stop :], place[..., 1:2])
-    return grad
-
-
-def _mask(some: slice, count: int, place: Tensor, query_pos: Tensor, steepness: Tensor, taper: Tensor | None) -> Tensor:
-    if taper is None:
-        return taper_of(query_pos[some], place[some, :count, :2], steepness[some]).unsqueeze(1)
-    return taper[some, :, :count].unsqueeze(1)
-
-
-def _by_head(tokens: Float[Tensor, "cluster token head channel"]) -> Float[Tensor, "cluster head token channel"]:
-    return tokens.transpose(1, 2)
+    def give_back(self, of_keys: Tensor, of_values: Tensor, grad: Float[Tensor, "token head 128"]) -> None:
+        """Add the gradients of gathered keys and values to those of the tokens."""
+        of_values[..., HEAD_CONTENT:] *= self.place[:, :, 1]
+        targets = grad.unflatten(-1, (2, CHANNELS)).unbind(2)
+        for target, source in zip(targets, (of_keys, of_values), strict=True):
+            target.index_add_(0, self.halo.flatten(), source.transpose(1, 2).flatten(0, 1))

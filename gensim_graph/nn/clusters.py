@@ -14,11 +14,11 @@ import logging
 from functools import cache
 
 import torch
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.cluster_kernel import chunk_of_clusters, cluster_attention, lift_values, taper_of, with_places
+from gensim_graph.nn.cluster_kernel import chunk_of_clusters, cluster_attention, taper_of
 from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED, AttentionPlan, Backend, Output, Packed
 from gensim_graph.nn.localisation import Localisation
 from gensim_graph.typing import Float, Int, Tensor
@@ -59,22 +59,23 @@ def _stored_taper(graph: MeshGraph, steepness: Tensor) -> Float[Tensor, "cluster
     return taper
 
 
-def _key_channels(graph: MeshGraph) -> Float[Tensor, "cluster key 8"]:
-    """(x, y, -x^2/2, -xy, -y^2/2, log a, 1, 0) of every key, without parameters."""
+def _key_channels(graph: MeshGraph) -> Float[Tensor, "cluster 2 key 8"]:
+    """(x, y, -x^2/2, -xy, -y^2/2, log a, 1, 0) of every key, without parameters, and (x, x, x, x, y, y, y, y)."""
     x, y = graph.key_pos.unbind(-1)
     one = torch.ones_like(x)
-    return torch.stack((x, y, -0.5 * x * x, -x * y, -0.5 * y * y, graph.key_log_area, one, 0 * one), dim=-1)
+    of_key = (x, y, -0.5 * x * x, -x * y, -0.5 * y * y, graph.key_log_area, one, 0 * one)
+    of_value = (*[x] * len(LIFTED), *[y] * len(LIFTED))
+    return torch.stack([torch.stack(channels, dim=-1) for channels in (of_key, of_value)], dim=1)
 
 
 def _pack(
     query: Tensor, key: Tensor, value: Tensor, localisation: Localisation, plan: AttentionPlan, tokens: slice
 ) -> Packed:
-    """64 channels each; queries stay in single precision, which their positions need."""
+    """64 channels each, keys and values side by side; queries stay in single precision, which their positions need."""
     place = _query_channels(localisation, plan, tokens).to(torch.float32)
     lifted = [value[..., channel : channel + 1] for channel in LIFTED]
-    rest = value.new_zeros(*value.shape[:-1], 8 - len(LIFTED))
     queries = torch.cat((query.to(place.dtype), place), dim=-1)
-    return queries, pad(key, (0, 8)), torch.cat((value, *lifted, rest), dim=-1)
+    return queries, torch.cat((key, key.new_ones(*key.shape[:-1], 8), value, *lifted, *lifted), dim=-1)
 
 
 def _query_channels(localisation: Localisation, plan: AttentionPlan, tokens: slice) -> Tensor:
@@ -112,25 +113,29 @@ def _kernel_at_hand() -> bool:
 
 def _attend_with_checkpoints(packed: Packed, plan: AttentionPlan) -> Tensor:
     """The same with what every PyTorch has on every device; chunks are computed again in the backward pass."""
-    graph, (query, key, value) = plan.graph, packed
+    graph, (query, pairs) = plan.graph, packed
     step = chunk_of_clusters(len(query) * graph.halo.shape[1] * query.shape[2] * query.shape[3], query.device)
     parts = []
     for first in range(0, graph.n_clusters, step):
         clusters = slice(first, min(first + step, graph.n_clusters))
-        arguments = (query, key, value, plan, clusters)
+        arguments = (query, pairs, plan, clusters)
         remember = torch.is_grad_enabled() and step < graph.n_clusters
         parts.append(checkpoint(_attend_to, *arguments, use_reentrant=False) if remember else _attend_to(*arguments))
     return torch.cat(parts, dim=1)
 
 
-def _attend_to(query: Tensor, key: Tensor, value: Tensor, plan: AttentionPlan, clusters: slice) -> Tensor:
+def _attend_to(query: Tensor, pairs: Tensor, plan: AttentionPlan, clusters: slice) -> Tensor:
     graph = plan.graph
     assert plan.place is not None
     assert plan.steepness is not None
     halo, place, width = graph.halo[clusters], plan.place[clusters], graph.query_pos.shape[1]
     queries = query[:, clusters.start * width : clusters.stop * width].unflatten(1, (-1, width)).flatten(0, 1)
-    rows = [tokens.index_select(1, halo.flatten()).unflatten(1, halo.shape).float() for tokens in (key, value)]
-    keys, values = with_places(rows[0], place).flatten(0, 1), lift_values(rows[1], place).flatten(0, 1)
+    rows = pairs.index_select(1, halo.flatten()).unflatten(1, halo.shape).float()
+    keys, values = (part[..., :HEAD_CONTENT] for part in rows.chunk(2, dim=-1))
+    lifted = values[..., LIFTED].repeat(1, 1, 1, 1, _MOMENTS // len(LIFTED))  # of the content: it is rounded but once
+    of_key, of_value = place.unsqueeze(-2).unbind(1)
+    placed = of_key.expand(*keys.shape[:-1], -1), lifted * of_value
+    keys, values = (torch.cat(both, dim=-1).flatten(0, 1) for both in zip((keys, values), placed, strict=True))
     if plan.taper is None:
         taper = taper_of(graph.query_pos[clusters], graph.key_pos[clusters], plan.steepness[clusters])
     else:

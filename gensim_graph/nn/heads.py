@@ -25,7 +25,7 @@ class AttentionPlan:
         graph: positions, areas, halos and the radius of the taper.
         backend: name of the backend that it was made for.
         taper: (C, W, K) taper of the clusters, or None where it is too large to keep.
-        place: (C, K, 8) position channels of the keys of each cluster.
+        place: (C, 2, K, 8) position channels of the keys of each cluster, and factors of their lifted values.
         steepness: (C, W) (reach of the cluster / reach of the query)^2, 0 for padding.
         ratio: (T,) reach of the cluster over the length of the query.
         counts: (C,) keys of each cluster up to the last one that is meant; None without the kernel that asks for it.
@@ -35,7 +35,7 @@ class AttentionPlan:
     graph: MeshGraph
     backend: str
     taper: Float[Tensor, "cluster query key"] | None = None
-    place: Float[Tensor, "cluster key 8"] | None = None
+    place: Float[Tensor, "cluster 2 key 8"] | None = None
     steepness: Float[Tensor, "cluster query"] | None = None
     ratio: Float[Tensor, " token"] | None = None
     counts: Int[Tensor, " cluster"] | None = None

@@ -6,7 +6,7 @@ command goes on.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,8 @@ def _contenders(training: str, options: StudyOptions) -> dict[str, Forecast]:
     stores: list[xr.Dataset] = []
     for name in options.plan.trainings[training]:
         stores += options.plan.sets[name].sources("train", options.data, options.out / "data")
-    return train_contenders(stores, options.budget, options.out / "models" / _file_name(training))
+    budget = options.budget if training in options.plan.compared else replace(options.budget, baselines=())
+    return train_contenders(stores, budget, options.out / "models" / _file_name(training))
 
 
 def _scores(training: str, test: str, contenders: dict[str, Forecast], options: StudyOptions) -> list[dict[str, Any]]:
