@@ -5,6 +5,7 @@ time, so that they stay in the cache of the processor. Written as a custom opera
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 
@@ -114,7 +115,9 @@ def cluster_attention_backward(
 ) -> tuple[Tensor, Tensor]:
     """Gradients of queries and of pairs of keys and values."""
     width = steepness.shape[1]
-    grad_query, grad_pairs = torch.empty_like(query), torch.zeros_like(pairs, dtype=torch.float32)
+    grad_query = torch.empty_like(query)
+    # Keys and values apart, tokens first: PyTorch adds whole contiguous rows seven times faster than pieces of them.
+    grad_key, grad_value = (torch.zeros_like(query) for _ in range(2))
     chunks = _Chunks(halo, counts, place, query.shape[2])
     grads, queries, outs, into = (chunks.split(tokens, width) for tokens in (grad, query, out, grad_query))
     sums = [one.split(chunks.step) for one in log_sum]
@@ -135,13 +138,12 @@ def cluster_attention_backward(
                 scale=1.0,
             )
             into[b][index].copy_(dq)
-            gather.give_back(dk, dv, grad_pairs[b])
-    if pairs.dtype != grad_pairs.dtype:  # add what belongs together before it is rounded
-        of_values = grad_pairs[..., CHANNELS:]
-        copies = of_values[..., HEAD_CONTENT:].unflatten(-1, (-1, len(LIFTED)))
-        of_values[..., LIFTED] += copies.sum(-2)
+            gather.give_back(dk, dv, grad_key[b], grad_value[b])
+    if pairs.dtype != grad_value.dtype:  # add what belongs together before it is rounded
+        copies = grad_value[..., HEAD_CONTENT:].unflatten(-1, (-1, len(LIFTED)))
+        grad_value[..., LIFTED] += copies.sum(-2)
         copies.zero_()
-    return grad_query, grad_pairs.to(pairs.dtype)
+    return grad_query, torch.cat((grad_key, grad_value), dim=-1).to(pairs.dtype)
 
 
 @cluster_attention_backward.register_fake
@@ -191,13 +193,18 @@ class _Chunks:
         self.step = min(clusters, chunk_of_clusters(keys * heads * CHANNELS, place.device))
         each = counts.clamp(min=1).tolist()
         self.counts = [max(each[first : first + self.step]) for first in range(0, clusters, self.step)]
-        self.halo, self.place = halo.split(self.step), place.split(self.step)
+        self.halo, self.place = halo.split(self.step), place.unsqueeze(1).split(self.step)
         self.slots = torch.arange(2 * heads, device=halo.device).unsqueeze(1)
+        self.first_rows = (halo * len(self.slots)).unsqueeze(1).split(self.step)
         self.buffer = place.new_empty(self.step * 2 * heads * keys, CHANNELS)
+        self.views: dict[tuple[int, int], _Views] = {}
 
     def __iter__(self) -> Iterator["_Gather"]:
-        for halo, place, count in zip(self.halo, self.place, self.counts, strict=True):
-            yield _Gather(halo[:, :count], place[:, None, :, :count], self.slots, self.buffer)
+        for halo, rows, place, count in zip(self.halo, self.first_rows, self.place, self.counts, strict=True):
+            size = len(halo), count
+            if size not in self.views:
+                self.views[size] = _views(self.buffer, *size, len(self.slots) // 2)
+            yield _Gather(halo, rows[..., :count] + self.slots, place[..., :count, :], self.views[size])
 
     def split(self, tokens: Float[Tensor, "batch token head channel"], width: int) -> list[tuple[Tensor, ...]]:
         """Views (cluster, head, token, channel) of each chunk, for each sample."""
@@ -212,43 +219,48 @@ class _Chunks:
             return
         parts = (query_pos.split(self.step), self.place, steepness.split(self.step), self.counts)
         for of_query, place, steep, count in zip(*parts, strict=True):
-            yield taper_of(of_query, place[:, 0, :count, :2], steep).unsqueeze(1)
+            yield taper_of(of_query, place[:, 0, 0, :count, :2], steep).unsqueeze(1)
 
 
-class _Gather:
-    """Keys and values of one chunk.
+class _Views(NamedTuple):
+    """A buffer for the keys and values of a chunk: as rows; keys; values; the last eight channels of both.
 
     They lie head by head, so that a core attends to what it gathered itself, which its cache still has.
     """
 
-    def __init__(
-        self,
-        halo: Int[Tensor, "cluster key"],
-        place: Float[Tensor, "cluster 1 2 key 8"],
-        slots: Int[Tensor, "slot 1"],
-        buffer: Float[Tensor, "row 64"],
-    ) -> None:
-        self.halo, self.place = halo, place
-        self.rows = (halo.unsqueeze(1) * len(slots) + slots).flatten()
-        self.flat = buffer[: len(self.rows)]
-        clusters, count = halo.shape
-        self.both = self.flat.view(clusters, len(slots) // 2, 2, count, CHANNELS)
-        self.keys, self.values = self.both.unbind(2)
-        self.placed = self.both[..., HEAD_CONTENT:]
+    rows: Float[Tensor, "row 64"]
+    keys: Float[Tensor, "cluster head key 64"]
+    values: Float[Tensor, "cluster head key 64"]
+    placed: Float[Tensor, "cluster head 2 key 8"]
+
+
+def _views(buffer: Tensor, clusters: int, count: int, heads: int) -> _Views:
+    rows = buffer[: clusters * heads * 2 * count]
+    both = rows.view(clusters, heads, 2, count, CHANNELS)
+    return _Views(rows, *both.unbind(2), both[..., HEAD_CONTENT:])
+
+
+class _Gather(NamedTuple):
+    """Keys and values of one chunk: which they are, where in the table, what they are multiplied with, their buffer."""
+
+    halo: Int[Tensor, "cluster key"]
+    rows: Int[Tensor, "cluster slot key"]
+    place: Float[Tensor, "cluster 1 2 key 8"]
+    views: _Views
 
     def __call__(self, pairs: Float[Tensor, "token head 128"]) -> tuple[Tensor, Tensor]:
         """Keys and values (cluster, head, key, 64)."""
-        table = pairs.view(-1, CHANNELS)
-        if table.dtype == self.flat.dtype:
-            torch.index_select(table, 0, self.rows, out=self.flat)
+        table, into = pairs.view(-1, CHANNELS), self.views.rows
+        if table.dtype == into.dtype:
+            torch.index_select(table, 0, self.rows.flatten(), out=into)
         else:
-            self.flat.copy_(table.index_select(0, self.rows))
-        self.placed *= self.place
-        return self.keys, self.values
+            into.copy_(table.index_select(0, self.rows.flatten()))
+        self.views.placed.mul_(self.place)
+        return self.views.keys, self.views.values
 
-    def give_back(self, of_keys: Tensor, of_values: Tensor, grad: Float[Tensor, "token head 128"]) -> None:
+    def give_back(self, of_keys: Tensor, of_values: Tensor, grad_key: Tensor, grad_value: Tensor) -> None:
         """Add the gradients of gathered keys and values to those of the tokens."""
         of_values[..., HEAD_CONTENT:] *= self.place[:, :, 1]
-        targets = grad.unflatten(-1, (2, CHANNELS)).unbind(2)
-        for target, source in zip(targets, (of_keys, of_values), strict=True):
-            target.index_add_(0, self.halo.flatten(), source.transpose(1, 2).flatten(0, 1))
+        tokens = self.halo[:, : of_keys.shape[2]].flatten()
+        for target, source in ((grad_key, of_keys), (grad_value, of_values)):
+            target.flatten(1).index_add_(0, tokens, source.transpose(1, 2).flatten(0, 1).flatten(1))
