@@ -47,6 +47,7 @@ def test_nothing_is_both_trained_on_and_tested(shared_data):
         ("sets: {a: {simulate: {resolution: 4}}}\ntrainings: {}\ntests: [a]", "unknown resolution"),
         ("sets: {a: {train: [x.nc]}}\ntrainings: {one: [b]}\ntests: [a]", "does not have: b"),
         ("sets: {a: {train: [x.nc]}}\ntests: [a]", "needs sets, trainings and tests"),
+        ("sets: {a: {train: [x.nc]}}\ntrainings: {one: [a]}\ntests: [a]\ncompared: [two]", "does not have: two"),
         ("- a list", "is no plan"),
     ],
 )

@@ -103,13 +103,13 @@ class StudyPlan:
         sets: data sets by name.
         trainings: name -> sets that are trained on together.
         tests: sets that are forecast.
-        compared: trainings in which the networks beside the flow are trained, too.
+        compared: trainings in which the networks beside the flow are trained, too; None for all.
     """
 
     sets: dict[str, DataSet]
     trainings: dict[str, tuple[str, ...]]
     tests: tuple[str, ...]
-    compared: tuple[str, ...]
+    compared: tuple[str, ...] | None = None
 
 
 def read_plan(name: str | Path) -> StudyPlan:
@@ -125,13 +125,14 @@ def read_plan(name: str | Path) -> StudyPlan:
         rows = yaml.safe_load(path.read_text())
         sets = {key: _data_set(key, row) for key, row in rows["sets"].items()}
         trainings = {str(key): tuple(names) for key, names in rows["trainings"].items()}
-        plan = StudyPlan(sets, trainings, tuple(rows["tests"]), tuple(rows.get("compared", trainings)))
+        compared = tuple(rows["compared"]) if "compared" in rows else None
+        plan = StudyPlan(sets, trainings, tuple(rows["tests"]), compared)
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: is no plan of a study ({error}); it needs sets, trainings and tests") from None
     unknown = {name for names in (*trainings.values(), plan.tests) for name in names} - set(sets)
     if unknown:
         raise InputError(f"{path}: names sets that it does not have: {', '.join(sorted(unknown))}")
-    if unknown := set(plan.compared) - set(plan.trainings):
+    if unknown := set(plan.compared or ()) - set(plan.trainings):
         raise InputError(f"{path}: compares in trainings that it does not have: {', '.join(sorted(unknown))}")
     return plan
 

@@ -80,7 +80,8 @@ def _contenders(training: str, options: StudyOptions) -> dict[str, Forecast]:
     stores: list[xr.Dataset] = []
     for name in options.plan.trainings[training]:
         stores += options.plan.sets[name].sources("train", options.data, options.out / "data")
-    budget = options.budget if training in options.plan.compared else replace(options.budget, baselines=())
+    compared = options.plan.compared is None or training in options.plan.compared
+    budget = options.budget if compared else replace(options.budget, baselines=())
     return train_contenders(stores, budget, options.out / "models" / _file_name(training))
 
 
