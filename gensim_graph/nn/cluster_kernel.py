@@ -237,7 +237,8 @@ class _Views(NamedTuple):
 def _views(buffer: Tensor, clusters: int, count: int, heads: int) -> _Views:
     rows = buffer[: clusters * heads * 2 * count]
     both = rows.view(clusters, heads, 2, count, CHANNELS)
-    return _Views(rows, *both.unbind(2), both[..., HEAD_CONTENT:])
+    keys, values = both.unbind(2)
+    return _Views(rows, keys, values, both[..., HEAD_CONTENT:])
 
 
 class _Gather(NamedTuple):
