@@ -11,7 +11,7 @@ Every variant but one is trained from the same seed on the same samples, one cha
 - ``fixed width``: the widths stay as they were initialised;
 - ``no spacing``: the network is not told the spacing of the cells;
 - ``one level``: samples are not coarsened;
-- ``fixed length``: distances in units of 16 km, not of the spacing;
+- ``fixed length``: 16 km is the unit of all lengths, of gradients and of the reach of the attention, not the spacing;
 - ``with spin-up``: the first day of every run is trained on, too.
 
 Scores of all variants stand in ``ablations.md``; running again goes on.
@@ -21,7 +21,6 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -119,9 +118,10 @@ def main() -> None:
         change, overrides = VARIANTS[name]
         budget = Budget(arguments.preset, arguments.steps, (*Budget.overrides, *overrides), baselines=())
         out = arguments.out / name.replace(" ", "_")
-        study = StudyOptions(plan, out, arguments.data, budget, Protocol(arguments.members, 4, arguments.starts))
+        protocol = Protocol(arguments.members, 4, arguments.starts)
+        study = StudyOptions(plan, out, arguments.data, budget, protocol, arguments.out / "data")
         with change():
-            run_resolutions(replace(study), lambda what, share, name=name: print(f"{name}: {what}", flush=True))
+            run_resolutions(study, lambda what, share, name=name: print(f"{name}: {what}", flush=True))
         report = json.loads((out / "resolutions.json").read_text())
         left_out += report["left_out"]
         for row in report["rows"]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from gensim_graph.data import open_store
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import persistence
 from gensim_graph.mesh.quality import quality_report
-from gensim_graph.study import Budget, DataSet, Protocol, StudyOptions, read_plan, run_resolutions
+from gensim_graph.study import Budget, DataSet, Protocol, StudyOptions, StudyPlan, read_plan, run_resolutions
 from gensim_graph.study.meshes import MESHES
 from gensim_graph.study.scoring import average, score, starts_of
 
@@ -122,6 +123,22 @@ def test_persistence_scores_the_change_of_the_truth(small_mesh):
     change = np.diff(truth["sit"].sel(time=times).values, axis=0)[0]
     assert row["rmse"] == pytest.approx(math.sqrt(np.average(change**2, weights=small_mesh.areas)), rel=1e-5)
     assert math.isnan(row["spread"])
+
+
+def test_networks_beside_the_flow_are_trained_where_the_plan_says(tmp_path):
+    plan = StudyPlan({}, {"one": (), "two": ()}, (), compared=("two",))
+    options = StudyOptions(plan, tmp_path)
+    assert options.budget_of("one") == Budget(baselines=())
+    assert options.budget_of("two") == Budget()
+    assert StudyOptions(replace(plan, compared=None), tmp_path).budget_of("one") == Budget()
+
+
+def test_studies_share_their_simulations(tmp_path):
+    storms = {"storms": DataSet("storms", simulate={"spacing": 64, "members": 1, "days": 0.5})}
+    for out in ("first", "second"):
+        options = StudyOptions(StudyPlan(storms, {}, ()), tmp_path / out, simulations=tmp_path / "data")
+        assert options.sources("storms", "test")[0].sizes["face"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 # The whole

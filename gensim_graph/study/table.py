@@ -35,6 +35,7 @@ class StudyOptions:
         data: folder of the files that the plan names.
         budget: of the trainings.
         protocol: of the forecasts.
+        simulations: folder of the simulated storms, which studies may share; None for one of its own.
     """
 
     plan: StudyPlan
@@ -42,6 +43,16 @@ class StudyOptions:
     data: Path | None = None
     budget: Budget = field(default_factory=Budget)
     protocol: Protocol = field(default_factory=Protocol)
+    simulations: Path | None = None
+
+    def sources(self, name: str, part: str) -> list[xr.Dataset]:
+        """Stores of the training or the test part of a set."""
+        return self.plan.sets[name].sources(part, self.data, self.simulations or self.out / "data")
+
+    def budget_of(self, training: str) -> Budget:
+        """The budget, without the networks beside the flow where they are not asked for."""
+        compared = self.plan.compared
+        return self.budget if compared is None or training in compared else replace(self.budget, baselines=())
 
 
 def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: None) -> Path:
@@ -79,10 +90,8 @@ def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: No
 def _contenders(training: str, options: StudyOptions) -> dict[str, Forecast]:
     stores: list[xr.Dataset] = []
     for name in options.plan.trainings[training]:
-        stores += options.plan.sets[name].sources("train", options.data, options.out / "data")
-    compared = options.plan.compared is None or training in options.plan.compared
-    budget = options.budget if compared else replace(options.budget, baselines=())
-    return train_contenders(stores, budget, options.out / "models" / _file_name(training))
+        stores += options.sources(name, "train")
+    return train_contenders(stores, options.budget_of(training), options.out / "models" / _file_name(training))
 
 
 def _scores(training: str, test: str, contenders: dict[str, Forecast], options: StudyOptions) -> list[dict[str, Any]]:
@@ -95,7 +104,7 @@ def _scores(training: str, test: str, contenders: dict[str, Forecast], options: 
         )
         file = file.with_suffix(".json")
         if not file.exists():
-            truths = truths or data_set.sources("test", options.data, options.out / "data")
+            truths = truths or options.sources(test, "test")
             _keep(file, score(forecast, truths, data_set.since, options.protocol))
         found = json.loads(file.read_text())
         rows.append({"training": training, "contender": contender, "test": test} | found)
