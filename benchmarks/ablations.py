@@ -11,7 +11,11 @@ Every variant but one is trained from the same seed on the same samples, one cha
 - ``fixed width``: the widths stay as they were initialised;
 - ``no spacing``: the network is not told the spacing of the cells;
 - ``one level``: samples are not coarsened;
-- ``fixed length``: 16 km is the unit of all lengths, of gradients and of the reach of the attention, not the spacing;
+- ``fixed length``: 16 km is the unit of all lengths, not the spacing; and its parts on their own:
+- ``fixed gradients``: of gradients and of the lengths of the boundary;
+- ``fixed embedding``: of what the network is told of the spacing, and of winds and drift over it;
+- ``fixed reach``: of the reach and the localisation of the attention;
+- ``fixed but reach``: of all but those, at no cost;
 - ``with spin-up``: the first day of every run is trained on, too.
 
 Scores of all variants stand in ``ablations.md``; running again goes on.
@@ -66,6 +70,29 @@ def no_taper(graph: MeshGraph) -> None:
     graph.radius = graph.radius * 1e4
 
 
+def fixed_gradients(graph: MeshGraph) -> None:
+    """From gradients per spacing to gradients per 16 km."""
+    ratio = LENGTH / graph.area.sqrt().unsqueeze(-1)
+    graph.gradient, graph.boundary = graph.gradient * ratio.unsqueeze(-1), graph.boundary / ratio
+
+
+def fixed_embedding(graph: MeshGraph) -> None:
+    graph.length = torch.full_like(graph.length, LENGTH)
+
+
+def fixed_but_reach(graph: MeshGraph) -> None:
+    fixed_gradients(graph)
+    fixed_embedding(graph)
+
+
+def spacing_but_reach(graph: MeshGraph) -> None:
+    """From a graph that has 16 km throughout."""
+    spacing = graph.area.sqrt()
+    ratio = (spacing / LENGTH).unsqueeze(-1)
+    graph.gradient, graph.boundary = graph.gradient * ratio.unsqueeze(-1), graph.boundary / ratio
+    graph.length = spacing
+
+
 def with_localisation(fixed: bool) -> Any:
     """Nothing is predicted; ``fixed``: nor learned."""
     plain = attention.localise
@@ -106,6 +133,10 @@ VARIANTS: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "no spacing": (no_spacing, ()),
     "one level": (nothing, ("data.levels=[1.0]",)),
     "fixed length": (lambda: on_graphs(lambda graph: None, length=LENGTH), ()),
+    "fixed gradients": (lambda: on_graphs(fixed_gradients), ()),
+    "fixed embedding": (lambda: on_graphs(fixed_embedding), ()),
+    "fixed reach": (lambda: on_graphs(spacing_but_reach, length=LENGTH), ()),
+    "fixed but reach": (lambda: on_graphs(fixed_but_reach), ()),
     "with spin-up": (nothing, ("data.skip=0h",)),
 }
 

@@ -6,7 +6,6 @@ Exit codes: 0; 2 for wrong input, with a message and no traceback; 1 for a failu
 import json
 import logging
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -190,6 +189,9 @@ def benchmark(
     ] = None,
     steps: Annotated[int, typer.Option(help="Suite resolutions: training steps of every network.", min=1)] = 3000,
     members: Annotated[int, typer.Option(help="Suite resolutions: ensemble members.", min=1)] = 16,
+    gensim: Annotated[
+        Path | None, typer.Option(help="Suite resolutions: a checkout of GenSIM, to train its network on grids too.")
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Suite resolutions: in small, an hour on two cores.")] = False,
 ) -> None:
     """Time and memory of the network on this machine; its skill across resolutions and meshes.
@@ -200,12 +202,15 @@ def benchmark(
 
     [dim]gensim-graph benchmark --suite resolutions --data DIR --preset tiny --steps 3000[/]
 
+    [dim]gensim-graph benchmark --suite resolutions --data DIR --gensim CHECKOUT[/]
+
     [dim]gensim-graph benchmark --suite scaling --cells 16384,65536,1048576 --preset tiny --rounds 3[/]
     """
     if suite == _RESOLUTIONS:
         size = "tiny" if preset == Options.preset else preset
-        study = StudyOptions(read_plan("quick" if quick else plan), out, data, Budget(size, steps), Protocol(members))
-        _resolutions(study if not quick else replace(study, budget=Budget(size, 800), protocol=Protocol(4, 2, 1)))
+        budget = Budget(size, 800 if quick else steps, gensim=gensim)
+        protocol = Protocol(4, 2, 1) if quick else Protocol(members)
+        _resolutions(StudyOptions(read_plan("quick" if quick else plan), out, data, budget, protocol))
         return
     if suite not in SUITES:
         raise InputError(f"--suite {suite}: expected one of {', '.join((*SUITES, _RESOLUTIONS))}")

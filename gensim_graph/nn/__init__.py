@@ -5,9 +5,11 @@ tokens), localisation, heads, clusters (and their kernel), reference, backends, 
 config, base, operator; meshgraphnet is a baseline.
 """
 
+from collections.abc import Callable
+
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.channels import Channels, rotate_vectors
-from gensim_graph.nn.config import BASELINES, PRESETS, OperatorConfig
+from gensim_graph.nn.config import BASELINES, NETWORKS, PRESETS, OperatorConfig
 from gensim_graph.nn.heads import AttentionPlan
 from gensim_graph.nn.meshgraphnet import MeshGraphNet
 from gensim_graph.nn.operator import VelocityOperator
@@ -23,11 +25,27 @@ __all__ = [
     "Prepared",
     "VelocityOperator",
     "build_operator",
+    "register_network",
     "rotate_vectors",
 ]
 
 
+Builder = Callable[[OperatorConfig, Channels, Channels], Operator]
+_BUILDERS: dict[str, Builder] = {"attention": VelocityOperator, "meshgraphnet": MeshGraphNet}
+
+
 def build_operator(config: OperatorConfig, state: Channels, conditions: Channels) -> Operator:
     """The network that a configuration names, with its initial weights."""
-    kind = {"attention": VelocityOperator, "meshgraphnet": MeshGraphNet}[config.network]
-    return kind(config, state, conditions)
+    return _BUILDERS[config.network](config, state, conditions)
+
+
+def register_network(name: str, build: Builder) -> None:
+    """Make ``operator.network=name`` known, to train a network of your own and to load what was trained.
+
+    Args:
+        name: in configurations and in saved models.
+        build: configuration, channels of the state, channels of the conditions -> the network.
+    """
+    _BUILDERS[name] = build
+    if name not in NETWORKS:
+        NETWORKS.append(name)

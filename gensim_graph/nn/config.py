@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from gensim_graph.errors import POSITIVE, Rule, at_least, check_values
 from gensim_graph.nn.backends import AUTO, CHOICES
 
-NETWORKS = ("attention", "meshgraphnet")
+NETWORKS = ["attention", "meshgraphnet"]
+"""Names of the networks that can be built; more are registered."""
 
 
 @dataclass(frozen=True)

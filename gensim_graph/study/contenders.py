@@ -1,4 +1,4 @@
-"""What competes: our flow, its deterministic twin, MeshGraphNet, a linear regression, persistence.
+"""What competes: our flow, its deterministic twin, MeshGraphNet, GenSIM, a linear regression, persistence.
 
 A contender is trained once on some data and then forecasts any of them; training goes on where it was cut off.
 """
@@ -13,6 +13,8 @@ import xarray as xr
 
 from gensim_graph.config import compose_config
 from gensim_graph.evaluate import LinearBaseline, persistence
+from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.study.gensim import lies_on_grid, plan_like, use_gensim
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, fit, plan_training
 
@@ -21,7 +23,11 @@ log = logging.getLogger(__name__)
 Forecast = Callable[[xr.Dataset, xr.Dataset, int, int], xr.Dataset]
 """Initial states, forcing, steps and members -> forecast ((start), member, lead_time, face)."""
 
-FLOW, TWIN, MESSAGES, LINEAR, PERSISTENCE = "flow", "twin", "MeshGraphNet", "linear", "persistence"
+FLOW, TWIN, MESSAGES, GENSIM = "flow", "twin", "MeshGraphNet", "GenSIM"
+LINEAR, PERSISTENCE = "linear", "persistence"
+
+NO_GRID = "not all of it lies on grids of squares"
+"""Why GenSIM's network is left out."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +39,37 @@ class Budget:
         steps: training steps of the flow; the twin and MeshGraphNet take as many.
         overrides: of the configuration.
         baselines: networks beside the flow that are trained.
+        gensim: checkout of GenSIM, whose network is trained too where all data lie on square grids; None without it.
     """
 
     preset: str = "tiny"
     steps: int = 3000
     overrides: tuple[str, ...] = ("data.batch=4", "data.skip=24h")
     baselines: tuple[str, ...] = (TWIN, MESSAGES)
+    gensim: Path | None = None
 
 
 def train_contenders(stores: list[xr.Dataset], budget: Budget, folder: Path) -> dict[str, Forecast]:
-    """Train all on some data, in folders of their own; those that are there already are read."""
+    """Train all on some data, in folders of their own; those that are there already are read.
+
+    Raises:
+        InputError: data that cannot be trained on, or no GenSIM where the budget says that it is.
+    """
     found: dict[str, Forecast] = {}
-    for name in (FLOW, *budget.baselines):
+    names = [FLOW, *budget.baselines]
+    if budget.gensim:
+        use_gensim(budget.gensim)
+        names += [GENSIM] if lie_on_grids(stores) else []
+    for name in names:
         found[name] = network(train_network(name, stores, budget, folder / name))
     found[LINEAR] = linear(plan_of(FLOW, stores, budget))
     found[PERSISTENCE] = unchanged(plan_of(FLOW, stores, budget))
     return found
+
+
+def lie_on_grids(stores: list[xr.Dataset]) -> bool:
+    """Whether all cells are pixels of grids, as GenSIM's network wants them."""
+    return all(lies_on_grid(mesh_from_dataset(store)) for store in stores)
 
 
 def plan_of(name: str, stores: list[xr.Dataset], budget: Budget) -> TrainingPlan:
@@ -56,7 +77,8 @@ def plan_of(name: str, stores: list[xr.Dataset], budget: Budget) -> TrainingPlan
     own = {TWIN: ["trainer.deterministic=true"], MESSAGES: ["data.rotate=true"]}.get(name, [])
     preset = "meshgraphnet" if name == MESSAGES else budget.preset
     config = compose_config(preset, [f"trainer.max_steps={budget.steps}", *budget.overrides, *own])
-    return plan_training(data=stores, config=config)
+    plan = plan_training(data=stores, config=config)
+    return plan if name != GENSIM else plan_like(plan)
 
 
 def train_network(name: str, stores: list[xr.Dataset], budget: Budget, folder: Path) -> Surrogate:

@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from gensim_graph.study.contenders import FLOW, LINEAR, MESSAGES, PERSISTENCE, TWIN
+from gensim_graph.study.contenders import FLOW, GENSIM, LINEAR, MESSAGES, PERSISTENCE, TWIN
 
-_MARKS = {FLOW: "o", TWIN: "s", MESSAGES: "^", LINEAR: "x"}
+_MARKS = {FLOW: "o", TWIN: "s", MESSAGES: "^", GENSIM: "D", LINEAR: "x"}
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 
 
@@ -24,8 +24,8 @@ def draw_study(rows: list[dict[str, Any]]) -> Figure:
         axes.set_title(test, fontsize=10)
     for axes in panels[len(tests) :]:
         axes.set_visible(False)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    entries = {label: mark for axes in panels for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     return figure
 
 

@@ -16,7 +16,7 @@ import xarray as xr
 
 from gensim_graph.benchmark.machine import describe_machine
 from gensim_graph.errors import InputError
-from gensim_graph.study.contenders import PERSISTENCE, Budget, Forecast, train_contenders
+from gensim_graph.study.contenders import GENSIM, NO_GRID, PERSISTENCE, Budget, Forecast, lie_on_grids, train_contenders
 from gensim_graph.study.datasets import StudyPlan
 from gensim_graph.study.figure import draw_study
 from gensim_graph.study.scoring import Protocol, score, spread_skill
@@ -75,10 +75,12 @@ def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: No
         except InputError as reason:
             left_out.append(f"training '{training}': {reason}")
             continue
+        if options.budget.gensim and GENSIM not in contenders:
+            left_out.append(f"{GENSIM}, training '{training}': {NO_GRID}")
         for number, test in enumerate(options.plan.tests):
             watch(f"{training} -> {test}", (index + (number + 1) / (len(options.plan.tests) + 1)) / count)
             try:
-                rows += _scores(training, test, contenders, options)
+                rows += _scores(training, test, contenders, options, left_out)
             except InputError as reason:
                 left_out.append(f"test '{test}': {reason}")
     watch("done", 1.0)
@@ -94,7 +96,9 @@ def _contenders(training: str, options: StudyOptions) -> dict[str, Forecast]:
     return train_contenders(stores, options.budget_of(training), options.out / "models" / _file_name(training))
 
 
-def _scores(training: str, test: str, contenders: dict[str, Forecast], options: StudyOptions) -> list[dict[str, Any]]:
+def _scores(
+    training: str, test: str, contenders: dict[str, Forecast], options: StudyOptions, left_out: list[str]
+) -> list[dict[str, Any]]:
     """Of all contenders, from the files of an earlier run where there are any."""
     data_set, rows, truths = options.plan.sets[test], [], None
     for contender, forecast in contenders.items():
@@ -105,6 +109,9 @@ def _scores(training: str, test: str, contenders: dict[str, Forecast], options: 
         file = file.with_suffix(".json")
         if not file.exists():
             truths = truths or options.sources(test, "test")
+            if contender == GENSIM and not lie_on_grids(truths):
+                left_out.append(f"{GENSIM}, test '{test}': {NO_GRID}")
+                continue
             _keep(file, score(forecast, truths, data_set.since, options.protocol))
         found = json.loads(file.read_text())
         rows.append({"training": training, "contender": contender, "test": test} | found)
