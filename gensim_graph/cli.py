@@ -69,6 +69,9 @@ def train(
         "run"
     ),
     preset: Annotated[str, typer.Option(help="tiny (minutes on a laptop), small or base (a GPU).")] = "tiny",
+    start: Annotated[
+        Path | None, typer.Option(help="Trained model to go on from, a folder or small; its size is kept.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
     repair: Annotated[bool, typer.Option(help="Mend defects of the mesh.")] = False,
 ) -> None:
@@ -76,9 +79,12 @@ def train(
 
     [dim]gensim-graph train --mesh nextsim.msh[/]
 
+    [dim]gensim-graph train --data 'runs/*.nc' --start small --out tuned/ trainer.learning_rate=5e-4[/]
+
     [dim]gensim-graph train --data 'runs/*.nc' --preset small --out run/ trainer.max_steps=20000 data.lead_time=6h[/]
     """
     config = compose_config(preset, overrides)
+    model = None if start is None else Surrogate.load(start)
     check_folder(out)
     loaded = None if mesh is None else load_mesh(mesh, repair=repair)
     keep_freed_memory()
@@ -90,10 +96,10 @@ def train(
             console.print_json(json.dumps(config.to_dict()))
             return
         data = [str(simulated.write())]
-    plan = plan_training(loaded, data, config)
+    plan = plan_training(loaded, data, config, start=model)
     _print_plan(plan)
     if dry_run:
-        console.print_json(json.dumps(config.to_dict()))
+        console.print_json(json.dumps(plan.config.to_dict()))
         return
     fit(plan, out)
     console.print(

@@ -149,7 +149,8 @@ def test_as_many_weights(checkout):
     config = config_like(PRESETS["tiny"], STATE, CONDITIONS)
     wanted = build_operator(PRESETS["tiny"], STATE, CONDITIONS).n_parameters
     found = build_operator(config, STATE, CONDITIONS).n_parameters
-    assert (config.width - 8) ** 2 < wanted <= found == config.width**2
+    assert found == config.width**2
+    assert abs(found - wanted) <= min(abs((config.width + step) ** 2 - wanted) for step in (-8, 8))
     assert config.blocks == PRESETS["tiny"].blocks
 
 

@@ -8,7 +8,7 @@ from examples import relative_error
 from torch import nn
 
 from gensim_graph.data.augment import turn_graph
-from gensim_graph.graph import build_graph
+from gensim_graph.graph import build_graph, in_unit
 from gensim_graph.nn import Channels, rotate_vectors
 from gensim_graph.nn.kernel import GraphKernel, neighbourhood
 from gensim_graph.nn.pooling import MomentPool, MomentUnpool
@@ -107,6 +107,22 @@ def test_neighbourhood_of_a_linear_field():
     inner = (graph.mean > 0).sum(dim=1) == 3
     expected = torch.tensor([2.0, -3.0]).expand(int(inner.sum()), 2)
     torch.testing.assert_close(torch.cat((dx, dy), dim=-1)[0, inner], expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("cells", [6, 10, 25])
+def test_a_unit_makes_gradients_the_same_on_every_mesh(cells):
+    """And the coast in its unit; who attends to whom does not change."""
+    mesh = jittered_box(cells)
+    plain = build_graph(mesh)
+    graph = in_unit(plain, 16e3)
+    x, y = torch.from_numpy(mesh.centres - mesh.centres.mean(axis=0)).float().T / 16e3
+    _, dx, dy = neighbourhood((2 * x - 3 * y)[None, :, None], graph).unbind(2)
+    inner = (graph.mean > 0).sum(dim=1) == 3
+    expected = torch.tensor([2.0, -3.0]).expand(int(inner.sum()), 2)
+    torch.testing.assert_close(torch.cat((dx, dy), dim=-1)[0, inner], expected, rtol=1e-3, atol=1e-3)
+    assert float(graph.boundary[:, :2].sum()) == pytest.approx(4 * 100 / 16, rel=1e-5)
+    assert graph.halo is plain.halo
+    assert not torch.equal(plain.gradient, graph.gradient)
 
 
 @pytest.mark.parametrize(("product", "conjugate"), [(times, False), (times_conjugate, True)])

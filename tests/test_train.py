@@ -84,6 +84,69 @@ def training_state(folder: Path) -> dict[str, torch.Tensor]:
     return torch.load(folder / "last.ckpt", map_location="cpu", weights_only=False)["state_dict"]
 
 
+# Going on from a trained model
+
+
+def others() -> list:
+    """Data of another mesh."""
+    return [small_trajectory(jittered_box(7), seed=3)]
+
+
+def test_a_start_gives_weights_size_and_statistics(finished):
+    start = Surrogate.load(finished)
+    plan = plan_training(data=others(), config=compose_config("tiny", TINY[5:]), start=start)
+    assert plan.config.operator == start.operator.config
+    assert plan.normaliser == start.normaliser
+    weights = plan.operator().state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in start.operator.state_dict().items())
+
+
+def test_a_few_steps_from_a_start_stay_near_it(tmp_path, finished):
+    """At a hundredth of the rate the weights are those of the start; without it they are not."""
+    slow = [*TINY, "trainer.learning_rate=1e-5"]
+    tuned = train(data=others(), max_steps=2, out=tmp_path / "tuned", overrides=slow, start=finished, progress=False)
+    start, found = Surrogate.load(finished).operator.state_dict(), tuned.operator.state_dict()
+    name = "lift_conditions.scalar.weight"
+    assert torch.allclose(found[name], start[name], atol=1e-4)
+    assert not torch.equal(found[name], start[name])
+    assert tuned.information["started_from"]["steps"] == 6
+
+
+def test_a_run_from_another_start_is_another_run(tmp_path, finished):
+    settings = {"data": DATA, "max_steps": 1, "out": tmp_path / "run", "overrides": TINY, "progress": False}
+    train(**settings, start=finished)
+    train(**settings, start=finished)
+    with pytest.raises(InputError, match=r"holds a run with other settings \(.*start"):
+        train(**settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["data.lead_time=6h"], "trained for 3 h; came data.lead_time=6h"),
+        (["trainer.deterministic=true"], "is no deterministic twin"),
+    ],
+)
+def test_settings_that_a_start_does_not_allow(finished, change, message):
+    with pytest.raises(InputError, match=message):
+        plan_training(data=DATA, config=compose_config("tiny", [*TINY, *change]), start=Surrogate.load(finished))
+
+
+def test_data_that_lack_what_the_start_knows(finished):
+    with pytest.raises(InputError, match="the data lack sid, which the model was trained with"):
+        plan_training(data=[DATA[0].drop_vars("sid")], config=config(), start=Surrogate.load(finished))
+
+
+def test_models_without_a_unit_have_that_of_their_time(tmp_path, finished):
+    """The unit was the spacing before it could be chosen."""
+    shutil.copytree(finished, tmp_path / "old")
+    path = tmp_path / "old" / "surrogate.json"
+    description = json.loads(path.read_text())
+    assert description["operator"].pop("unit_km") == 16.0
+    path.write_text(json.dumps(description))
+    assert Surrogate.load(tmp_path / "old").operator.config.unit_km is None
+
+
 # Resuming
 
 

@@ -2,7 +2,7 @@
 
 from gensim_graph.graph.cache import cache_folder, cached_graph
 from gensim_graph.graph.cells import Cells
-from gensim_graph.graph.graph import RADIUS, MeshGraph, batch_graphs, build_graph, coarse_cells, graph_of_cells
+from gensim_graph.graph.graph import RADIUS, MeshGraph, batch_graphs, build_graph, coarse_cells, graph_of_cells, in_unit
 from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, Order, order_cells
 from gensim_graph.graph.subgraph import Subgraph, extract_subgraph
 
@@ -21,5 +21,6 @@ __all__ = [
     "coarse_cells",
     "extract_subgraph",
     "graph_of_cells",
+    "in_unit",
     "order_cells",
 ]

@@ -4,6 +4,7 @@ Reading order: cells (what is taken of a mesh) -> order (tokens and clusters) ->
 -> halo (who attends to whom) -> here.
 """
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,19 @@ def build_graph(
     """
     cells, _ = coarse_cells(mesh, level, angle)
     return graph_of_cells(cells, length=length, radius=radius, cluster_tokens=cluster_tokens, angle=angle)
+
+
+def in_unit(graph: MeshGraph, length: float) -> MeshGraph:
+    """The graph with gradients and boundary of the cells in a length unit (m); the reach of the tokens stays as it is.
+
+    A copy that shares all else.
+    """
+    changed = copy(graph)
+    ratio = (length / graph.length).unsqueeze(-1)
+    changed.gradient = graph.gradient * ratio.unsqueeze(-1)
+    changed.boundary = graph.boundary / ratio
+    changed.length = torch.full_like(graph.length, length)
+    return changed
 
 
 def coarse_cells(mesh: Mesh, level: int, angle: float = 0.0) -> tuple[Cells, sparse.csr_array]:

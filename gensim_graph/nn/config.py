@@ -23,6 +23,8 @@ class OperatorConfig:
         cell_layers: graph-kernel layers in the encoder, and in the decoder.
         embedding: features of the flow time.
         expansion: hidden over outer width of the gated networks.
+        unit_km: length unit of gradients and boundaries, whatever the spacing, so that they mean the same on every
+            mesh; attention reaches as many cells on all. None: the spacing of each cell.
         backend: attention backend; ``auto`` takes the one that suits the device.
 
     Raises:
@@ -37,6 +39,7 @@ class OperatorConfig:
     cell_layers: int = 2
     embedding: int = 256
     expansion: float = 2.0
+    unit_km: float | None = 16.0
     backend: str = AUTO
 
     def __post_init__(self) -> None:
@@ -51,6 +54,7 @@ class OperatorConfig:
             "cell_layers": at_least(1),
             "embedding": (lambda came: came >= 2 and came % 2 == 0, "a positive even number"),
             "expansion": POSITIVE,
+            "unit_km": (lambda came: came is None or came > 0, "a positive number of km, or null"),
             "backend": (lambda came: came in CHOICES, f"one of {', '.join(CHOICES)}"),
         }
         check_values(self, "operator", rules)

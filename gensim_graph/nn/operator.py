@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gensim_graph.errors import InputError
-from gensim_graph.graph import MeshGraph
+from gensim_graph.graph import MeshGraph, in_unit
 from gensim_graph.nn.backends import plan_attention
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.block import Block, LongSkip
@@ -73,7 +73,8 @@ class VelocityOperator(Operator):
 
     def plan(self, graph: MeshGraph) -> AttentionPlan:
         """What all evaluations on a graph share; made once for a forecast."""
-        return plan_attention(graph, self.config.backend)
+        unit = self.config.unit_km
+        return plan_attention(graph if unit is None else in_unit(graph, 1e3 * unit), self.config.backend)
 
     def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan) -> Prepared:
         """Conditions as features of the cells, lifted once."""

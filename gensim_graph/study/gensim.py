@@ -2,12 +2,12 @@
 
 The windowed transformer of Finn et al. (2025, arXiv:2508.14984) learns the same flow from the same samples, conditions
 and loss as ours, with as many weights, and is forecast with the same sampler: only the network differs. It keeps what
-is its own: windows, patches, rotary positions, the embedding of the resolution, and the reflections and quarter turns of
-its training, of which it is told.
+is its own: windows, patches, rotary positions, the embedding of the resolution, and the reflections and quarter turns
+of its training, of which it is told.
 """
 
 import importlib
-import importlib.util
+import itertools
 import sys
 import types
 from collections.abc import Callable
@@ -80,16 +80,18 @@ def use_gensim(checkout: Path) -> None:
 
 
 def config_like(config: OperatorConfig, state: Channels, conditions: Channels) -> OperatorConfig:
-    """As deep, with as many heads, and as wide as makes the number of weights that of ``config``, to within a step."""
+    """As deep, with as many heads, and of the width that comes nearest to the number of weights of ``config``."""
     with torch.device("meta"):
         wanted = build_operator(config, state, conditions).n_parameters
-        others = (replace(config, network=NETWORK, width=width) for width in range(8, 4096, 8))
-        found = config
-        for other in others:
-            found, missing = other, wanted - build_operator(other, state, conditions).n_parameters
-            if missing <= 0:
-                break
-    return found
+
+        def excess(width: int) -> int:
+            other = replace(config, network=NETWORK, width=width)
+            return build_operator(other, state, conditions).n_parameters - wanted
+
+        above = next(width for width in itertools.count(8, 8) if excess(width) >= 0)
+        below = max(8, above - 8)
+        width = min((below, above), key=lambda width: abs(excess(width)))
+    return replace(config, network=NETWORK, width=width)
 
 
 def plan_like(plan: TrainingPlan) -> TrainingPlan:

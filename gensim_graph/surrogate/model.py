@@ -308,7 +308,8 @@ class Surrogate:
         try:
             table = VariableTable.from_dict(description["variables"])
             statistics = Statistics.from_dict(description["statistics"])
-            config = OperatorConfig(**description["operator"])
+            # The spacing was the unit of all models before there was a choice.
+            config = OperatorConfig(**({"unit_km": None} | description["operator"]))
             sampler = SamplerConfig(**description["sampler"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path / 'surrogate.json'}: not understood ({error}); train again") from None

@@ -46,6 +46,7 @@ def train(
     out: Path = "run",
     overrides: Sequence[str] = (),
     variables: VariableTable | None = None,
+    start: Path | Surrogate | None = None,
     progress: bool = True,
 ) -> Surrogate:
     """Train a surrogate, or go on with a training that was cut off.
@@ -58,6 +59,8 @@ def train(
         max_steps: optimisation steps; short for ``trainer.max_steps=...``.
         out: folder of the run. The same call on a folder with an unfinished run resumes it, bit for bit on a CPU.
         overrides: Hydra overrides, for instance ``["data.batch=16", "trainer.seed=1"]``.
+        start: a trained model to go on from with these data: a folder, the name of one that ships (``small``), or the
+            surrogate. Its size, variables and statistics are kept, ``preset`` is not looked at.
         progress: show a progress bar.
 
     Returns:
@@ -75,7 +78,8 @@ def train(
         if not simulated.is_there:
             simulated.announce()
         data = simulated.write(progress)
-    plan = plan_training(mesh, data, config, variables)
+    model = start if start is None or isinstance(start, Surrogate) else Surrogate.load(start)
+    plan = plan_training(mesh, data, config, variables, model)
     return fit(plan, folder, progress)
 
 
@@ -177,6 +181,8 @@ def _finish(plan: TrainingPlan, module: TrainingModule, folder: FilePath) -> Sur
         "parameters": operator.n_parameters,
         "trained_on": "; ".join(f"{part.n_pairs} pairs on {part.mesh.n_faces} faces" for part in plan.data),
     }
+    if plan.start:
+        information["started_from"] = plan.start.information
     surrogate = Surrogate(operator.eval(), plan.normaliser, config.sampler, config.trainer.deterministic, information)
     surrogate.save(folder)
     return surrogate

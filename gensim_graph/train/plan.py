@@ -1,9 +1,10 @@
 """The plan of a training: everything that is known, and checked, before the first step."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ import torch
 import xarray as xr
 
 from gensim_graph.config import RunConfig, compose_config
-from gensim_graph.data import Normaliser, Trajectories, open_stores, statistics_of
+from gensim_graph.data import Normaliser, Statistics, Trajectories, open_stores, statistics_of
 from gensim_graph.data.sample import cyclone_trajectories
 from gensim_graph.data.store import Source
+from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator, build_operator
+from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable, default_variables
 
@@ -32,20 +35,25 @@ class TrainingPlan:
     Attributes:
         config: resolved configuration.
         data: trajectories, by mesh.
-        normaliser: variable table and statistics of the data.
+        normaliser: variable table and statistics of the data, or those of the model that the training begins with.
+        start: that model; None begins with random weights.
     """
 
     config: RunConfig
     data: list[Trajectories]
     normaliser: Normaliser
+    start: Surrogate | None = None
 
     def operator(self) -> Operator:
-        """The network with its initial weights, a function of the seed."""
+        """The network with its initial weights: those of the model to begin with, else a function of the seed."""
         with torch.random.fork_rng():
             torch.manual_seed(self.config.trainer.seed)
-            return build_operator(
+            operator = build_operator(
                 self.config.operator, self.normaliser.state_channels, self.normaliser.condition_channels
             )
+        if self.start:
+            operator.load_state_dict(self.start.operator.state_dict())
+        return operator
 
     def pairs(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """State and forcing at t, forcing and state at t + lead, each (variable, face): for a regression."""
@@ -64,6 +72,7 @@ class TrainingPlan:
             "pairs": [part.n_pairs for part in self.data],
             "statistics": json.loads(json.dumps(self.normaliser.statistics.to_dict())),
             "variables": [variable.name for variable in self.normaliser.table.variables],
+            "start": None if self.start is None else _weights_hash(self.start),
         }
 
 
@@ -72,6 +81,7 @@ def plan_training(
     data: Source | Sequence[Source] | None = None,
     config: RunConfig | None = None,
     variables: VariableTable | None = None,
+    start: Surrogate | None = None,
 ) -> TrainingPlan:
     """Read and check everything that a training needs.
 
@@ -80,19 +90,51 @@ def plan_training(
             that the data come on, together.
         data: files or datasets; None takes the training part of the built-in cyclone.
         config: configuration; None for the ``tiny`` preset.
-        variables: the variable table; None for the default.
+        variables: the variable table; None for the default, or that of ``start``.
+        start: a trained model to go on from, on these data; its size, variables and statistics are kept.
 
     Raises:
-        InputError: anything wrong with the data, see :func:`~gensim_graph.open_store`.
+        InputError: anything wrong with the data, see :func:`~gensim_graph.open_store`, or data that ``start`` was not
+            made for.
     """
-    config, table = config or compose_config(), variables or default_variables()
+    config, table = config or compose_config(), variables or (start.normaliser.table if start else default_variables())
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
     lead = config.data.lead
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
     _warn_of_held_out(stores)
     trajectories = [Trajectories.from_dataset(store, table, lead, config.data.skipped) for store in stores]
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
-    return TrainingPlan(config, trajectories, Normaliser(table, statistics))
+    if start is None:
+        return TrainingPlan(config, trajectories, Normaliser(table, statistics))
+    _check_start(start, config, table, statistics)
+    config = replace(config, operator=start.operator.config)
+    return TrainingPlan(config, trajectories, start.normaliser, start)
+
+
+def _check_start(start: Surrogate, config: RunConfig, table: VariableTable, statistics: Statistics) -> None:
+    """Refuse data that a trained model cannot go on with."""
+    known = start.normaliser
+    if table != known.table:
+        raise InputError("start: a model keeps its variable table; leave out variables, or begin without a start")
+    if statistics.lead_hours != known.statistics.lead_hours:
+        raise InputError(
+            f"start: the model was trained for {known.statistics.lead_hours:g} h; came "
+            f"data.lead_time={config.data.lead_time}. Take its lead time, or begin without a start"
+        )
+    if config.trainer.deterministic != start.deterministic:
+        kind = "is a deterministic twin" if start.deterministic else "is no deterministic twin"
+        raise InputError(f"start: the model {kind}; set trainer.deterministic={str(start.deterministic).lower()}")
+    missing = sorted(known.statistics.values.keys() - statistics.values.keys())
+    if missing:
+        raise InputError(f"start: the data lack {', '.join(missing)}, which the model was trained with")
+
+
+def _weights_hash(start: Surrogate) -> str:
+    """Of the weights of a model."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(start.operator.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _warn_of_held_out(stores: list[xr.Dataset]) -> None:
