@@ -2,19 +2,23 @@
 
 python benchmarks/shipped.py --data DATA --out bench/shipped
 
-Trained networks and scores are kept; the same command goes on. Files that ship are written with --ship FOLDER.
+Trained networks and scores are kept; the same command goes on. Files that ship are written with --ship FOLDER. With
+--start MODEL the flow goes on from a trained one, --steps further steps with gradients in another unit (--unit-km).
 """
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from gensim_graph.config import compose_config
 from gensim_graph.heap import keep_freed_memory
 from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
 from gensim_graph.study.contenders import FLOW, TWIN, train_network
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.train import TrainingPlan, fit, plan_training
 
 OVERRIDES = ("data.batch=4", "data.skip=24h", "data.core=4", "data.balance=0.5", "trainer.save_every=250")
 """A third of the clusters count, large meshes are drawn from with the root of their size."""
@@ -29,7 +33,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench/shipped"))
     parser.add_argument("--preset", default="small")
     parser.add_argument("--steps", type=int, default=10000, help="of the flow")
-    parser.add_argument("--twin-steps", type=int, default=4000)
+    parser.add_argument("--twin-steps", type=int, default=10000)
+    parser.add_argument("--start", type=Path, help="trained model that the flow goes on from")
+    parser.add_argument("--unit-km", type=float, help="length unit of the gradients; without it, that of the start")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--members", type=int, default=16)
     parser.add_argument("--lead-steps", type=int, default=6)
     parser.add_argument("--tests", help="sets to forecast, with commas; all without it")
@@ -59,7 +66,20 @@ def train(name: str, steps: int, folder: Path, options: argparse.Namespace) -> N
     sets = plan.trainings[TRAINING]
     stores = [one for key in sets for one in plan.sets[key].sources("train", options.data, options.out / "data")]
     compiled = f"trainer.compile={str(options.compile).lower()}"
-    train_network(name, stores, Budget(options.preset, steps, (*OVERRIDES, compiled)), folder)
+    if name == TWIN or not options.start:
+        train_network(name, stores, Budget(options.preset, steps, (*OVERRIDES, compiled)), folder)
+    elif not (folder / "surrogate.json").exists():
+        rate = f"trainer.learning_rate={options.learning_rate}"
+        config = compose_config(options.preset, [f"trainer.max_steps={steps}", *OVERRIDES, compiled, rate])
+        tuned = plan_training(data=stores, config=config, start=Surrogate.load(options.start))
+        fit(in_unit(tuned, options.unit_km), folder)
+
+
+def in_unit(tuned: TrainingPlan, unit_km: float | None) -> TrainingPlan:
+    """The plan with another unit of gradients, which the weights have to get used to."""
+    if unit_km is None:
+        return tuned
+    return replace(tuned, config=replace(tuned.config, operator=replace(tuned.config.operator, unit_km=unit_km)))
 
 
 if __name__ == "__main__":

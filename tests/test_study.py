@@ -16,6 +16,7 @@ from gensim_graph.evaluate import persistence
 from gensim_graph.mesh.quality import quality_report
 from gensim_graph.study import Budget, DataSet, Protocol, StudyOptions, StudyPlan, read_plan, run_resolutions
 from gensim_graph.study.meshes import MESHES
+from gensim_graph.study.price import price_table
 from gensim_graph.study.scoring import average, score, starts_of
 
 HOUR = np.timedelta64(1, "h")
@@ -139,6 +140,23 @@ def test_studies_share_their_simulations(tmp_path):
         options = StudyOptions(StudyPlan(storms, {}, ()), tmp_path / out, simulations=tmp_path / "data")
         assert options.sources("storms", "test")[0].sizes["face"] > 0
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_the_price_is_the_error_over_that_of_the_specialist():
+    def row(contender: str, training: str, rmse: float) -> dict:
+        scores = [{"variable": "sit", "lead_hours": lead, "rmse": rmse * lead} for lead in (24.0, 12.0)]
+        return {"contender": contender, "training": training, "test": "fine", "scores": scores}
+
+    rows = [row("flow", "coarse", 3), row("flow", "fine", 2), row("flow", "all", 1), row("twin", "coarse", 9)]
+    trainings = {"coarse": ("coarse",), "fine": ("fine",), "all": ("coarse", "fine")}
+    table = price_table([*rows, row("persistence", "coarse", 5)], trainings)
+    assert [line for line in table.splitlines() if "| flow |" in line] == [
+        "| fine | flow | coarse | 1.50 |",
+        "| fine | flow | all | 0.50 |",
+    ]
+    assert "twin" not in table
+    assert "persistence" not in table
+    assert price_table(rows, {"coarse": ("coarse",)}) == ""
 
 
 # The whole

@@ -19,6 +19,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.study.contenders import GENSIM, NO_GRID, PERSISTENCE, Budget, Forecast, lie_on_grids, train_contenders
 from gensim_graph.study.datasets import StudyPlan
 from gensim_graph.study.figure import draw_study
+from gensim_graph.study.price import price_table
 from gensim_graph.study.scoring import Protocol, score, spread_skill
 from gensim_graph.writing import write_atomically
 
@@ -141,7 +142,8 @@ def _write(rows: list[dict[str, Any]], left_out: list[str], options: StudyOption
     text = json.dumps(report, indent=1)
     write_atomically(options.out / "resolutions.json", lambda path: path.write_text(text))
     table = options.out / "resolutions.md"
-    write_atomically(table, lambda path: path.write_text(as_markdown(rows, options.protocol.members, left_out)))
+    words = as_markdown(rows, options.protocol.members, left_out) + "\n" + price_table(rows, options.plan.trainings)
+    write_atomically(table, lambda path: path.write_text(words.rstrip() + "\n"))
     figure = draw_study(rows)
     write_atomically(options.out / "resolutions.png", lambda path: figure.savefig(path, format="png", dpi=130))
     return table
