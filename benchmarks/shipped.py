@@ -7,16 +7,19 @@ Trained networks and scores are kept; the same command goes on. Files that ship 
 """
 
 import argparse
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from gensim_graph.config import compose_config
 from gensim_graph.heap import keep_freed_memory
 from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
-from gensim_graph.study.contenders import FLOW, TWIN, train_network
+from gensim_graph.study.contenders import FLOW, PERSISTENCE, TWIN, train_network
+from gensim_graph.study.scoring import spread_skill
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, fit, plan_training
 
@@ -57,7 +60,45 @@ def main() -> None:
         plan = type(plan)(plan.sets, plan.trainings, tuple(options.tests.split(",")))
     budget = Budget(options.preset, options.steps, OVERRIDES, baselines=(TWIN,))
     protocol = Protocol(options.members, options.lead_steps, starts=1)
-    print(run_resolutions(StudyOptions(plan, options.out, options.data, budget, protocol)).read_text())
+    run_resolutions(StudyOptions(plan, options.out, options.data, budget, protocol))
+    print(in_detail(json.loads((options.out / "resolutions.json").read_text())))
+
+
+def in_detail(report: dict[str, Any]) -> str:
+    """Errors and spread at every lead time, and deformation, by test: the tables of docs/figures.md."""
+    return "\n\n".join(_of_test(test, rows, report["members"]) for test, rows in _by_test(report["rows"]).items())
+
+
+def _by_test(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["test"], {})[row["contender"]] = row
+    return found
+
+
+def _of_test(test: str, rows: dict[str, dict[str, Any]], members: int) -> str:
+    errors = {name: {(one["variable"], one["lead_hours"]): one for one in row["scores"]} for name, row in rows.items()}
+    variables, leads = (list(dict.fromkeys(column)) for column in zip(*errors[PERSISTENCE], strict=True))
+    lines = [f"**{test}**", "", f"| | {' | '.join(f'{lead:g} h' for lead in leads)} | spread / skill |"]
+    lines.append("|---" * (len(leads) + 2) + "|")
+    for variable in variables:
+        base = [errors[PERSISTENCE][variable, lead]["rmse"] for lead in leads]
+        cells = []
+        for lead, reference in zip(leads, base, strict=True):
+            ratio = {name: errors[name][variable, lead]["rmse"] / reference for name in (FLOW, TWIN) if name in errors}
+            cells.append(f"{ratio[FLOW]:.2f}" + (f" ({ratio[TWIN]:.2f})" if TWIN in ratio else ""))
+        spreads = (spread_skill(errors[FLOW][variable, lead], members) for lead in leads)
+        lines.append(f"| `{variable}` | {' | '.join(cells)} | {', '.join(f'{one:.2f}' for one in spreads)} |")
+    lines += ["", "| lead | distance | 99 %: forecast, truth | beta(1) | beta(2) |", "|---|---|---|---|---|"]
+    for name in (FLOW, TWIN):
+        for one in rows[name]["deformation"] if name in rows else ():
+            beta = [one[f"forecast_beta_{q}"] / one[f"truth_beta_{q}"] for q in (1, 2)] if "truth_beta_1" in one else []
+            exponents = " | ".join(f"{value:.2f}" for value in beta) or " | "
+            quantiles = f"{one['forecast_q99']:.2f}, {one['truth_q99']:.2f}"
+            lines.append(f"| {name}, {one['lead_hours']:g} h | {one['log_distance']:.2f} | {quantiles} | {exponents} |")
+    bounds = max(one["out_of_bounds"] for one in rows[FLOW]["scores"])
+    cost = rows[FLOW]["microseconds_per_cell_step"]
+    return "\n".join((*lines, "", f"Out of bounds: {bounds:g}; {cost:.0f} µs a cell, step and member"))
 
 
 def train(name: str, steps: int, folder: Path, options: argparse.Namespace) -> None:

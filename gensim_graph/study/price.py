@@ -29,7 +29,7 @@ def price_table(rows: list[dict[str, Any]], trainings: Mapping[str, tuple[str, .
         return ""
     names = list(next(iter(errors.values())))
     head = f"| forecast | | trained on | {' | '.join(names)} |\n{'|---' * (len(names) + 3)}|"
-    text = "RMSE at the first lead time over that of the same network trained on the set that is forecast, and no other."
+    text = "RMSE at the first lead time over that of the same network trained on the set that is forecast, and no more."
     body = "\n".join(line for _, line in sorted(lines, key=lambda one: one[0]))
     return f"## The price of not having been trained there\n\n{text}\n\n{head}\n{body}\n"
 
