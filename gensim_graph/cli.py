@@ -37,7 +37,7 @@ from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_
 from gensim_graph.simulate import check_place as check_store
 from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import TrainingPlan, check_folder, fit, plan_simulation, plan_training
+from gensim_graph.train import TrainingPlan, check_folder, config_of, fit, plan_simulation, plan_training
 
 _RESOLUTIONS = "resolutions"
 
@@ -85,6 +85,8 @@ def train(
     """
     config = compose_config(preset, overrides)
     model = None if start is None else Surrogate.load(start)
+    if model:
+        config = config_of(model, config, overrides or [])
     check_folder(out)
     loaded = None if mesh is None else load_mesh(mesh, repair=repair)
     keep_freed_memory()

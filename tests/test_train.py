@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from gensim_graph.config import RunConfig, compose_config
 from gensim_graph.data.sample import cyclone_trajectories
 from gensim_graph.errors import InputError
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import plan_training, train
+from gensim_graph.train import config_of, plan_training, train
 from gensim_graph.train.module import TrainingModule, linear_maps
 
 TINY = [
@@ -103,7 +104,7 @@ def test_a_start_gives_weights_size_and_statistics(finished):
 
 def test_a_few_steps_from_a_start_stay_near_it(tmp_path, finished):
     """At a hundredth of the rate the weights are those of the start; without it they are not."""
-    slow = [*TINY, "trainer.learning_rate=1e-5"]
+    slow = [*TINY[5:], "trainer.learning_rate=1e-5"]
     tuned = train(data=others(), max_steps=2, out=tmp_path / "tuned", overrides=slow, start=finished, progress=False)
     start, found = Surrogate.load(finished).operator.state_dict(), tuned.operator.state_dict()
     name = "lift_conditions.scalar.weight"
@@ -113,11 +114,34 @@ def test_a_few_steps_from_a_start_stay_near_it(tmp_path, finished):
 
 
 def test_a_run_from_another_start_is_another_run(tmp_path, finished):
-    settings = {"data": DATA, "max_steps": 1, "out": tmp_path / "run", "overrides": TINY, "progress": False}
+    settings = {"data": DATA, "max_steps": 1, "out": tmp_path / "run", "overrides": TINY[5:], "progress": False}
     train(**settings, start=finished)
     train(**settings, start=finished)
     with pytest.raises(InputError, match=r"holds a run with other settings \(.*start"):
         train(**settings)
+
+
+def test_other_data_from_a_start_are_another_run(tmp_path, finished):
+    settings = {"max_steps": 1, "out": tmp_path / "run", "overrides": TINY[5:], "progress": False, "start": finished}
+    train(**settings, data=[DATA[0]])
+    with pytest.raises(InputError, match=r"other settings \(statistics"):
+        train(**settings, data=[DATA[1]])
+
+
+def test_a_start_keeps_its_size_but_not_its_backend(tmp_path, finished):
+    settings = {"data": DATA, "max_steps": 1, "out": tmp_path / "run", "start": finished}
+    with pytest.raises(InputError, match=r"leave out operator.width=32"):
+        train(**settings, overrides=["operator.width=32"])
+    chosen = config_of(Surrogate.load(finished), compose_config("tiny", ["operator.backend=reference", TINY[6]]))
+    assert (chosen.operator.width, chosen.operator.backend) == (16, "reference")
+
+
+def test_a_start_that_is_not_there_is_found_before_anything_is_simulated(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        sys.modules["gensim_graph.train.fit"], "plan_simulation", lambda *_: pytest.fail("simulated first")
+    )
+    with pytest.raises(InputError, match="no trained model here"):
+        train(jittered_box(8), start=tmp_path / "nothing", out=tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +169,14 @@ def test_models_without_a_unit_have_that_of_their_time(tmp_path, finished):
     assert description["operator"].pop("unit_km") == 16.0
     path.write_text(json.dumps(description))
     assert Surrogate.load(tmp_path / "old").operator.config.unit_km is None
+
+
+def test_a_network_of_ones_own_has_to_be_known(tmp_path, finished):
+    shutil.copytree(finished, tmp_path / "own")
+    path = tmp_path / "own" / "surrogate.json"
+    path.write_text(path.read_text().replace('"network": "attention"', '"network": "mine"'))
+    with pytest.raises(InputError, match="holds a network of your own, 'mine'; make it known first"):
+        Surrogate.load(tmp_path / "own")
 
 
 # Resuming

@@ -33,7 +33,8 @@ class MeshGraph(Data):
     Attributes of the cells:
         pos: (F, 2) m, centres relative to the centre of the domain.
         area: (F,) m2.
-        length: (F,) m, length unit of the operator: the spacing, or the one that the user fixed.
+        length: (F,) m, length unit of what follows: the spacing, or the one that the user fixed. An operator with a
+            unit of its own (``OperatorConfig.unit_km``) puts that in its place: :func:`in_unit`.
         edge_index, edge_attr: (2, E) and (E, 3), edges both ways with relative position and shared edge length over
             the spacing of the receiving cell.
         neighbours, mean, gradient: (F, n), (F, n), (F, n, 2), the stencil, gradients times ``length``.
@@ -106,9 +107,9 @@ def build_graph(
     Args:
         mesh: the mesh.
         level: coarsening level; each level groups four cells into one.
-        length: length unit of the operator in metres. None takes the spacing of each cell, so that localisation and
-            time embedding follow the mesh. A number holds it fixed while the mesh is refined: the operator then
-            converges to an integral operator.
+        length: length unit in metres. None takes the spacing of each cell, so that reach and localisation of the
+            attention follow the mesh. A number holds them fixed while the mesh is refined: the operator then converges
+            to an integral operator.
         radius: reach of the attention in token lengths (a token length is twice ``length``).
         cluster_tokens: tokens in a cluster.
         angle: the axes of the k-d tree are turned by this angle (radians).

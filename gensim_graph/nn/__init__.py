@@ -16,6 +16,7 @@ from gensim_graph.nn.operator import VelocityOperator
 
 __all__ = [
     "BASELINES",
+    "NETWORKS",
     "PRESETS",
     "AttentionPlan",
     "Channels",

@@ -24,7 +24,8 @@ class OperatorConfig:
         embedding: features of the flow time.
         expansion: hidden over outer width of the gated networks.
         unit_km: length unit of gradients and boundaries, whatever the spacing, so that they mean the same on every
-            mesh; attention reaches as many cells on all. None: the spacing of each cell.
+            mesh; cells are not told their spacing then, tokens are, and attention reaches as many cells on all meshes.
+            None: the spacing of each cell is its unit, and it is told.
         backend: attention backend; ``auto`` takes the one that suits the device.
 
     Raises:
@@ -54,7 +55,7 @@ class OperatorConfig:
             "cell_layers": at_least(1),
             "embedding": (lambda came: came >= 2 and came % 2 == 0, "a positive even number"),
             "expansion": POSITIVE,
-            "unit_km": (lambda came: came is None or came > 0, "a positive number of km, or null"),
+            "unit_km": (lambda came: came is None or POSITIVE[0](came), "a positive number of km, or null"),
             "backend": (lambda came: came in CHOICES, f"one of {', '.join(CHOICES)}"),
         }
         check_values(self, "operator", rules)

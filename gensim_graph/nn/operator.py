@@ -133,7 +133,7 @@ def _condition_spins(conditions: Channels) -> Spins:
 def _condition_inputs(channels: Channels, conditions: Tensor, graph: MeshGraph, cells: slice) -> Tensor:
     """Inputs of some cells in the spin layout.
 
-    Vectors come a second time over the length unit: what matters for advection is how many cells a drift crosses.
+    Vectors come a second time over the length unit: where it is the spacing, how many cells a drift crosses.
     """
     scalars, vectors, _ = channels.spins.split(channels.to_spins(conditions))
     per_length = REFERENCE_LENGTH / graph.length[cells].to(conditions.dtype).unsqueeze(-1)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.config import compose_config
+from gensim_graph.errors import InputError
 from gensim_graph.evaluate import LinearBaseline, persistence
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.study.gensim import lies_on_grid, plan_like, use_gensim
@@ -82,10 +83,21 @@ def plan_of(name: str, stores: list[xr.Dataset], budget: Budget) -> TrainingPlan
 
 
 def train_network(name: str, stores: list[xr.Dataset], budget: Budget, folder: Path) -> Surrogate:
-    """A network of some data; the one in the folder if it is done."""
-    if (folder / "surrogate.json").exists():
-        return Surrogate.load(folder)
-    return fit(plan_of(name, stores, budget), folder)
+    """A network of some data; the one in the folder if it is done.
+
+    Raises:
+        InputError: that one is of another size or kind.
+    """
+    plan = plan_of(name, stores, budget)
+    if not (folder / "surrogate.json").exists():
+        return fit(plan, folder)
+    found = Surrogate.load(folder)
+    if found.operator.config != plan.config.operator:
+        raise InputError(
+            f"{folder}: holds a network of other settings ({found.operator.config}; asked for is "
+            f"{plan.config.operator}); choose another folder with --out"
+        )
+    return found
 
 
 def network(surrogate: Surrogate) -> Forecast:

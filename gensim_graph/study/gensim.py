@@ -1,9 +1,9 @@
 """GenSIM's network as a contender on grids; its code comes from a checkout that the user names.
 
-The windowed transformer of Finn et al. (2025, arXiv:2508.14984) learns the same flow from the same samples, conditions
-and loss as ours, with as many weights, and is forecast with the same sampler: only the network differs. It keeps what
-is its own: windows, patches, rotary positions, the embedding of the resolution, and the reflections and quarter turns
-of its training, of which it is told.
+The windowed transformer of Finn et al. (2025, arXiv:2508.14984) learns the same flow from the same trajectories,
+conditions and loss as ours, in as many steps with as many weights, and is forecast with the same sampler. It keeps what
+is its own: windows, patches, rotary positions, the embedding of the resolution, samples that are coarsened by blocks of
+pixels, and the reflections and quarter turns of its training, of which it is told.
 """
 
 import importlib
@@ -31,7 +31,7 @@ from gensim_graph.nn import (
     build_operator,
     register_network,
 )
-from gensim_graph.study.images import Images, join_windows, windows_of
+from gensim_graph.study.images import Images, join_windows, windows_of, with_blocks
 from gensim_graph.train import TrainingPlan
 from gensim_graph.typing import Float, Tensor
 
@@ -95,19 +95,20 @@ def config_like(config: OperatorConfig, state: Channels, conditions: Channels) -
 
 
 def plan_like(plan: TrainingPlan) -> TrainingPlan:
-    """The same training for GenSIM's network: samples are coarsened where that gives squares again."""
-    meshes, data = [part.mesh for part in plan.data], plan.config.data
-    levels = [share if all(lies_on_grid(mesh, n) for mesh in meshes) else 0.0 for n, share in enumerate(data.levels)]
+    """The same training for GenSIM's network: samples are coarsened by blocks of pixels instead of groups of cells.
+
+    A mesh counts as much as each of its coarser ones; GenSIM's own shares of two levels are 2 to 1.
+    """
     operator = config_like(plan.config.operator, plan.normaliser.state_channels, plan.normaliser.condition_channels)
-    # One partition alone: groups along turned axes are no squares.
-    config = replace(plan.config, operator=operator, data=replace(data, levels=levels, partitions=1))
-    return replace(plan, config=config)
+    config = replace(plan.config, operator=operator, data=replace(plan.config.data, levels=[1.0]))
+    data = [one for part in plan.data for one in with_blocks(part, len(plan.config.data.levels))]
+    return replace(plan, config=config, data=data)
 
 
-def lies_on_grid(mesh: Mesh, level: int = 0) -> bool:
-    """Whether the cells of a coarsening level of a mesh are the pixels of a grid."""
+def lies_on_grid(mesh: Mesh) -> bool:
+    """Whether the cells of a mesh are the pixels of a grid."""
     try:
-        Images.of(build_graph(mesh, level))
+        Images.of(build_graph(mesh))
     except InputError:
         return False
     return True
@@ -143,15 +144,12 @@ class GensimNetwork(Operator):
         )
 
     def plan(self, graph: MeshGraph) -> AttentionPlan:
-        """Pixels of the cells; an image that is larger than a window becomes a multiple of the windows.
+        """Pixels of the cells.
 
         Raises:
             InputError: cells on no grid.
         """
-        images = Images.of(graph, _PATCH)
-        if images.side > INNER + 2 * OVERLAP:
-            images = Images.of(graph, INNER)
-        return AttentionPlan(graph, NETWORK, blocks=images)
+        return AttentionPlan(graph, NETWORK, blocks=Images.of(graph, INNER))
 
     def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan) -> Prepared:
         """The conditions as they are."""
@@ -169,23 +167,24 @@ class GensimNetwork(Operator):
         seen = images.paint(torch.cat((noised, prepared.features), dim=-1))
         mask = images.paint(torch.ones_like(noised[..., :1]))
         mesh = (images.positions() / 1e3).repeat(len(noised), 1, 1, 1)
-        labels = torch.zeros(len(seen), _LABELS, device=seen.device)
-        if self.training:
-            labels = (torch.rand(labels.shape, device=seen.device) < 0.5).float()
+        labels = _labels(time.flatten()) if self.training else torch.zeros(len(seen), _LABELS, device=seen.device)
         resolution = (images.spacing / 1e3).repeat(len(noised)).unsqueeze(-1)
         turned = [_turn(part, labels) for part in (seen, mesh, mask)]
         outcome = self._look(turned, (time.reshape(-1, 1), labels, resolution))
         return self._precondition(images.pick(_turn_back(outcome, labels)), noised, time, graph)
 
     def _look(self, fields: list[Tensor], scalars: tuple[Tensor, ...]) -> Tensor:
-        """Window by window where the images are larger than one."""
-        side = fields[0].shape[-1]
-        if side <= INNER + 2 * OVERLAP:
-            return self.network(*fields, *scalars)
-        count = side // INNER
+        """Window by window. They are never smaller: the attention counts pixels without a cell, too."""
+        count = fields[0].shape[-1] // INNER
         cut = [windows_of(field, INNER, OVERLAP) for field in fields]
         outcome: Any = self.network(*cut, *(scalar.repeat_interleave(count**2, dim=0) for scalar in scalars))
         return join_windows(outcome, count, INNER, OVERLAP)
+
+
+def _labels(flow_time: Float[Tensor, " image"]) -> Float[Tensor, "image 3"]:
+    """Which of the three an image is given: the last digits of its flow time, so that they belong to the sample."""
+    digits = (flow_time.double() * 2**20).long().unsqueeze(-1)
+    return (digits >> torch.arange(_LABELS, device=flow_time.device) & 1).float()
 
 
 def _turn(images: Tensor, labels: Tensor) -> Tensor:

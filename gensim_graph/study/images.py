@@ -1,17 +1,23 @@
 """Cells of square grids as images and back: what networks of pixels need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch.nn import functional
 
+from gensim_graph.data import Trajectories
 from gensim_graph.errors import InputError
-from gensim_graph.graph import MeshGraph
+from gensim_graph.graph import MeshGraph, build_graph
+from gensim_graph.mesh import Mesh
 from gensim_graph.nn.kernel import face_graph
-from gensim_graph.typing import Float, Int, Tensor
+from gensim_graph.typing import Array, Float, Int, Tensor
 
 _OFF = 0.2
 """Of a spacing: a centre that lies further from the middle of its pixel lies on no grid."""
+
+
+_FEWEST = 64
+"""Cells of a coarse grid at the least, as for samples that are coarsened otherwise."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Images:
     side: int
 
     @classmethod
-    def of(cls, graph: MeshGraph, multiple: int = 2) -> "Images":
+    def of(cls, graph: MeshGraph, multiple: int = 1) -> "Images":
         """Find rows and columns from positions and areas.
 
         Args:
@@ -77,6 +83,29 @@ class Images:
         steps = torch.arange(self.side, device=self.spacing.device, dtype=self.spacing.dtype)
         y, x = torch.meshgrid(steps, steps, indexing="ij")
         return torch.stack((x, y)) * self.spacing.reshape(-1, 1, 1, 1)
+
+
+def with_blocks(part: Trajectories, levels: int) -> list[Trajectories]:
+    """Trajectories on a full grid, and their means over blocks of 2 x 2 pixels, of 4 x 4 and so on, while they fit.
+
+    Args:
+        part: on any mesh.
+        levels: how many at the most, with the one that is given.
+    """
+    images = Images.of(build_graph(part.mesh))
+    rows, columns = int(images.row.max()) + 1, int(images.column.max()) + 1
+    if levels < 2 or rows % 2 or columns % 2 or rows * columns != part.mesh.n_faces or rows * columns < 4 * _FEWEST:
+        return [part]
+    order = (images.row * columns + images.column).argsort().numpy()
+    x, y = (part.mesh.centres[order].reshape(rows, columns, 2)[..., axis] for axis in (0, 1))
+    mesh = Mesh.from_grid(x[0].reshape(-1, 2).mean(axis=1), y[:, 0].reshape(-1, 2).mean(axis=1))
+
+    def mean(values: Array) -> Array:
+        blocks = values[:, :, order].reshape(*values.shape[:2], rows // 2, 2, columns // 2, 2, values.shape[-1])
+        return blocks.mean(axis=(3, 5)).reshape(*values.shape[:2], rows * columns // 4, values.shape[-1])
+
+    coarse = replace(part, mesh=mesh, state=mean(part.state), forcing=mean(part.forcing), slow=mean(part.slow))
+    return [part, *with_blocks(coarse, levels - 1)]
 
 
 def windows_of(

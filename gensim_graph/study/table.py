@@ -51,7 +51,7 @@ class StudyOptions:
         return self.plan.sets[name].sources(part, self.data, self.simulations or self.out / "data")
 
     def budget_of(self, training: str) -> Budget:
-        """The budget, without the networks beside the flow where they are not asked for."""
+        """The budget, without the twin and MeshGraphNet where they are not asked for."""
         compared = self.plan.compared
         return self.budget if compared is None or training in compared else replace(self.budget, baselines=())
 

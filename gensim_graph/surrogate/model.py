@@ -22,7 +22,7 @@ from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
-from gensim_graph.nn import AttentionPlan, Operator, OperatorConfig, Prepared, build_operator
+from gensim_graph.nn import NETWORKS, AttentionPlan, Operator, OperatorConfig, Prepared, build_operator
 from gensim_graph.surrogate.shipped import SHIPPED, folder_of
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import Variable, VariableTable
@@ -308,6 +308,7 @@ class Surrogate:
         try:
             table = VariableTable.from_dict(description["variables"])
             statistics = Statistics.from_dict(description["statistics"])
+            _refuse_unknown(path, description["operator"].get("network", NETWORKS[0]))
             # The spacing was the unit of all models before there was a choice.
             config = OperatorConfig(**({"unit_km": None} | description["operator"]))
             sampler = SamplerConfig(**description["sampler"])
@@ -326,6 +327,14 @@ class Surrogate:
             sampler,
             description["deterministic"],
             description["information"],
+        )
+
+
+def _refuse_unknown(path: FilePath, network: str) -> None:
+    if network not in NETWORKS:
+        raise InputError(
+            f"{path}: holds a network of your own, '{network}'; make it known first with "
+            "gensim_graph.nn.register_network (for GenSIM's: gensim_graph.study.gensim.use_gensim)"
         )
 
 

@@ -2,7 +2,7 @@
 
 from gensim_graph.train.fit import fit, train
 from gensim_graph.train.folder import check_folder
-from gensim_graph.train.plan import TrainingPlan, plan_training
+from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
 from gensim_graph.train.simulated import plan_simulation
 
-__all__ = ["TrainingPlan", "check_folder", "fit", "plan_simulation", "plan_training", "train"]
+__all__ = ["TrainingPlan", "check_folder", "config_of", "fit", "plan_simulation", "plan_training", "train"]

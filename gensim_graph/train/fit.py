@@ -29,7 +29,7 @@ from gensim_graph.surrogate import Surrogate
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
 from gensim_graph.train.folder import check_folder, open_folder, steps_done
 from gensim_graph.train.module import TrainingModule
-from gensim_graph.train.plan import TrainingPlan, plan_training
+from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
 from gensim_graph.train.simulated import plan_simulation
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable
@@ -71,6 +71,9 @@ def train(
     """
     steps = [] if max_steps is None else [f"trainer.max_steps={max_steps}"]
     config = compose_config(preset, [*steps, *overrides])
+    model = start if start is None or isinstance(start, Surrogate) else Surrogate.load(start)
+    if model:
+        config = config_of(model, config, overrides)
     folder = FilePath(out)
     check_folder(folder)
     simulated = plan_simulation(mesh, folder, config.trainer.seed) if data is None else None
@@ -78,7 +81,6 @@ def train(
         if not simulated.is_there:
             simulated.announce()
         data = simulated.write(progress)
-    model = start if start is None or isinstance(start, Surrogate) else Surrogate.load(start)
     plan = plan_training(mesh, data, config, variables, model)
     return fit(plan, folder, progress)
 

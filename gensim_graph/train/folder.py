@@ -35,9 +35,12 @@ def open_folder(folder: Path, plan: TrainingPlan) -> None:
     if (folder / "last.ckpt").exists() or (folder / "surrogate.json").exists():
         changed = _differences(_previous_run(path), identity)
         if changed:
+            hint = (
+                "; the unit was null in runs begun before there was a choice" if "operator.unit_km" in changed else ""
+            )
             raise InputError(
                 f"{folder}: holds a run with other settings ({', '.join(changed)}); choose another folder with "
-                "--out, or give the settings it was started with to resume it"
+                f"--out, or give the settings it was started with to resume it{hint}"
             )
         return
     try:

@@ -37,12 +37,14 @@ class TrainingPlan:
         data: trajectories, by mesh.
         normaliser: variable table and statistics of the data, or those of the model that the training begins with.
         start: that model; None begins with random weights.
+        statistics: of the data, where the normaliser has those of that model.
     """
 
     config: RunConfig
     data: list[Trajectories]
     normaliser: Normaliser
     start: Surrogate | None = None
+    statistics: Statistics | None = None
 
     def operator(self) -> Operator:
         """The network with its initial weights: those of the model to begin with, else a function of the seed."""
@@ -70,7 +72,7 @@ class TrainingPlan:
             "config": json.loads(json.dumps(self.config.to_dict())),
             "meshes": [part.mesh.hash for part in self.data],
             "pairs": [part.n_pairs for part in self.data],
-            "statistics": json.loads(json.dumps(self.normaliser.statistics.to_dict())),
+            "statistics": json.loads(json.dumps((self.statistics or self.normaliser.statistics).to_dict())),
             "variables": [variable.name for variable in self.normaliser.table.variables],
             "start": None if self.start is None else _weights_hash(self.start),
         }
@@ -98,6 +100,8 @@ def plan_training(
             made for.
     """
     config, table = config or compose_config(), variables or (start.normaliser.table if start else default_variables())
+    if start:
+        config = config_of(start, config)
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
     lead = config.data.lead
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
@@ -106,24 +110,36 @@ def plan_training(
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
     if start is None:
         return TrainingPlan(config, trajectories, Normaliser(table, statistics))
-    _check_start(start, config, table, statistics)
-    config = replace(config, operator=start.operator.config)
-    return TrainingPlan(config, trajectories, start.normaliser, start)
+    _check_data(start, table, statistics)
+    # Samples are made on the CPU, wherever the model was.
+    return TrainingPlan(config, trajectories, start.normaliser.to(torch.device("cpu")), start, statistics)
 
 
-def _check_start(start: Surrogate, config: RunConfig, table: VariableTable, statistics: Statistics) -> None:
-    """Refuse data that a trained model cannot go on with."""
-    known = start.normaliser
-    if table != known.table:
-        raise InputError("start: a model keeps its variable table; leave out variables, or begin without a start")
-    if statistics.lead_hours != known.statistics.lead_hours:
+def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()) -> RunConfig:
+    """The configuration of a training that goes on from a model: its operator, on the backend that is asked for.
+
+    Raises:
+        InputError: a lead time or a kind of training that is not the model's, or overrides of its size.
+    """
+    sizes = [one for one in overrides if one.startswith("operator") and not one.startswith("operator.backend")]
+    if sizes:
+        raise InputError(f"start: a model keeps its size; leave out {' '.join(sizes)}, or begin without a start")
+    if start.lead_time != config.data.lead:
         raise InputError(
-            f"start: the model was trained for {known.statistics.lead_hours:g} h; came "
+            f"start: the model was trained for {start.normaliser.statistics.lead_hours:g} h; came "
             f"data.lead_time={config.data.lead_time}. Take its lead time, or begin without a start"
         )
     if config.trainer.deterministic != start.deterministic:
         kind = "is a deterministic twin" if start.deterministic else "is no deterministic twin"
         raise InputError(f"start: the model {kind}; set trainer.deterministic={str(start.deterministic).lower()}")
+    return replace(config, operator=replace(start.operator.config, backend=config.operator.backend))
+
+
+def _check_data(start: Surrogate, table: VariableTable, statistics: Statistics) -> None:
+    """Refuse data that a trained model cannot go on with."""
+    known = start.normaliser
+    if table != known.table:
+        raise InputError("start: a model keeps its variable table; leave out variables, or begin without a start")
     missing = sorted(known.statistics.values.keys() - statistics.values.keys())
     if missing:
         raise InputError(f"start: the data lack {', '.join(missing)}, which the model was trained with")
