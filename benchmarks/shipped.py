@@ -1,9 +1,14 @@
-"""Train and measure what ships: the flow and its deterministic twin on the sets of configs/benchmark/shipped.yaml.
+r"""Train and measure what ships: the flow and its deterministic twin on the sets of configs/benchmark/shipped.yaml.
 
 python benchmarks/shipped.py --data DATA --out bench/shipped
 
 Trained networks and scores are kept; the same command goes on. Files that ship are written with --ship FOLDER. With
---start MODEL the flow goes on from a trained one, --steps further steps with gradients in another unit (--unit-km).
+--start MODEL the flow goes on from a trained one, --steps further steps, with gradients in another unit perhaps. The
+weights that ship were made in two parts, the first before gradients had a unit:
+
+python benchmarks/shipped.py --data DATA --out bench/first --unit-km null --compile --tests grid_16km
+python benchmarks/shipped.py --data DATA --out bench/shipped --start bench/first/models/shipped/flow --unit-km 10.5 \
+    --steps 4000 --learning-rate 1e-3 --twin-steps 0 --compile
 """
 
 import argparse
@@ -21,7 +26,7 @@ from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_re
 from gensim_graph.study.contenders import FLOW, PERSISTENCE, TWIN, train_network
 from gensim_graph.study.scoring import spread_skill
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import TrainingPlan, fit, plan_training
+from gensim_graph.train import fit, plan_training
 
 OVERRIDES = ("data.batch=4", "data.skip=24h", "data.core=4", "data.balance=0.5", "trainer.save_every=250")
 """A third of the clusters count, large meshes are drawn from with the root of their size."""
@@ -36,9 +41,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench/shipped"))
     parser.add_argument("--preset", default="small")
     parser.add_argument("--steps", type=int, default=10000, help="of the flow")
-    parser.add_argument("--twin-steps", type=int, default=10000)
+    parser.add_argument("--twin-steps", type=int, default=10000, help="0: no twin")
     parser.add_argument("--start", type=Path, help="trained model that the flow goes on from")
-    parser.add_argument("--unit-km", type=float, help="length unit of the gradients; without it, that of the start")
+    parser.add_argument("--unit-km", default="16", help="length unit of the gradients; null: the spacing")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--members", type=int, default=16)
     parser.add_argument("--lead-steps", type=int, default=6)
@@ -51,14 +56,15 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     keep_freed_memory()
     folder = options.out / "models" / TRAINING
-    for name, steps in ((FLOW, options.steps), (TWIN, options.twin_steps)):
+    contenders = (FLOW, TWIN) if options.twin_steps else (FLOW,)
+    for name, steps in zip(contenders, (options.steps, options.twin_steps), strict=False):
         train(name, steps, folder / name, options)
     if options.ship:
         Surrogate.load(folder / FLOW).save(options.ship)
     plan = read_plan("shipped")
     if options.tests:
         plan = type(plan)(plan.sets, plan.trainings, tuple(options.tests.split(",")))
-    budget = Budget(options.preset, options.steps, OVERRIDES, baselines=(TWIN,))
+    budget = Budget(options.preset, options.steps, (*OVERRIDES, unit_of(options)), baselines=contenders[1:])
     protocol = Protocol(options.members, options.lead_steps, starts=1)
     run_resolutions(StudyOptions(plan, options.out, options.data, budget, protocol))
     print(in_detail(json.loads((options.out / "resolutions.json").read_text())))
@@ -106,21 +112,19 @@ def train(name: str, steps: int, folder: Path, options: argparse.Namespace) -> N
     plan = read_plan("shipped")
     sets = plan.trainings[TRAINING]
     stores = [one for key in sets for one in plan.sets[key].sources("train", options.data, options.out / "data")]
-    compiled = f"trainer.compile={str(options.compile).lower()}"
+    rate = f"trainer.learning_rate={options.learning_rate}"
+    overrides = (*OVERRIDES, f"trainer.compile={str(options.compile).lower()}", unit_of(options))
     if name == TWIN or not options.start:
-        train_network(name, stores, Budget(options.preset, steps, (*OVERRIDES, compiled)), folder)
+        train_network(name, stores, Budget(options.preset, steps, overrides), folder)
     elif not (folder / "surrogate.json").exists():
-        rate = f"trainer.learning_rate={options.learning_rate}"
-        config = compose_config(options.preset, [f"trainer.max_steps={steps}", *OVERRIDES, compiled, rate])
+        config = compose_config(options.preset, [f"trainer.max_steps={steps}", *overrides, rate])
         tuned = plan_training(data=stores, config=config, start=Surrogate.load(options.start))
-        fit(in_unit(tuned, options.unit_km), folder)
+        # The unit is not that of the start: the weights have to get used to it.
+        fit(replace(tuned, config=replace(tuned.config, operator=config.operator)), folder)
 
 
-def in_unit(tuned: TrainingPlan, unit_km: float | None) -> TrainingPlan:
-    """The plan with another unit of gradients, which the weights have to get used to."""
-    if unit_km is None:
-        return tuned
-    return replace(tuned, config=replace(tuned.config, operator=replace(tuned.config.operator, unit_km=unit_km)))
+def unit_of(options: argparse.Namespace) -> str:
+    return f"operator.unit_km={options.unit_km}"
 
 
 if __name__ == "__main__":
