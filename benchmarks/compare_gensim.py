@@ -10,12 +10,9 @@ pass over a smaller square with gradients for all its cells, for each network.
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import subprocess
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,9 +24,11 @@ from gensim_graph.benchmark.measure import Run, compete, ratios
 from gensim_graph.benchmark.memory import peak_of
 from gensim_graph.benchmark.options import square_grid
 from gensim_graph.benchmark.report import BACKWARD, FORWARD, Ratio, Report, Row
+from gensim_graph.errors import InputError
 from gensim_graph.graph import build_graph
 from gensim_graph.heap import keep_freed_memory
 from gensim_graph.nn import PRESETS, Channels, VelocityOperator
+from gensim_graph.study.gensim import load_transformer
 from gensim_graph.variables import default_variables
 
 WINDOWS = {"GenSIM as run": 80, "GenSIM, no overlap": 64}
@@ -51,10 +50,10 @@ GENSIM = {
 def main() -> None:
     arguments = _arguments()
     device = choose_device(arguments.device)
-    if not (arguments.gensim / "gensim" / "network.py").is_file():
-        sys.exit(print(f"skipped: {arguments.gensim} is no checkout of GenSIM (it has no gensim/network.py)"))
-    if importlib.util.find_spec("einops") is None:
-        sys.exit(print("skipped: GenSIM's network needs einops; pip install einops"))
+    try:
+        load_transformer(arguments.gensim)
+    except InputError as reason:
+        sys.exit(print(f"skipped: {reason}"))
     if arguments.cells % 64:
         sys.exit(f"--cells {arguments.cells}: expected a multiple of 64, the windows of GenSIM")
     names = [*WINDOWS, *arguments.presets.split(",")]
@@ -114,11 +113,7 @@ def contestant(name: str, stage: str, side: int, device: torch.device, arguments
 
 
 def _gensim(arguments: argparse.Namespace) -> Callable[..., tuple[torch.nn.Module, list]]:
-    # Its package imports what the network does not need.
-    package = types.ModuleType("gensim")
-    package.__path__ = [str(arguments.gensim / "gensim")]
-    sys.modules.setdefault("gensim", package)
-    transformer = importlib.import_module("gensim.network").Transformer
+    transformer = load_transformer(arguments.gensim)
 
     def build(name: str, side: int, device: torch.device) -> tuple[torch.nn.Module, list]:
         width, count = WINDOWS[name], (side // 64) ** 2
