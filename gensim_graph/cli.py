@@ -180,6 +180,10 @@ def evaluate(
 @app.command()
 def benchmark(
     suite: Annotated[str, typer.Option(help=f"What to measure: {', '.join((*SUITES, _RESOLUTIONS))}.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Suite resolutions: key=value for all trainings, for instance operator.unit_km=null."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for SUITE.json and SUITE.png.")] = Path("bench"),
     cells: Annotated[str | None, typer.Option(help="Sizes of the meshes, square numbers with commas.")] = None,
     rounds: Annotated[int, typer.Option(help="Samples of each; all contestants run once a round.")] = 7,
@@ -216,12 +220,15 @@ def benchmark(
     """
     if suite == _RESOLUTIONS:
         size = "tiny" if preset == Options.preset else preset
-        budget = Budget(size, 800 if quick else steps, gensim=gensim)
+        chosen = (*Budget.overrides, *(overrides or []))
+        budget = Budget(size, 800 if quick else steps, chosen, gensim=gensim)
         protocol = Protocol(4, 2, 1) if quick else Protocol(members)
         _resolutions(StudyOptions(read_plan("quick" if quick else plan), out, data, budget, protocol))
         return
     if suite not in SUITES:
         raise InputError(f"--suite {suite}: expected one of {', '.join((*SUITES, _RESOLUTIONS))}")
+    if overrides:
+        raise InputError(f"{' '.join(overrides)}: suite {suite} trains nothing; leave it out")
     options = Options(parse_cells(cells), rounds, device, threads, preset, keep_memory=keep_memory)
     with Progress(console=console) as progress:
         task = progress.add_task(suite, total=1.0)
