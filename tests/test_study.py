@@ -14,6 +14,7 @@ from gensim_graph.data import open_store
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import persistence
 from gensim_graph.mesh.quality import quality_report
+from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.study import Budget, DataSet, Protocol, StudyOptions, StudyPlan, read_plan, run_resolutions
 from gensim_graph.study.meshes import MESHES
 from gensim_graph.study.price import price_table
@@ -75,6 +76,22 @@ def test_training_ends_where_it_should(tmp_path, small_mesh):
     (test,) = data_set.sources("test", tmp_path, tmp_path)
     assert train["time"].values[-1] - train["time"].values[0] == 12 * HOUR
     assert test["time"].values[-1] - test["time"].values[0] == 24 * HOUR
+
+
+def test_trajectories_on_a_grid_keep_their_volume(tmp_path):
+    triangles = MESHES["triangles"](8e3, 64e3)
+    small_trajectory(triangles, hours=12).to_netcdf(tmp_path / "run.nc")
+    whole, part = (
+        DataSet("squares", test=("run.nc",), grid=spacing).sources("test", tmp_path, tmp_path)[0]
+        for spacing in (16.0, 10.0)
+    )
+    before = open_store(tmp_path / "run.nc")
+    grid = mesh_from_dataset(whole)
+    np.testing.assert_allclose(grid.areas, 16e3**2)
+    np.testing.assert_allclose(whole["sit"].values @ grid.areas, before["sit"].values @ triangles.areas, rtol=1e-5)
+    inner = mesh_from_dataset(part)
+    assert inner.n_faces == 36
+    np.testing.assert_allclose((inner.nodes.min(axis=0), inner.nodes.max(axis=0)), ((2e3, 2e3), (62e3, 62e3)))
 
 
 @pytest.mark.parametrize("kind", MESHES)

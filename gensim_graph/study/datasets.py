@@ -1,4 +1,4 @@
-"""Data sets of a study by name: files, the built-in data, or storms of our own."""
+"""Data sets of a study by name: files, the built-in data, or storms of our own, as they are or on a grid."""
 
 import glob
 import logging
@@ -14,9 +14,10 @@ import yaml
 from gensim_graph.data import open_store
 from gensim_graph.data.sample import cyclone_trajectories
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.resources import resource
 from gensim_graph.simulate import Experiment, build_ensemble, write_cyclone
-from gensim_graph.study.meshes import MESHES
+from gensim_graph.study.meshes import MESHES, grid_over
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class DataSet:
         train, test: patterns of files, or ``builtin:train`` and the like.
         until: hours from the beginning of a run at which training ends; None for the whole.
         since: hours at which forecasts start: after the spin-up, or where training ended.
+        grid: km; the trajectories are remapped to a regular grid of this spacing, area-weighted. None leaves them.
         simulate: arguments of a simulation instead of files; it is tested on, and trained on if it is named in a
             training, with other storms.
     """
@@ -42,6 +44,7 @@ class DataSet:
     test: tuple[str, ...] = ()
     until: float | None = None
     since: float = 24.0
+    grid: float | None = None
     simulate: Mapping[str, Any] = field(default_factory=dict)
 
     def sources(self, part: str, data: Path | None, folder: Path) -> list[xr.Dataset]:
@@ -60,6 +63,8 @@ class DataSet:
             stores = [one.isel(trajectory=index) for one in stores for index in range(one.sizes["trajectory"])]
         else:
             stores = [open_store(path) for path in self._files(part, data)]
+        if self.grid is not None:
+            stores = [_on_grid(store, 1e3 * self.grid) for store in stores]
         if part == "train" and self.until is not None:
             return [_first_hours(store, self.until) for store in stores]
         return stores
@@ -88,6 +93,10 @@ class DataSet:
             folder.mkdir(parents=True, exist_ok=True)
             write_cyclone(build_ensemble(mesh, Experiment(seed=seed, physics="nextsim", **settings)), store)
         return store
+
+
+def _on_grid(store: xr.Dataset, spacing: float) -> xr.Dataset:
+    return open_store(store, grid_over(mesh_from_dataset(store), spacing))
 
 
 def _first_hours(store: xr.Dataset, hours: float) -> xr.Dataset:

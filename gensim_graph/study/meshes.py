@@ -1,4 +1,4 @@
-"""Meshes of a box for simulations: even triangles, and triangles that grow from one corner to the other."""
+"""Meshes of a box: even triangles, triangles that grow from one corner to the other, a regular grid."""
 
 from collections.abc import Callable
 
@@ -23,6 +23,15 @@ def graded(spacing: float, box: float) -> Mesh:
     count = round(box / spacing)
     knots = np.concatenate([[0.0], np.cumsum(_RATIO ** (np.arange(count) / (count - 1)))])
     return _triangulated(knots / knots[-1], knots / knots[-1], box)
+
+
+def grid_over(mesh: Mesh, spacing: float) -> Mesh:
+    """Squares of ``spacing`` in the rectangle around a mesh, in its middle, with as many as fit."""
+    low, high = mesh.nodes.min(axis=0), mesh.nodes.max(axis=0)
+    count = np.maximum(np.floor((high - low) / spacing), 1).astype(int)
+    first = (low + high - (count - 1) * spacing) / 2
+    x, y = (start + spacing * np.arange(number) for start, number in zip(first, count, strict=True))
+    return Mesh.from_grid(x, y, crs=mesh.crs)
 
 
 def _triangulated(x: Array, y: Array, box: float) -> Mesh:
