@@ -4,8 +4,8 @@ python benchmarks/shipped.py --data DATA --out bench/shipped
 
 Trained networks and scores are kept; the same command goes on. Files that ship are written with --ship FOLDER. With
 --start MODEL both go on from a trained flow, --steps and --twin-steps further steps, with gradients in another unit
-perhaps: the mean of a residual is what a flow learns at flow time 0, so the twin has little to unlearn. The weights that
-ship were made in two parts, the first before gradients had a unit:
+perhaps: the mean of a residual is what a flow learns at flow time 0, so the twin has little to unlearn. The weights
+that ship were made in two parts, the first before gradients had a unit:
 
 python benchmarks/shipped.py --data DATA --out bench/first --unit-km null --compile --tests grid_16km
 python benchmarks/shipped.py --data DATA --out bench/shipped --start bench/first/models/shipped/flow --unit-km 10.5 \
