@@ -7,7 +7,7 @@ Trained networks and scores are kept; the same command goes on. Files that ship 
 perhaps: the mean of a residual is what a flow learns at flow time 0, so the twin has little to unlearn. The weights
 that ship were made in two parts, the first before gradients had a unit:
 
-python benchmarks/shipped.py --data DATA --out bench/first --unit-km null --compile --tests grid_16km
+python benchmarks/shipped.py --data DATA --out bench/first --unit-km null --twin-steps 0 --compile
 python benchmarks/shipped.py --data DATA --out bench/shipped --start bench/first/models/shipped/flow --unit-km 10.5 \
     --steps 4000 --learning-rate 1e-3 --twin-steps 4000 --compile
 """
