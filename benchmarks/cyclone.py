@@ -27,6 +27,7 @@ import gensim_graph as gg
 from gensim_graph.data.sample import cyclone_meshes, cyclone_trajectories
 from gensim_graph.demo import Study, compare, fit_linear, plan_study
 from gensim_graph.evaluate import LinearBaseline, skill_table
+from gensim_graph.study.meshes import grid_over
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import fit
 
@@ -84,10 +85,7 @@ def run_case(case: str, study: Study, models: dict[str, Surrogate], linear: Line
 def regular_grid(cells: int = 64) -> gg.Mesh:
     """The box of the built-in data as a regular grid."""
     triangles = gg.load_mesh(cyclone_meshes()["box_16km_a"])
-    low, high = triangles.nodes.min(axis=0), triangles.nodes.max(axis=0)
-    centres = (np.arange(cells) + 0.5) / cells
-    x, y = (low[axis] + (high[axis] - low[axis]) * centres for axis in (0, 1))
-    return gg.Mesh.from_grid(x, y, crs=triangles.crs)
+    return grid_over(triangles, np.ptp(triangles.nodes[:, 0]) / cells)
 
 
 def print_scores(scores: pd.DataFrame) -> None:

@@ -16,7 +16,7 @@ from gensim_graph.evaluate import persistence
 from gensim_graph.mesh.quality import quality_report
 from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.study import Budget, DataSet, Protocol, StudyOptions, StudyPlan, read_plan, run_resolutions
-from gensim_graph.study.meshes import MESHES
+from gensim_graph.study.meshes import MESHES, grid_over
 from gensim_graph.study.price import price_table
 from gensim_graph.study.scoring import average, score, starts_of
 
@@ -92,6 +92,12 @@ def test_trajectories_on_a_grid_keep_their_volume(tmp_path):
     inner = mesh_from_dataset(part)
     assert inner.n_faces == 36
     np.testing.assert_allclose((inner.nodes.min(axis=0), inner.nodes.max(axis=0)), ((2e3, 2e3), (62e3, 62e3)))
+
+
+@pytest.mark.parametrize("spacing", [-3e3, 0.0, 33e3])
+def test_grids_that_do_not_fit_are_refused(spacing):
+    with pytest.raises(InputError, match="at most 32, half the box"):
+        grid_over(MESHES["triangles"](8e3, 64e3), spacing)
 
 
 @pytest.mark.parametrize("kind", MESHES)

@@ -34,7 +34,7 @@ class DataSet:
         train, test: patterns of files, or ``builtin:train`` and the like.
         until: hours from the beginning of a run at which training ends; None for the whole.
         since: hours at which forecasts start: after the spin-up, or where training ended.
-        grid: km; the trajectories are remapped to a regular grid of this spacing, area-weighted. None leaves them.
+        grid: km; the trajectories are remapped, area-weighted, to a regular grid of this spacing in their box.
         simulate: arguments of a simulation instead of files; it is tested on, and trained on if it is named in a
             training, with other storms.
     """

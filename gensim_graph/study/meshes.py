@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.spatial import Delaunay
 
+from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
@@ -26,9 +27,18 @@ def graded(spacing: float, box: float) -> Mesh:
 
 
 def grid_over(mesh: Mesh, spacing: float) -> Mesh:
-    """Squares of ``spacing`` in the rectangle around a mesh, in its middle, with as many as fit."""
+    """Squares of ``spacing`` in the box that a mesh fills, in its middle, with as many as fit.
+
+    Raises:
+        InputError: fewer than two fit along a side.
+    """
     low, high = mesh.nodes.min(axis=0), mesh.nodes.max(axis=0)
-    count = np.maximum(np.floor((high - low) / spacing), 1).astype(int)
+    most = float((high - low).min()) / 2
+    if not 0 < spacing <= most:
+        raise InputError(
+            f"a grid of {spacing / 1e3:g} km: expected more than 0 and at most {most / 1e3:g}, half the box"
+        )
+    count = np.floor((high - low) / spacing + 1e-6).astype(int)  # what fits but for rounding fits
     first = (low + high - (count - 1) * spacing) / 2
     x, y = (start + spacing * np.arange(number) for start, number in zip(first, count, strict=True))
     return Mesh.from_grid(x, y, crs=mesh.crs)
