@@ -1,8 +1,9 @@
-"""Where the files that ship with the package are: configuration groups and the built-in data.
+"""Where files are: what ships with the package (configuration, built-in data), and what is kept between runs.
 
-A wheel carries them inside the package, a checkout has them beside it.
+A wheel carries the former inside the package, a checkout has it beside it.
 """
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -21,3 +22,12 @@ def resource(*parts: str) -> Path:
     raise FileNotFoundError(
         f"{'/'.join(parts)} is missing from this installation of gensim-graph; reinstall the package"
     )
+
+
+def cache_folder() -> Path:
+    """For what can be made again: ``$GENSIM_GRAPH_CACHE``, else gensim-graph in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    own = os.environ.get("GENSIM_GRAPH_CACHE")
+    if own:
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(shared) / "gensim-graph"

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import save_file
 
 from gensim_graph.errors import InputError
-from gensim_graph.graph import build_graph, cache_folder, cached_graph
+from gensim_graph.graph import build_graph, cached_graph
 from gensim_graph.graph import cache as module
 from gensim_graph.mesh import Mesh
+from gensim_graph.resources import cache_folder
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The graph of a mesh: cells, their order into tokens and clusters, halos, coarsening, subgraphs."""
 
-from gensim_graph.graph.cache import cache_folder, cached_graph
+from gensim_graph.graph.cache import cached_graph
 from gensim_graph.graph.cells import Cells
 from gensim_graph.graph.graph import RADIUS, MeshGraph, batch_graphs, build_graph, coarse_cells, graph_of_cells, in_unit
 from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, Order, order_cells
@@ -16,7 +16,6 @@ __all__ = [
     "Subgraph",
     "batch_graphs",
     "build_graph",
-    "cache_folder",
     "cached_graph",
     "coarse_cells",
     "extract_subgraph",

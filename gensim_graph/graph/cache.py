@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -12,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from gensim_graph.graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh
+from gensim_graph.resources import cache_folder
 from gensim_graph.typing import Path
 from gensim_graph.writing import write_atomically
 
@@ -27,15 +27,6 @@ _VERSION = 1
 """To be raised when the preparation changes: graphs of another version are not found."""
 
 
-def cache_folder() -> FilePath:
-    """Where graphs are kept: ``$GENSIM_GRAPH_CACHE``, else gensim-graph in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    own = os.environ.get("GENSIM_GRAPH_CACHE")
-    if own:
-        return FilePath(own)
-    shared = os.environ.get("XDG_CACHE_HOME") or FilePath.home() / ".cache"
-    return FilePath(shared) / "gensim-graph"
-
-
 def cached_graph(
     mesh: Mesh, level: int = 0, *, folder: Path | None = None, smallest: int = SMALLEST, **options: Any
 ) -> MeshGraph:
@@ -46,7 +37,7 @@ def cached_graph(
     Args:
         mesh: the mesh; its hash and the options are the key.
         level: coarsening level.
-        folder: of the cache; None takes :func:`cache_folder`.
+        folder: of the cache; None takes :func:`~gensim_graph.resources.cache_folder`.
         smallest: meshes of fewer faces are not kept.
         options: of :func:`~gensim_graph.graph.build_graph`.
 

@@ -19,13 +19,14 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.clusters import CLUSTERS
 from gensim_graph.nn.heads import AttentionPlan, Backend, Output
 from gensim_graph.nn.localisation import Localisation
+from gensim_graph.nn.native_backend import NATIVE, native_at_hand
 from gensim_graph.nn.reference import REFERENCE
 from gensim_graph.nn.triton_backend import TRITON
 from gensim_graph.typing import Float, Tensor
 
 log = logging.getLogger(__name__)
 
-BACKENDS: dict[str, Backend] = {"clusters": CLUSTERS, "triton": TRITON, "reference": REFERENCE}
+BACKENDS: dict[str, Backend] = {"native": NATIVE, "clusters": CLUSTERS, "triton": TRITON, "reference": REFERENCE}
 
 AUTO = "auto"
 """The backend that suits the device."""
@@ -47,7 +48,9 @@ def plan_attention(graph: MeshGraph, backend: str = AUTO) -> AttentionPlan:
 
 
 def choose_backend(device: torch.device) -> str:
-    """``triton`` on a GPU, ``clusters`` on a processor, and where Triton is missing, which is said once."""
+    """``native`` on a processor, ``triton`` on a GPU; ``clusters`` without a compiler or Triton, which is said once."""
+    if device.type == "cpu":
+        return "native" if native_at_hand() else "clusters"
     if device.type != "cuda":
         return "clusters"
     return "triton" if _triton_at_hand() else "clusters"

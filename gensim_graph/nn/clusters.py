@@ -1,13 +1,7 @@
 """Backend ``clusters``: the keys of a few clusters are gathered at a time and attended to densely.
 
-The localisation rides in eight further channels of queries and keys, the moments in eight further channels of the
-values; with the taper as the mask it is plain scaled-dot-product attention. Positions are relative to the centre of
-the cluster and in units of its reach R, so that single precision is enough:
-
-    q = (A x_q + b, A_xx, A_xy, A_yy, 1, s_q, 0),   k = (x, y, -x^2/2, -xy, -y^2/2, log a, 1, 0),
-    s_q = -1/2 x_q^T A x_q - b . x_q,               q . k = -1/2 d^T A d + b . d + log a.
-
-s_q drops out of the softmax; with it the rounding errors of the gradient of A are weighted with d, not with x.
+With positions and the localisation in further channels (:mod:`~gensim_graph.nn.cluster_places`) and the taper as the
+mask it is plain scaled-dot-product attention, which PyTorch has on every device.
 """
 
 import logging
@@ -19,7 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.cluster_kernel import chunk_of_clusters, cluster_attention, taper_of
-from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED, AttentionPlan, Backend, Output, Packed
+from gensim_graph.nn.cluster_places import about_queries, placed_queries, ratio_of, steepness_of
+from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED, AttentionPlan, Backend, Packed
 from gensim_graph.nn.localisation import Localisation
 from gensim_graph.typing import Float, Int, Tensor
 
@@ -36,15 +31,12 @@ log = logging.getLogger(__name__)
 
 
 def _plan(graph: MeshGraph) -> AttentionPlan:
-    width = graph.query_pos.shape[1]
-    support = (graph.token_length * graph.radius[graph.token_graph]).reshape(-1, width)
-    steepness = (graph.cluster_length.unsqueeze(1) / support).square() * graph.token_valid.reshape(-1, width)
-    ratio = graph.cluster_length.repeat_interleave(width) / graph.token_length
+    steepness = steepness_of(graph)
     taper = None
-    if width * graph.halo.numel() <= _STORED_TAPER:
+    if graph.query_pos.shape[1] * graph.halo.numel() <= _STORED_TAPER:
         taper = _stored_taper(graph, steepness)
     counts = _counts(graph) if graph.halo.device.type == "cpu" and _kernel_at_hand() else None
-    return AttentionPlan(graph, "clusters", taper, _key_channels(graph), steepness, ratio, counts)
+    return AttentionPlan(graph, "clusters", taper, _key_channels(graph), steepness, ratio_of(graph), counts)
 
 
 def _counts(graph: MeshGraph) -> Int[Tensor, " cluster"]:
@@ -74,24 +66,10 @@ def _key_channels(graph: MeshGraph) -> Float[Tensor, "cluster 2 key 8"]:
 def _pack(
     query: Tensor, key: Tensor, value: Tensor, localisation: Localisation, plan: AttentionPlan, tokens: slice
 ) -> Packed:
-    """64 channels each, keys and values side by side; queries stay in single precision, which their positions need."""
-    place = _query_channels(localisation, plan, tokens).to(torch.float32)
+    """64 channels each, keys and values side by side."""
     lifted = value[..., _SCALARS], value[..., _VECTOR]
-    queries = torch.cat((query.to(place.dtype), place), dim=-1)
+    queries = placed_queries(query, localisation, plan, tokens)
     return queries, torch.cat((key, key.new_ones(*key.shape[:-1], 8), value, *lifted, *lifted), dim=-1)
-
-
-def _query_channels(localisation: Localisation, plan: AttentionPlan, tokens: slice) -> Tensor:
-    """(A x_q + b, A_xx, A_xy, A_yy, 1, s_q, 0): its dot product with the key channels is the localisation."""
-    assert plan.ratio is not None
-    ratio = plan.ratio[tokens, None, None]
-    xx, xy, yy = (localisation.quadratic * ratio.square()).unbind(-1)
-    bx, by = (localisation.linear * ratio).unbind(-1)
-    x, y = plan.graph.query_pos.flatten(0, 1)[tokens].unsqueeze(1).unbind(-1)
-    ax, ay = xx * x + xy * y, xy * x + yy * y
-    own = -0.5 * (ax * x + ay * y) - bx * x - by * y
-    one = torch.ones_like(xx)
-    return torch.stack((ax + bx, ay + by, xx, xy, yy, one, own, 0 * one), dim=-1)
 
 
 def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token head 64"]:
@@ -149,14 +127,4 @@ def _attend_to(query: Tensor, pairs: Tensor, plan: AttentionPlan, clusters: slic
     return out.transpose(1, 2).unflatten(0, (len(query), -1)).flatten(1, 2)
 
 
-def _finish(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> Output:
-    """Moments about the centre of the cluster -> moments about the query, in widths of the head."""
-    assert plan.ratio is not None
-    content, moment_x, moment_y = raw.split((HEAD_CONTENT, _MOMENTS // 2, _MOMENTS // 2), dim=-1)
-    lifted = torch.cat([content[..., channel : channel + 1] for channel in LIFTED], dim=-1)
-    x, y = plan.graph.query_pos.flatten(0, 1)[tokens].unsqueeze(1).split(1, dim=-1)
-    factor = plan.ratio[tokens, None, None] * scale[:, None]
-    return content, torch.cat((factor * (moment_x - x * lifted), factor * (moment_y - y * lifted)), dim=-1)
-
-
-CLUSTERS = Backend(_plan, _pack, _attend, _finish)
+CLUSTERS = Backend(_plan, _pack, _attend, about_queries)
