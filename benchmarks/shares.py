@@ -20,7 +20,7 @@ from gensim_graph.heap import keep_freed_memory
 from gensim_graph.writing import write_atomically
 
 KINDS = {
-    "attention": ("cluster_attention", "triton_attention", "flash_attention", "scaled_dot_product"),
+    "attention": ("native_attention", "cluster_attention", "triton_attention", "flash_attention", "scaled_dot_product"),
     "sums over neighbours": ("stencil_sum",),
     "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::linear", "aten::matmul", "aten::addmm_"),
     "copies": ("aten::copy_", "aten::cat", "aten::index_select", "aten::clone", "aten::_to_copy"),

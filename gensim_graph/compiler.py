@@ -29,42 +29,41 @@ class CompilerError(RuntimeError):
     """No compiler, or one that cannot make the library; the message says which and why."""
 
 
-def compiled(folder: Path, main: str) -> ctypes.CDLL:
+def compiled(folder: Path) -> ctypes.CDLL:
     """Load the library of a folder of sources, which is compiled first if it has not been.
 
     Args:
-        folder: sources and headers.
-        main: name of the source that includes the others.
+        folder: sources (``.cpp``) and headers.
 
     Raises:
         CompilerError: there is no library, and none can be made.
     """
     command = [*_compiler(), *_FLAGS]
-    name = f"{Path(main).stem}-{_key(folder, command)}.so"
+    name = f"{folder.name}-{_key(folder, command)}.so"
     try:
-        return _kept(command, folder / main, cache_folder() / name)
+        return _kept(command, folder, cache_folder() / name)
     except OSError as error:
         log.debug("%s is not kept: %s", name, error)
     with tempfile.TemporaryDirectory() as own:  # a library that is loaded needs its file no longer
         try:
-            return _made(command, folder / main, Path(own) / name)
+            return _made(command, folder, Path(own) / name)
         except OSError as error:
             raise CompilerError(f"the library cannot be loaded: {error}") from error
 
 
-def _kept(command: list[str], source: Path, target: Path) -> ctypes.CDLL:
+def _kept(command: list[str], folder: Path, target: Path) -> ctypes.CDLL:
     if target.is_file():
         try:
             return ctypes.CDLL(str(target))
         except OSError as error:
             log.warning("%s: cannot be loaded (%s); it is compiled again", target, error)
     target.parent.mkdir(parents=True, exist_ok=True)
-    return _made(command, source, target)
+    return _made(command, folder, target)
 
 
-def _made(command: list[str], source: Path, target: Path) -> ctypes.CDLL:
-    log.info("compiling %s for this processor, once", source.name)
-    write_atomically(target, lambda path: _compile(command, source, path))
+def _made(command: list[str], folder: Path, target: Path) -> ctypes.CDLL:
+    log.info("compiling %s for this processor, once", folder)
+    write_atomically(target, lambda path: _compile(command, folder, path))
     return ctypes.CDLL(str(target))
 
 
@@ -98,8 +97,9 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(named)}))
 
 
-def _compile(command: list[str], source: Path, target: Path) -> None:
-    done = subprocess.run([*command, str(source), "-o", str(target)], capture_output=True, text=True, check=False)
+def _compile(command: list[str], folder: Path, target: Path) -> None:
+    sources = sorted(str(path) for path in folder.glob("*.cpp"))
+    done = subprocess.run([*command, *sources, "-o", str(target)], capture_output=True, text=True, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise CompilerError(f"{shlex.join(command[:1])} cannot compile {source.name} ({last[0]})")
+        raise CompilerError(f"{shlex.join(command[:1])} cannot compile {folder} ({last[0]})")

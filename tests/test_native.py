@@ -13,7 +13,7 @@ from test_attention import MESHES, NAMES, attend, gradients, precise_graph, rand
 
 from gensim_graph import compiler
 from gensim_graph.errors import InputError
-from gensim_graph.nn import native_backend, native_kernel
+from gensim_graph.nn import native_library
 from gensim_graph.nn.backends import choose_backend, plan_attention
 
 CPU = torch.device("cpu")
@@ -23,10 +23,10 @@ CPU = torch.device("cpu")
 def fresh(tmp_path, monkeypatch):
     """No library yet, and a cache folder of its own."""
     monkeypatch.setenv("GENSIM_GRAPH_CACHE", str(tmp_path / "cache"))
-    for remembered in (native_kernel.library, native_backend.native_at_hand):
+    for remembered in (native_library.library, native_library.native_at_hand):
         remembered.cache_clear()
     yield tmp_path
-    for remembered in (native_kernel.library, native_backend.native_at_hand):
+    for remembered in (native_library.library, native_library.native_at_hand):
         remembered.cache_clear()
 
 
@@ -111,38 +111,38 @@ def test_each_key_is_in_the_list_of_its_groups():
 
 
 def test_it_is_compiled_once(fresh, monkeypatch):
-    native_kernel.library()
-    native_kernel.library.cache_clear()
+    native_library.library()
+    native_library.library.cache_clear()
     monkeypatch.setattr(compiler, "_compile", lambda *_: pytest.fail("compiled again"))
-    native_kernel.library()
+    native_library.library()
 
 
 def test_a_damaged_library_is_made_again(fresh, monkeypatch, caplog):
-    native_kernel.library()
-    (kept,) = (fresh / "cache").glob("attention-*.so")
+    native_library.library()
+    (kept,) = (fresh / "cache").glob("native-*.so")
     damaged = fresh / "other" / kept.name
     damaged.parent.mkdir()
     damaged.write_text("no library")
     monkeypatch.setenv("GENSIM_GRAPH_CACHE", str(damaged.parent))
-    native_kernel.library.cache_clear()
+    native_library.library.cache_clear()
     with caplog.at_level(logging.WARNING):
-        native_kernel.library()
+        native_library.library()
     assert "compiled again" in caplog.text
     assert damaged.stat().st_size > 10_000
 
 
 def test_another_compiler_or_flag_makes_another_library(fresh, monkeypatch):
-    native_kernel.library()
+    native_library.library()
     monkeypatch.setattr(compiler, "_FLAGS", [*compiler._FLAGS, "-DANOTHER"])
-    native_kernel.library.cache_clear()
-    native_kernel.library()
-    assert len(list((fresh / "cache").glob("attention-*.so"))) == 2
+    native_library.library.cache_clear()
+    native_library.library()
+    assert len(list((fresh / "cache").glob("native-*.so"))) == 2
 
 
 def test_without_a_folder_to_keep_it_in(fresh, monkeypatch):
     (fresh / "file").write_text("in the way")
     monkeypatch.setenv("GENSIM_GRAPH_CACHE", str(fresh / "file"))
-    assert native_backend.native_at_hand()
+    assert native_library.native_at_hand()
 
 
 @pytest.mark.parametrize("named", ["no-such-compiler", "false", "nothing"])

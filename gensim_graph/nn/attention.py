@@ -8,14 +8,14 @@ no rotary embedding of the plane with finitely many channels is invariant to rot
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from gensim_graph.nn.backends import BACKENDS
-from gensim_graph.nn.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, Packed
+from gensim_graph.nn.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, HeadWeights, Packed
 from gensim_graph.nn.localisation import LocalisationHead, localise
+from gensim_graph.nn.native_library import native_serves
 from gensim_graph.nn.spin import SpinLinear, Spins
 from gensim_graph.nn.split import split_heads
 from gensim_graph.typing import Float, Tensor
@@ -48,19 +48,22 @@ class LocalAttention(nn.Module):
         return self.out(self.see(raw, self.weights, plan, tokens))
 
     @property
-    def weights(self) -> "HeadWeights":
+    def weights(self) -> HeadWeights:
         """Weights of the heads, as the stages want to have them."""
         spins = Spins(*HEAD_SPINS)
         query_scale = spins.spread(self.query_scale) / math.sqrt(HEAD_CONTENT)
         return HeadWeights(query_scale, spins.spread(self.key_scale), self.localise.clamped)
 
     def look(
-        self, projected: Float[Tensor, "batch some channel"], weights: "HeadWeights", plan: AttentionPlan, tokens: slice
+        self, projected: Float[Tensor, "batch some channel"], weights: HeadWeights, plan: AttentionPlan, tokens: slice
     ) -> Packed:
         """What the backend wants to have of a range of tokens: queries, keys and values, normalised and placed."""
+        backend = BACKENDS[plan.backend]
+        if backend.look is not None and native_serves(projected):
+            return backend.look(projected, weights, plan, tokens)
         query, key, value, place = split_heads(projected, weights.query_scale, weights.key_scale)
         localisation = localise(weights.log_scale, place[..., 0], place[..., 1:3], place[..., 3:5])
-        return BACKENDS[plan.backend].pack(query, key, value, localisation, plan, tokens)
+        return backend.pack(query, key, value, localisation, plan, tokens)
 
     def attend(self, packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token head any"]:
         """Attend: the one stage in which tokens see each other."""
@@ -69,12 +72,15 @@ class LocalAttention(nn.Module):
     def see(
         self,
         raw: Float[Tensor, "batch some head any"],
-        weights: "HeadWeights",
+        weights: HeadWeights,
         plan: AttentionPlan,
         tokens: slice,
     ) -> Float[Tensor, "batch some channel"]:
         """What a range of tokens has seen, by spin: the input of the last linear map, ``out``."""
-        return self._join(*BACKENDS[plan.backend].finish(raw, weights.log_scale.exp(), plan, tokens))
+        backend = BACKENDS[plan.backend]
+        if backend.see is not None and native_serves(raw):
+            return backend.see(raw, weights, plan, tokens)
+        return self._join(*backend.finish(raw, weights.log_scale.exp(), plan, tokens))
 
     def _join(self, content: Tensor, moments: Tensor) -> Tensor:
         """Content and moments of the heads -> channels by spin."""
@@ -91,17 +97,3 @@ class LocalAttention(nn.Module):
         )
         groups = (parts[0:3], parts[3:6], parts[6:9], parts[9:11], parts[11:13])
         return torch.cat([torch.cat(group, dim=-1).flatten(-2) for group in groups], dim=-1)
-
-
-class HeadWeights(NamedTuple):
-    """Weights of the heads.
-
-    Attributes:
-        query_scale, key_scale: (H, 56) of the RMS norm of each head (Henry et al. 2020), the query's with the
-            temperature.
-        log_scale: (H,) logarithm of one over the width of each head.
-    """
-
-    query_scale: Tensor
-    key_scale: Tensor
-    log_scale: Tensor

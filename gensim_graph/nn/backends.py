@@ -19,7 +19,8 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.clusters import CLUSTERS
 from gensim_graph.nn.heads import AttentionPlan, Backend, Output
 from gensim_graph.nn.localisation import Localisation
-from gensim_graph.nn.native_backend import NATIVE, native_at_hand
+from gensim_graph.nn.native_backend import NATIVE
+from gensim_graph.nn.native_library import native_at_hand
 from gensim_graph.nn.reference import REFERENCE
 from gensim_graph.nn.triton_backend import TRITON
 from gensim_graph.typing import Float, Tensor
@@ -34,6 +35,7 @@ AUTO = "auto"
 CHOICES = (AUTO, *BACKENDS)
 
 
+@torch.compiler.disable
 @torch.no_grad()
 def plan_attention(graph: MeshGraph, backend: str = AUTO) -> AttentionPlan:
     """Prepare the attention on a graph, once for all evaluations.

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from gensim_graph.nn.native_library import call, native_serves
 from gensim_graph.typing import Float, Tensor
 
 Parts = tuple[Tensor, Tensor, Tensor]
@@ -32,7 +33,8 @@ def spin_gate(hidden: Float[Tensor, "*rest hidden"], n: int, m: int) -> Parts:
     """
     if torch.compiler.is_compiling():  # which fuses the passes and derives them by itself
         return plain_gate(hidden, n, m)
-    scalars, vectors, tensors = _Gate.apply(hidden, n, m)
+    gate = _NativeGate if native_serves(hidden) else _Gate
+    scalars, vectors, tensors = gate.apply(hidden, n, m)
     return scalars, vectors, tensors
 
 
@@ -101,4 +103,26 @@ class _Gate(torch.autograd.Function):
         torch.mul(cd, d1, out=dc1).addcmul_(cb0, b1).addcmul_(cb1, b0).addcmul_(tc1, tensor_gate)
         torch.mul(cd, c0, out=dd0)
         torch.mul(cd, c1, out=dd1)
+        return into, None, None
+
+
+class _NativeGate(torch.autograd.Function):
+    """The same in compiled code."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, n: int, m: int) -> Parts:
+        hidden = hidden.contiguous()
+        ctx.save_for_backward(hidden)
+        ctx.widths = n, m
+        gated = hidden.new_empty(*hidden.shape[:-1], n + 11 * m)
+        call("gate", gated[..., 0].numel(), n, m, hidden, gated)
+        scalars, vectors, tensors = gated.split((n + 3 * m, 4 * m, 4 * m), dim=-1)
+        return scalars, vectors, tensors
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (hidden,), (n, m) = ctx.saved_tensors, ctx.widths
+        into, parts = torch.empty_like(hidden), [grad.contiguous() for grad in grads]
+        call("gate_gradient", hidden[..., 0].numel(), n, m, hidden, *parts, into)
         return into, None, None

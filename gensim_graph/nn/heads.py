@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.localisation import Localisation
@@ -42,6 +43,20 @@ class AttentionPlan:
     blocks: object = None
 
 
+class HeadWeights(NamedTuple):
+    """Weights of the heads.
+
+    Attributes:
+        query_scale, key_scale: (H, 56) of the RMS norm of each head (Henry et al. 2020), the query's with the
+            temperature.
+        log_scale: (H,) logarithm of one over the width of each head.
+    """
+
+    query_scale: Tensor
+    key_scale: Tensor
+    log_scale: Tensor
+
+
 Output = tuple[Float[Tensor, "batch token head content"], Float[Tensor, "batch token head moments"]]
 Packed = tuple[Tensor, ...]
 
@@ -57,9 +72,14 @@ class Backend:
         attend: packed (B, T, ...) and plan -> (B, T, H, channels).
         finish: a range of that, scale of the moments (H,), plan and range -> content (B, t, H, 56) and moments
             (B, t, H, 8).
+        look: projected features (B, t, channel), weights, plan, range -> as ``split_heads``, ``localise`` and
+            ``pack`` one after the other, in compiled code; None where there is none.
+        see: the outcome of ``attend``, weights, plan and range -> features by spin (B, t, channel), likewise.
     """
 
     plan: Callable[[MeshGraph], AttentionPlan]
     pack: Callable[[Tensor, Tensor, Tensor, Localisation, AttentionPlan, slice], Packed]
     attend: Callable[[Packed, AttentionPlan], Tensor]
     finish: Callable[[Tensor, Tensor, AttentionPlan, slice], Output]
+    look: Callable[[Tensor, HeadWeights, AttentionPlan, slice], Packed] | None = None
+    see: Callable[[Tensor, HeadWeights, AttentionPlan, slice], Tensor] | None = None

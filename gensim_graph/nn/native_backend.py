@@ -5,9 +5,6 @@ The kernel leaves out what no query of a group of sixteen sees, a third of the m
 no gathered keys to memory.
 """
 
-import logging
-from functools import cache
-
 import torch
 
 from gensim_graph.compiler import CompilerError
@@ -16,21 +13,10 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.cluster_places import about_queries, placed_queries, ratio_of, steepness_of
 from gensim_graph.nn.heads import AttentionPlan, Backend, Packed
 from gensim_graph.nn.localisation import Localisation
-from gensim_graph.nn.native_kernel import HaloTables, halo_tables, library, native_attention
+from gensim_graph.nn.native_kernel import HaloTables, halo_tables, native_attention
+from gensim_graph.nn.native_library import library
+from gensim_graph.nn.native_tokens import look, see
 from gensim_graph.typing import Float, Tensor
-
-log = logging.getLogger(__name__)
-
-
-@cache
-def native_at_hand() -> bool:
-    """Whether the kernel can be compiled here; said once if it cannot."""
-    try:
-        library()
-    except CompilerError as error:
-        log.warning("attention takes twice the time or more without its compiled kernel: %s", error)
-        return False
-    return True
 
 
 def _plan(graph: MeshGraph) -> AttentionPlan:
@@ -65,4 +51,4 @@ def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token h
     return native_attention(*packed, *plan.blocks)[0]
 
 
-NATIVE = Backend(_plan, _pack, _attend, about_queries)
+NATIVE = Backend(_plan, _pack, _attend, about_queries, look, see)

@@ -5,13 +5,11 @@ the log-sum-exp, nothing the size of the halos.
 """
 
 import ctypes
-from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from gensim_graph.compiler import compiled
+from gensim_graph.nn.native_library import call
 from gensim_graph.typing import Bool, Float, Int, Tensor
 
 TILE, _PATTERNS = 64, 16
@@ -50,23 +48,6 @@ class _Halo(ctypes.Structure):
     )
 
 
-@cache
-def library() -> ctypes.CDLL:
-    """Compile and load.
-
-    Raises:
-        CompilerError: it cannot be compiled here.
-    """
-    found = compiled(Path(__file__).parent / "native", "attention.cpp")
-    pointer, count, threads = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
-    found.order_keys.argtypes = [pointer] * 4 + [threads]
-    found.attend_all.argtypes = [pointer, count, *[pointer] * 4, threads]
-    found.differentiate_all.argtypes = [pointer, count, *[pointer] * 7, count, threads]
-    for function in (found.order_keys, found.attend_all, found.differentiate_all):
-        function.restype = None
-    return found
-
-
 def _passed(tables: HaloTables, heads: int) -> _Halo:
     clusters, width = tables.steepness.shape
     sizes = clusters, tables.token.shape[1], width, -(-width // TILE), heads
@@ -88,10 +69,7 @@ def halo_tables(
     starts = torch.empty(tiles, _PATTERNS + 1, dtype=torch.int32)
     numbers = (part.to(torch.float32).contiguous() for part in (key_pos, log_area, query_pos, steepness))
     tables = HaloTables(token.to(torch.int64).contiguous(), order, starts, *numbers)
-    meant, halo = meant.contiguous(), _passed(tables, heads=1)
-    library().order_keys(
-        ctypes.byref(halo), meant.data_ptr(), order.data_ptr(), starts.data_ptr(), torch.get_num_threads()
-    )
+    call("order_keys", _passed(tables, heads=1), meant.contiguous(), order, starts)
     return tables
 
 
@@ -122,8 +100,7 @@ def native_attention(
     batch, tokens, heads, _ = query.shape
     query, pairs = (part.to(torch.float32).contiguous() for part in (query, pairs))
     out, log_sum = torch.empty_like(query), query.new_empty(batch, heads, tokens)
-    halo, parts = _passed(tables, heads), (query, pairs, out, log_sum)
-    library().attend_all(ctypes.byref(halo), batch, *(part.data_ptr() for part in parts), torch.get_num_threads())
+    call("attend_all", _passed(tables, heads), batch, query, pairs, out, log_sum)
     return out, log_sum
 
 
@@ -153,11 +130,10 @@ def native_attention_backward(
     batch, _, heads, _ = query.shape
     grad, of_query, of_pairs = (part.to(torch.float32).contiguous() for part in (grad, query, pairs))
     # A head of a sample is a thread's own; where there are more threads, clusters are divided, each part with its sum.
-    threads = torch.get_num_threads()
-    shares = min(-(-threads // (batch * heads)), len(order))
+    shares = min(-(-torch.get_num_threads() // (batch * heads)), len(order))
     grad_query, grad_pairs = torch.empty_like(of_query), of_pairs.new_zeros(shares, *of_pairs.shape)
-    halo, parts = _passed(tables, heads), (grad, of_query, of_pairs, out, log_sum, grad_query, grad_pairs)
-    library().differentiate_all(ctypes.byref(halo), batch, *(part.data_ptr() for part in parts), shares, threads)
+    parts = grad, of_query, of_pairs, out, log_sum, grad_query, grad_pairs
+    call("differentiate_all", _passed(tables, heads), batch, *parts, shares)
     total = grad_pairs[0] if shares == 1 else grad_pairs.sum(0)
     return grad_query.to(query.dtype), total.to(pairs.dtype)
 

@@ -3,8 +3,6 @@
 // Queries lie along the lanes of the registers, so that nothing is summed across lanes. As in flash attention (Dao et
 // al. 2022) a block of keys is softened with the highest logit so far, and what came before is scaled when a higher one
 // is found; the backward pass makes the weights again from their log-sum-exp. Tables are (batch, token, head, numbers).
-#include <cmath>
-
 #include "halo.h"
 
 constexpr float LOWEST = -1e30f;

@@ -1,12 +1,10 @@
 // Which keys the queries of a cluster see, how much the taper leaves of them, and where their numbers are.
 #pragma once
+#include "heads.h"
 #include "product.h"
 
-constexpr int CONTENT = 56, PLACE = CHANNELS - CONTENT;
-constexpr int PAIR = 2 * CONTENT;                 // numbers of a key and its value
-constexpr int LIFTED[PLACE / 2] = {0, 1, 28, 35};  // channels of the values whose first moments are taken
-constexpr int PATTERNS = 1 << GROUPS;              // which groups see a key
-constexpr int AHEAD = 16;                          // keys that are asked for before they are needed
+constexpr int PATTERNS = 1 << GROUPS;  // which groups see a key
+constexpr int AHEAD = 16;              // keys that are asked for before they are needed
 
 struct Halo {
     const int64_t *token;   // (cluster, key) which token a key is

@@ -4,10 +4,10 @@
 #pragma once
 #include <type_traits>
 
+#include "heads.h"
 #include "vectors.h"
 
 constexpr int GROUP = 16, GROUPS = 4, TILE = GROUP * GROUPS;
-constexpr int CHANNELS = 64;
 constexpr int PAIRED = 2 * CHANNELS;  // keys and values that were gathered lie side by side
 constexpr int BLOCK = 24;             // keys at a time: they stay in the first-level cache, with their logits
 constexpr int SPARE = 1;              // rows of a block that are computed and not used
