@@ -5,7 +5,7 @@ mesh costs beyond its matrix products. For the backward pass only the arguments 
 but for the matrix products, which are not repeated.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -87,15 +87,18 @@ def _run(function: Function, matrices: Any, shared: Any, tensors: tuple[Tensor, 
 def _products(function: Function, matrices: Any, shared: Any, tensors: tuple[Tensor, ...]) -> Tensor:
     """Matrix products, written side by side where they belong."""
     batch, count = tensors[0].shape[:2]
-    widths = [len(weight) for weight, _ in matrices]
-    whole = tensors[0].new_empty(batch, count, sum(widths))
+    whole = tensors[0].new_empty(batch, count, sum(len(weight) for weight, _ in matrices))
     for some in _ranges(tensors[0]):
-        results = function(some, shared, *(tensor[:, some] for tensor in tensors))
-        targets = whole[:, some].split(widths, dim=-1)
-        for result, (weight, bias), target in zip(results, matrices, targets, strict=True):
-            for one, into in zip(result, target, strict=True):
-                torch.mm(one, weight.t(), out=into) if bias is None else torch.addmm(bias, one, weight.t(), out=into)
+        multiply_into(whole[:, some], function(some, shared, *(tensor[:, some] for tensor in tensors)), matrices)
     return whole
+
+
+def multiply_into(target: Tensor, parts: Sequence[Tensor], matrices: list[tuple[Tensor, Tensor | None]]) -> None:
+    """Write the products of parts (B, n, ...) and matrices side by side, without a copy of any."""
+    targets = target.split([len(weight) for weight, _ in matrices], dim=-1)
+    for part, (weight, bias), side in zip(parts, matrices, targets, strict=True):
+        for one, into in zip(part, side, strict=True):
+            torch.mm(one, weight.t(), out=into) if bias is None else torch.addmm(bias, one, weight.t(), out=into)
 
 
 def _ranges(tensor: Tensor) -> Iterator[slice]:
@@ -196,5 +199,6 @@ def _through_matrices(
         total = None if bias is None else totals[id(bias)]
         if total is not None:
             total += rows.sum(0)
-        of_results.append((part @ weight.to(part.dtype)).to(result.dtype))
+        # Of rows and not of the part, which lies beside others: a product of more than two dimensions would copy it.
+        of_results.append((rows @ weight.to(rows.dtype)).view(result.shape).to(result.dtype))
     return of_results

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from gensim_graph.nn.chunks import multiply_into
 from gensim_graph.nn.gate import spin_gate
 from gensim_graph.typing import Float, Tensor
 
@@ -113,11 +114,21 @@ class SpinMap(NamedTuple):
 
     def of_parts(self, *parts: Tensor) -> Float[Tensor, "*rest channel_out"]:
         """The map of features that come as scalars, vectors and tensors."""
+        if parts[0].dim() == 3 and _are_plain(parts):
+            whole = parts[0].new_empty(*parts[0].shape[:2], sum(len(weight) for weight, _ in self.matrices))
+            multiply_into(whole, parts[: len(self.matrices)], self.matrices)
+            return whole
         return _join([functional.linear(part, *matrix) for part, matrix in zip(parts, self.matrices, strict=False)])
 
     def __call__(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
         """(..., D_in) -> (..., D_out)."""
         return self.of_parts(*self.spins.split(features))
+
+
+def _are_plain(parts: tuple[Tensor, ...]) -> bool:
+    """Whether products may be written where they belong: nothing derives, casts or compiles them."""
+    busy = torch.is_grad_enabled() or torch.is_autocast_enabled(parts[0].device.type)
+    return not busy and not torch.compiler.is_compiling()
 
 
 def _join(parts: list[Tensor]) -> Tensor:
