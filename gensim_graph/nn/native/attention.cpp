@@ -176,7 +176,7 @@ extern "C" void attend_all(const Halo *halo, int64_t batch, const float *query, 
         Forward own{};
 #pragma omp for schedule(dynamic, 1)
         for (int64_t job = 0; job < batch * heads * stripes; job++) {
-            const int64_t stripe = job % stripes, h = job / stripes % heads, b = job / stripes / heads;
+            const int64_t h = job % heads, stripe = job / heads % stripes, b = job / heads / stripes;
             for (int64_t index = stripe * STRIPE; index < tiles && index < (stripe + 1) * STRIPE; index++)
                 attend(*halo, tile_of(*halo, index), own, begin(*halo, query, b, h, CHANNELS),
                        begin(*halo, pairs, b, h, PAIR), begin(*halo, out, b, h, CHANNELS),
