@@ -66,7 +66,7 @@ def native_at_hand() -> bool:
     try:
         library()
     except CompilerError as error:
-        log.warning("everything takes twice the time without compiled code: %s", error)
+        log.warning("the network takes half as long again without compiled code: %s", error)
         return False
     return True
 

@@ -52,9 +52,7 @@ def _require_triton(graph: MeshGraph) -> None:
         raise InputError("attention backend 'triton': needs the package triton: pip install triton; or take 'clusters'")
     device, width = graph.token_pos.device.type, graph.query_pos.shape[1]
     if device != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
-        raise InputError(
-            f"attention backend 'triton': needs a GPU; the graph is on '{device}', where 'clusters' is fast"
-        )
+        raise InputError(f"attention backend 'triton': needs a GPU; the graph is on '{device}', where 'native' is fast")
     if width < 16 or width & (width - 1):
         raise InputError(f"attention backend 'triton': clusters of {width} tokens; expected 16, 32, 64 or 128")
 
