@@ -15,6 +15,7 @@ from gensim_graph.nn import cluster_kernel, clusters
 from gensim_graph.nn.backends import BACKENDS, local_attention, plan_attention
 from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED
 from gensim_graph.nn.localisation import Localisation, LocalisationHead, taper
+from gensim_graph.nn.native_library import native_at_hand
 from gensim_graph.typing import Tensor
 
 MESHES = {
@@ -73,7 +74,8 @@ def gradients(graph: MeshGraph, inputs: list[Tensor], backend: str) -> tuple[Ten
     return torch.autograd.grad((output * direction).sum(), inputs)
 
 
-FAST = [name for name in BACKENDS if name not in ("reference", "triton")]  # test_triton.py has the latter
+ELSEWHERE = ("reference", "triton", *(() if native_at_hand() else ("native",)))  # test_triton.py has the second
+FAST = [name for name in BACKENDS if name not in ELSEWHERE]
 
 
 @pytest.fixture(params=["whole", "in chunks", "without the kernel"])

@@ -17,6 +17,8 @@ from gensim_graph.nn import native_library
 from gensim_graph.nn.backends import choose_backend, plan_attention
 
 CPU = torch.device("cpu")
+if not native_library.native_at_hand():
+    pytest.skip("no C++ compiler is installed", allow_module_level=True)
 
 
 @pytest.fixture

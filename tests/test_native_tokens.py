@@ -15,6 +15,9 @@ from gensim_graph.nn.native_tokens import look, see
 from gensim_graph.nn.spin import Spins
 from gensim_graph.nn.split import plain_split
 
+if not native_library.native_at_hand():
+    pytest.skip("no C++ compiler is installed", allow_module_level=True)
+
 HEADS = 3
 GRAPH = build_graph(jittered_box(14))
 PLAN = plan_attention(GRAPH, "native")
