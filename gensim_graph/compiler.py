@@ -38,6 +38,15 @@ def compiled(folder: Path) -> ctypes.CDLL:
     Raises:
         CompilerError: there is no library, and none can be made.
     """
+    try:
+        return _loaded(folder)
+    except CompilerError:
+        raise
+    except (OSError, RuntimeError) as error:  # nowhere to write, no home, a compiler that cannot be run
+        raise CompilerError(f"the library cannot be made: {error}") from error
+
+
+def _loaded(folder: Path) -> ctypes.CDLL:
     command = [*_compiler(), *_FLAGS]
     name = f"{folder.name}-{_key(folder, command)}.so"
     try:
@@ -45,10 +54,7 @@ def compiled(folder: Path) -> ctypes.CDLL:
     except OSError as error:
         log.debug("%s is not kept: %s", name, error)
     with tempfile.TemporaryDirectory() as own:  # a library that is loaded needs its file no longer
-        try:
-            return _made(command, folder, Path(own) / name)
-        except OSError as error:
-            raise CompilerError(f"the library cannot be loaded: {error}") from error
+        return _made(command, folder, Path(own) / name)
 
 
 def _kept(command: list[str], folder: Path, target: Path) -> ctypes.CDLL:
@@ -101,5 +107,6 @@ def _compile(command: list[str], folder: Path, target: Path) -> None:
     sources = sorted(str(path) for path in folder.glob("*.cpp"))
     done = subprocess.run([*command, *sources, "-o", str(target)], capture_output=True, text=True, check=False)
     if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise CompilerError(f"{shlex.join(command[:1])} cannot compile {folder} ({last[0]})")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        telling = [line for line in lines if "error:" in line or "cannot find" in line] or lines[-1:]
+        raise CompilerError(f"{shlex.join(command[:1])} cannot compile {folder} ({telling[0]})")

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 
 def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
@@ -12,7 +13,7 @@ def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
     What was there stays until the new one is in its place. The file gets the permissions that the user's umask gives.
     """
     target = target.resolve()  # a link goes on pointing to the same place
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name}.{uuid4().hex}.part")
     try:
         write(temporary)
         if temporary.is_file():

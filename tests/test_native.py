@@ -13,7 +13,7 @@ from test_attention import MESHES, NAMES, attend, gradients, precise_graph, rand
 
 from gensim_graph import compiler
 from gensim_graph.errors import InputError
-from gensim_graph.nn import native_library
+from gensim_graph.nn import native_kernel, native_library
 from gensim_graph.nn.backends import choose_backend, plan_attention
 
 CPU = torch.device("cpu")
@@ -163,3 +163,47 @@ def test_without_a_compiler_another_backend_serves(fresh, monkeypatch, caplog, n
     with pytest.raises(InputError, match="take 'clusters'"):
         plan_attention(graph, "native")
     assert plan_attention(graph).backend == "clusters"
+
+
+def test_what_is_no_number_spreads():
+    """A network that has broken down must not look as if it forecast something."""
+    graph = precise_graph(MESHES["grid"], radius=6.0)
+    for value in (float("nan"), float("inf")):
+        inputs = [part.detach().clone() for part in random_inputs(graph)]
+        inputs[0][:, 70] = value
+        output = attend(graph, inputs, "native")
+        assert output[:, 70].isnan().all()
+        inputs = [part.detach().clone() for part in random_inputs(graph)]
+        inputs[1][:, 70] = float("nan")
+        assert attend(graph, inputs, "native")[:, 70].isnan().all()
+
+
+def test_a_plan_of_another_graph_is_refused():
+    few, many = precise_graph(MESHES["few tokens"]), precise_graph(MESHES["grid"])
+    query, key, value, *_ = (part.detach() for part in random_inputs(few))
+    packed = torch.cat((query, torch.zeros(*query.shape[:-1], 8)), dim=-1), torch.cat((key, value), dim=-1)
+    with pytest.raises(ValueError, match="expected a tensor of shape"):
+        native_kernel.native_attention(*packed, *plan_attention(many, "native").blocks)
+
+
+def test_nothing_is_asked_of_an_empty_batch():
+    graph = precise_graph(MESHES["few tokens"])
+    inputs = [part.detach()[:0].requires_grad_() if part.dim() > 1 else part for part in random_inputs(graph)]
+    assert attend(graph, inputs, "native").shape[0] == 0
+    assert gradients(graph, inputs, "native")[0].shape[0] == 0
+
+
+def test_a_compiler_that_cannot_be_run(fresh, monkeypatch):
+    broken = fresh / "c++"
+    broken.write_text("not a program")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    assert not native_library.native_at_hand()
+
+
+def test_without_a_home(fresh, monkeypatch):
+    def homeless():
+        raise RuntimeError("could not determine home directory")
+
+    monkeypatch.setattr(compiler, "cache_folder", homeless)
+    assert choose_backend(CPU) == "clusters"

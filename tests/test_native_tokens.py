@@ -128,3 +128,27 @@ def test_a_network_is_the_same_without_compiled_code(monkeypatch):
         found.append([out.detach(), *(grad for grad in grads if grad is not None)])
     errors = [relative_error(came, expected) for came, expected in zip(*found, strict=True)]
     assert max(errors) < 2e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_layer_of_another_precision(dtype):
+    """Compiled code is for single precision: what is not takes the way of PyTorch, in whole."""
+    attention = LocalAttention(Spins(8, 2, 2), HEADS)
+    features = noise(1, len(GRAPH.token_area), 16)
+    look_and_see = lambda layer, rows: layer.see(  # noqa: E731
+        layer.attend(layer.look(layer.project(rows), layer.weights, PLAN, RANGES[0]), PLAN),
+        layer.weights,
+        PLAN,
+        RANGES[0],
+    )
+    with torch.no_grad():
+        expected = look_and_see(attention, features)
+        came = look_and_see(attention.to(dtype), features.to(dtype))
+    valid = GRAPH.token_valid
+    assert relative_error(came[:, valid].float(), expected[:, valid]) < (1e-5 if dtype == torch.float64 else 0.05)
+
+
+def test_gates_of_what_is_no_number():
+    hidden = torch.ones(1, 12)
+    hidden[0, 2] = float("nan")
+    assert any(part.isnan().any() for part in spin_gate(hidden, 1, 1))

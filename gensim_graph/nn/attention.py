@@ -59,7 +59,7 @@ class LocalAttention(nn.Module):
     ) -> Packed:
         """What the backend wants to have of a range of tokens: queries, keys and values, normalised and placed."""
         backend = BACKENDS[plan.backend]
-        if backend.look is not None and native_serves(projected):
+        if backend.look is not None and native_serves(projected, *weights, *plan.places):
             return backend.look(projected, weights, plan, tokens)
         query, key, value, place = split_heads(projected, weights.query_scale, weights.key_scale)
         localisation = localise(weights.log_scale, place[..., 0], place[..., 1:3], place[..., 3:5])
@@ -78,7 +78,7 @@ class LocalAttention(nn.Module):
     ) -> Float[Tensor, "batch some channel"]:
         """What a range of tokens has seen, by spin: the input of the last linear map, ``out``."""
         backend = BACKENDS[plan.backend]
-        if backend.see is not None and native_serves(raw):
+        if backend.see is not None and native_serves(raw, *weights, *plan.places):
             return backend.see(raw, weights, plan, tokens)
         return self._join(*backend.finish(raw, weights.log_scale.exp(), plan, tokens))
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from gensim_graph.nn.native_library import call, native_serves
+from gensim_graph.nn.native_library import call, expect_shapes, native_serves
 from gensim_graph.typing import Float, Tensor
 
 Parts = tuple[Tensor, Tensor, Tensor]
@@ -111,6 +111,7 @@ class _NativeGate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, n: int, m: int) -> Parts:
+        expect_shapes("gate", (hidden, (*hidden.shape[:-1], 2 * n + 10 * m)))
         hidden = hidden.contiguous()
         ctx.save_for_backward(hidden)
         ctx.widths = n, m

@@ -42,6 +42,11 @@ class AttentionPlan:
     counts: Int[Tensor, " cluster"] | None = None
     blocks: object = None
 
+    @property
+    def places(self) -> tuple[Tensor, ...]:
+        """What the places of the queries are made of: ``ratio``, if there is any, and their positions."""
+        return (self.graph.query_pos,) if self.ratio is None else (self.ratio, self.graph.query_pos)
+
 
 class HeadWeights(NamedTuple):
     """Weights of the heads.

@@ -27,7 +27,7 @@ def _plan(graph: MeshGraph) -> AttentionPlan:
     """
     device = graph.token_pos.device.type
     if device != "cpu":
-        raise InputError(f"attention backend 'native': needs a processor; the graph is on '{device}': take 'triton'")
+        raise InputError(f"attention backend 'native': needs a processor; the graph is on '{device}': take 'auto'")
     try:
         library()
     except CompilerError as error:

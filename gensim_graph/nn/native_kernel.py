@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import torch
 
-from gensim_graph.nn.native_library import call
+from gensim_graph.nn.heads import HEAD_CONTENT
+from gensim_graph.nn.native_library import call, expect_shapes
 from gensim_graph.typing import Bool, Float, Int, Tensor
 
 TILE, _PATTERNS = 64, 16
 """Queries that are looked at together, and which of their four groups see a key: as in ``native/``."""
 
-PAIR = 112
-"""Numbers of a key and its value."""
+CHANNELS, PAIR = HEAD_CONTENT + 8, 2 * HEAD_CONTENT
+"""Numbers of a query, and of a key and its value."""
 
 
 class HaloTables(NamedTuple):
@@ -52,6 +53,13 @@ def _passed(tables: HaloTables, heads: int) -> _Halo:
     clusters, width = tables.steepness.shape
     sizes = clusters, tables.token.shape[1], width, -(-width // TILE), heads
     return _Halo(*(table.data_ptr() for table in tables), *sizes)
+
+
+def _check(query: Tensor, pairs: Tensor, tables: HaloTables) -> None:
+    batch, _, heads, _ = query.shape
+    tokens = tables.steepness.numel()
+    shapes = (batch, tokens, heads, CHANNELS), (batch, tokens, heads, PAIR)
+    expect_shapes("attention", (query, shapes[0]), (pairs, shapes[1]))
 
 
 def halo_tables(
@@ -98,6 +106,7 @@ def native_attention(
     """
     tables = HaloTables(token, order, starts, key_pos, log_area, query_pos, steepness)
     batch, tokens, heads, _ = query.shape
+    _check(query, pairs, tables)
     query, pairs = (part.to(torch.float32).contiguous() for part in (query, pairs))
     out, log_sum = torch.empty_like(query), query.new_empty(batch, heads, tokens)
     call("attend_all", _passed(tables, heads), batch, query, pairs, out, log_sum)
@@ -128,9 +137,11 @@ def native_attention_backward(
     """Gradients of queries and of pairs of keys and values."""
     tables = HaloTables(token, order, starts, key_pos, log_area, query_pos, steepness)
     batch, _, heads, _ = query.shape
+    _check(query, pairs, tables)
+    expect_shapes("attention", (grad, tuple(query.shape)), (out, tuple(query.shape)))
     grad, of_query, of_pairs = (part.to(torch.float32).contiguous() for part in (grad, query, pairs))
-    # A head of a sample is a thread's own; where there are more threads, clusters are divided, each part with its sum.
-    shares = min(-(-torch.get_num_threads() // (batch * heads)), len(order))
+    # A head of a sample is a thread's own; where that leaves threads idle, clusters are shared out, each share a sum.
+    shares = _shares(batch * heads, torch.get_num_threads(), len(order))
     grad_query, grad_pairs = torch.empty_like(of_query), of_pairs.new_zeros(shares, *of_pairs.shape)
     parts = grad, of_query, of_pairs, out, log_sum, grad_query, grad_pairs
     call("differentiate_all", _passed(tables, heads), batch, *parts, shares)
@@ -143,7 +154,17 @@ def _(grad: Tensor, query: Tensor, pairs: Tensor, *others: Tensor) -> tuple[Tens
     return query.new_empty(query.shape), pairs.new_empty(pairs.shape)
 
 
+def _shares(jobs: int, threads: int, most: int) -> int:
+    """As few shares of the clusters as keep nine of ten threads busy."""
+    for shares in range(1, most):
+        rounds = -(-jobs * shares // threads)
+        if jobs * shares >= 0.9 * rounds * threads:
+            return shares
+    return max(1, most)
+
+
 def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
+    ctx.mark_non_differentiable(output[1])
     ctx.save_for_backward(*inputs[:2], *output, *inputs[2:])
 
 

@@ -8,6 +8,7 @@ import ctypes
 import logging
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -32,6 +33,8 @@ _ARGUMENTS: dict[str, list[Any]] = {
 }
 """Of every function in ``native/``, before the number of threads that ends each list."""
 
+_ONE_AT_A_TIME = Lock()
+
 Argument = Tensor | ctypes.Structure | int
 
 
@@ -42,7 +45,8 @@ def library() -> ctypes.CDLL:
     Raises:
         CompilerError: it cannot be compiled here.
     """
-    found = compiled(Path(__file__).parent / "native")
+    with _ONE_AT_A_TIME:
+        found = compiled(Path(__file__).parent / "native")
     for name, arguments in _ARGUMENTS.items():
         function = getattr(found, name)
         function.argtypes, function.restype = [*arguments, _THREADS], None
@@ -71,8 +75,19 @@ def native_at_hand() -> bool:
     return True
 
 
-def native_serves(tensor: Tensor) -> bool:
-    """Whether compiled code may stand for what PyTorch does with a tensor."""
-    if torch.compiler.is_compiling() or tensor.device.type != "cpu" or tensor.dtype != torch.float32:
+def native_serves(*tensors: Tensor) -> bool:
+    """Whether compiled code may stand for what PyTorch does with some tensors."""
+    if torch.compiler.is_compiling() or any(part.device.type != "cpu" for part in tensors):
         return False
-    return native_at_hand()
+    return all(part.dtype == torch.float32 for part in tensors) and native_at_hand()
+
+
+def expect_shapes(what: str, *pairs: tuple[Tensor, tuple[int, ...]]) -> None:
+    """Check tensors before their addresses are passed on: compiled code would read and write beyond their ends.
+
+    Raises:
+        ValueError: one of them has another shape.
+    """
+    for tensor, expected in pairs:
+        if tuple(tensor.shape) != expected:
+            raise ValueError(f"{what}: expected a tensor of shape {expected}; came {tuple(tensor.shape)}")

@@ -11,18 +11,19 @@ from typing import Any
 
 import torch
 
-from gensim_graph.nn.heads import HEAD_SPINS, AttentionPlan, HeadWeights, Packed
-from gensim_graph.nn.native_kernel import PAIR
-from gensim_graph.nn.native_library import call
+from gensim_graph.nn.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, HeadWeights, Packed
+from gensim_graph.nn.native_kernel import CHANNELS, PAIR
+from gensim_graph.nn.native_library import call, expect_shapes
 from gensim_graph.typing import Float, Tensor
-
-_CHANNELS, _CONTENT = 64, 56
 
 _SUMMED = 64
 """Tokens whose gradients of weights are summed together: ``TOKENS`` of ``native/heads.h``."""
 
 _SEEN = sum(parts * (width + further) for parts, width, further in zip((1, 2, 2), HEAD_SPINS, (2, 2, 1), strict=True))
 """Channels of features that come from a head."""
+
+_PROJECTED = sum(parts * (3 * width + 1) for parts, width in zip((1, 2, 2), HEAD_SPINS, strict=True))
+"""Channels of projected features that are of a head."""
 
 
 class _Tokens(ctypes.Structure):
@@ -86,7 +87,8 @@ class _Look(torch.autograd.Function):
         ctx.save_for_backward(projected, *weights, ratio, pos)
         batch, count, width = projected.shape
         heads = len(weights[0])
-        query = projected.new_empty(batch, count, heads, _CHANNELS)
+        expect_shapes("look", (projected, (batch, count, heads * _PROJECTED)), (ratio, (count,)), (pos, (count, 2)))
+        query = projected.new_empty(batch, count, heads, CHANNELS)
         pairs = projected.new_empty(batch, count, heads, PAIR)
         tokens = _Tokens(*_address((ratio, pos)), count, heads, width)
         call("look", tokens, _Weights(*_address(weights)), batch, projected, query, pairs)
@@ -107,7 +109,7 @@ class _Look(torch.autograd.Function):
             *(tokens, _Weights(*_address(weights)), batch),
             *(projected, of_query, of_pairs, grad, of_weights),
         )
-        query_scale, key_scale, log_scale = of_weights.sum(0).split((_CONTENT, _CONTENT, 1), dim=-1)
+        query_scale, key_scale, log_scale = of_weights.sum(0).split((HEAD_CONTENT, HEAD_CONTENT, 1), dim=-1)
         return grad, query_scale, key_scale, log_scale.squeeze(-1), None, None
 
 
@@ -117,6 +119,7 @@ class _See(torch.autograd.Function):
         raw, scale, ratio, pos = (part.contiguous() for part in arguments)
         ctx.save_for_backward(raw, scale, ratio, pos)
         batch, count, heads, _ = raw.shape
+        expect_shapes("see", (raw, (batch, count, heads, CHANNELS)), (scale, (heads,)), (ratio, (count,)))
         features = raw.new_empty(batch, count, heads * _SEEN)
         call("see", _Seen(*_address((ratio, pos, scale)), count, heads), batch, raw, features)
         return features

@@ -127,8 +127,9 @@ class SpinMap(NamedTuple):
 
 def _are_plain(parts: tuple[Tensor, ...]) -> bool:
     """Whether products may be written where they belong: nothing derives, casts or compiles them."""
-    busy = torch.is_grad_enabled() or torch.is_autocast_enabled(parts[0].device.type)
-    return not busy and not torch.compiler.is_compiling()
+    if torch.compiler.is_compiling() or parts[0].device.type != "cpu":  # a GPU would rather have few products
+        return False
+    return not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 
 def _join(parts: list[Tensor]) -> Tensor:

@@ -76,7 +76,7 @@ static inline void copy_content(const float *from, float *into) {
     if (CONTENT % LANES) store(into + CONTENT - LANES, load(from + CONTENT - LANES));
 }
 
-// Slots from `first` to `last`; the table of pairs is (token, head, PAIR) and starts at the head.
+// `count` keys from `first` on; the table of pairs is (token, head, PAIR) and starts at the head.
 static void gather(const Halo &halo, const Tile &tile, int first, int count, const float *table, Gathered &into) {
     const int64_t here = tile.cluster * halo.keys, stride = halo.heads * PAIR;
     const int32_t *slots = halo.order + tile.index * halo.keys, end = halo.starts[(tile.index + 1) * (PATTERNS + 1) - 1];

@@ -23,7 +23,7 @@ constexpr int WHOLE[1] = {0}, EVERY[GROUPS] = {0, GROUP, 2 * GROUP, 3 * GROUP};
 // into[r][v] (+)= sum_s sum_j rows[r ROW + (s + j) COLUMN] columns[s + j][v]
 //
 // for R rows, the numbers v of V groups that start at `groups`, s the `starts` and j below n. `into` and `columns` are
-// TILE wide. With `factor`, what is there already is multiplied with it first; with neither it nor `add`, overwritten.
+// TILE wide. With `add`, to what is there already, multiplied with `factor` if there is one.
 template <int R, int V, int ROW, int COLUMN>
 static inline __attribute__((always_inline)) void product(const float *rows, const float *columns, const int *groups,
                                                           const int *starts, int n_starts, int n, float *into,

@@ -17,8 +17,9 @@ typedef int32_t Integers __attribute__((vector_size(LANES * 4), aligned(4), may_
 static inline Vector load(const float *from) { return *reinterpret_cast<const Vector *>(from); }
 static inline void store(float *into, Vector value) { *reinterpret_cast<Vector *>(into) = value; }
 static inline Vector all(float value) { return value - Vector{}; }  // x - 0 is x; x + 0 is not for x = -0
-static inline Vector larger(Vector a, Vector b) { return a > b ? a : b; }
-static inline Vector smaller(Vector a, Vector b) { return a < b ? a : b; }
+// Both keep a NaN that is the first of the two.
+static inline Vector larger(Vector a, Vector b) { return a < b ? b : a; }
+static inline Vector smaller(Vector a, Vector b) { return b < a ? b : a; }
 
 // exp(x) to two units in the last place; 0 below exp(-60), since processors are slow with denormal numbers.
 //
@@ -41,5 +42,5 @@ static inline Vector exponential(Vector argument) {
     const Integers power = (bits << 23) + (127 << 23);  // the lowest bits of the shifted number are n
     Vector scale;
     std::memcpy(&scale, &power, sizeof scale);
-    return argument > -60.0f ? p * scale : Vector{};
+    return argument <= -60.0f ? Vector{} : p * scale;
 }
