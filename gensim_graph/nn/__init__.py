@@ -1,8 +1,9 @@
 """The velocity operator and its parts.
 
 Reading order: spin (features that turn with the frame), embedding, stencil and kernel (cells), pooling (cells to
-tokens), localisation, heads, clusters (and their kernel), reference, backends, attention, chunks, block, channels,
-config, base, operator; meshgraphnet is a baseline.
+tokens), localisation, heads, reference, cluster_places, clusters (and their kernel), backends, split, attention, chunks,
+gate, block, channels, config, base, operator; meshgraphnet is a baseline. What is compiled: native_library, then
+native_kernel, native_tokens and native_backend beside the sources in ``native/``.
 """
 
 from collections.abc import Callable

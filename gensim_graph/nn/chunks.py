@@ -95,10 +95,15 @@ def _products(function: Function, matrices: Any, shared: Any, tensors: tuple[Ten
 
 def multiply_into(target: Tensor, parts: Sequence[Tensor], matrices: list[tuple[Tensor, Tensor | None]]) -> None:
     """Write the products of parts (B, n, ...) and matrices side by side, without a copy of any."""
-    targets = target.split([len(weight) for weight, _ in matrices], dim=-1)
-    for part, (weight, bias), side in zip(parts, matrices, targets, strict=True):
-        for one, into in zip(part, side, strict=True):
-            torch.mm(one, weight.t(), out=into) if bias is None else torch.addmm(bias, one, weight.t(), out=into)
+    samples = 1 if target.is_contiguous() else len(target)  # rows of one product, where they lie evenly
+    sides = target.split([len(weight) for weight, _ in matrices], dim=-1)
+    for part, (weight, bias), side in zip(parts, matrices, sides, strict=True):
+        for one, into in zip(part.chunk(samples), side.chunk(samples), strict=True):
+            rows, row_into = one.flatten(0, 1), into.flatten(0, 1)
+            if bias is None:
+                torch.mm(rows, weight.t(), out=row_into)
+            else:
+                torch.addmm(bias, rows, weight.t(), out=row_into)
 
 
 def _ranges(tensor: Tensor) -> Iterator[slice]:

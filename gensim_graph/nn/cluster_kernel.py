@@ -9,16 +9,13 @@ from typing import NamedTuple
 
 import torch
 
-from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED
+from gensim_graph.nn.heads import HEAD_CHANNELS, HEAD_CONTENT, LIFTED
 from gensim_graph.typing import Float, Int, Tensor
 
 _CHUNK_ELEMENTS = 2**17
 """Gathered keys (numbers) a core works on at a time: 0.5 MB, and as much for the values."""
 
 _GPU_CHUNK_ELEMENTS = 2**26
-
-CHANNELS = 64
-"""Of a head: content, and eight for positions or lifted channels."""
 
 
 def chunk_of_clusters(elements: int, device: torch.device) -> int:
@@ -138,7 +135,7 @@ def cluster_attention_backward(
             into[b][index].copy_(dq)
             gather.give_back(dk, dv, grad_pairs[b])
     if pairs.dtype != grad_pairs.dtype:  # add what belongs together before it is rounded
-        of_values = grad_pairs[..., CHANNELS:]
+        of_values = grad_pairs[..., HEAD_CHANNELS:]
         copies = of_values[..., HEAD_CONTENT:].unflatten(-1, (-1, len(LIFTED)))
         of_values[..., LIFTED] += copies.sum(-2)
         copies.zero_()
@@ -189,13 +186,13 @@ class _Chunks:
         heads: int,
     ) -> None:
         clusters, keys = halo.shape
-        self.step = min(clusters, chunk_of_clusters(keys * heads * CHANNELS, place.device))
+        self.step = min(clusters, chunk_of_clusters(keys * heads * HEAD_CHANNELS, place.device))
         each = counts.clamp(min=1).tolist()
         self.counts = [max(each[first : first + self.step]) for first in range(0, clusters, self.step)]
         self.halo, self.place = halo.split(self.step), place.unsqueeze(1).split(self.step)
         self.slots = torch.arange(2 * heads, device=halo.device).unsqueeze(1)
         self.first_rows = (halo * len(self.slots)).unsqueeze(1).split(self.step)
-        self.buffer = place.new_empty(self.step * 2 * heads * keys, CHANNELS)
+        self.buffer = place.new_empty(self.step * 2 * heads * keys, HEAD_CHANNELS)
         self.views: dict[tuple[int, int], _Views] = {}
 
     def __iter__(self) -> Iterator["_Gather"]:
@@ -235,7 +232,7 @@ class _Views(NamedTuple):
 
 def _views(buffer: Tensor, clusters: int, count: int, heads: int) -> _Views:
     rows = buffer[: clusters * heads * 2 * count]
-    both = rows.view(clusters, heads, 2, count, CHANNELS)
+    both = rows.view(clusters, heads, 2, count, HEAD_CHANNELS)
     keys, values = both.unbind(2)
     return _Views(rows, keys, values, both[..., HEAD_CONTENT:])
 
@@ -250,7 +247,7 @@ class _Gather(NamedTuple):
 
     def __call__(self, pairs: Float[Tensor, "token head 128"]) -> tuple[Tensor, Tensor]:
         """Keys and values (cluster, head, key, 64)."""
-        table, into = pairs.view(-1, CHANNELS), self.views.rows
+        table, into = pairs.view(-1, HEAD_CHANNELS), self.views.rows
         if table.dtype == into.dtype:
             torch.index_select(table, 0, self.rows.flatten(), out=into)
         else:

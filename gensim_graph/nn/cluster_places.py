@@ -34,11 +34,11 @@ def placed_queries(
     query: Float[Tensor, "batch some head 56"], localisation: Localisation, plan: AttentionPlan, tokens: slice
 ) -> Float[Tensor, "batch some head 64"]:
     """Queries with (A x_q + b, A_xx, A_xy, A_yy, 1, s_q, 0), in single precision, which their positions need."""
-    assert plan.ratio is not None
-    ratio = plan.ratio[tokens, None, None]
+    ratio, position = (part[tokens] for part in plan.places)
+    ratio = ratio[:, None, None]
     xx, xy, yy = (localisation.quadratic * ratio.square()).unbind(-1)
     bx, by = (localisation.linear * ratio).unbind(-1)
-    x, y = plan.graph.query_pos.flatten(0, 1)[tokens].unsqueeze(1).unbind(-1)
+    x, y = position.unsqueeze(1).unbind(-1)
     ax, ay = xx * x + xy * y, xy * x + yy * y
     own = -0.5 * (ax * x + ay * y) - bx * x - by * y
     one = torch.ones_like(xx)
@@ -48,10 +48,10 @@ def placed_queries(
 
 def about_queries(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> Output:
     """Content, and moments about the centre of the cluster -> about the query, in widths of the head."""
-    assert plan.ratio is not None
+    ratio, position = (part[tokens] for part in plan.places)
     moments = len(LIFTED)
     content, moment_x, moment_y = raw.split((HEAD_CONTENT, moments, moments), dim=-1)
     lifted = torch.cat([content[..., channel : channel + 1] for channel in LIFTED], dim=-1)
-    x, y = plan.graph.query_pos.flatten(0, 1)[tokens].unsqueeze(1).split(1, dim=-1)
-    factor = plan.ratio[tokens, None, None] * scale[:, None]
+    x, y = position.unsqueeze(1).split(1, dim=-1)
+    factor = ratio[:, None, None] * scale[:, None]
     return content, torch.cat((factor * (moment_x - x * lifted), factor * (moment_y - y * lifted)), dim=-1)

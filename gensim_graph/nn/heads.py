@@ -11,6 +11,8 @@ from gensim_graph.typing import Float, Int, Tensor
 HEAD_CONTENT = 56
 """Content channels of a head; with eight for positions they make 64."""
 
+HEAD_CHANNELS = HEAD_CONTENT + 8
+
 HEAD_SPINS = (28, 7, 7)
 """Scalars, vectors and tensors among the content channels."""
 
@@ -43,9 +45,10 @@ class AttentionPlan:
     blocks: object = None
 
     @property
-    def places(self) -> tuple[Tensor, ...]:
-        """What the places of the queries are made of: ``ratio``, if there is any, and their positions."""
-        return (self.graph.query_pos,) if self.ratio is None else (self.ratio, self.graph.query_pos)
+    def places(self) -> tuple[Float[Tensor, " token"], Float[Tensor, "token 2"]]:
+        """Of every query ``ratio`` and its position about the centre of the cluster, where a backend needs them."""
+        assert self.ratio is not None
+        return self.ratio, self.graph.query_pos.flatten(0, 1)
 
 
 class HeadWeights(NamedTuple):

@@ -32,10 +32,9 @@ def _plan(graph: MeshGraph) -> AttentionPlan:
         library()
     except CompilerError as error:
         raise InputError(f"attention backend 'native': {error}; or take 'clusters'") from error
-    steepness = steepness_of(graph)
-    places = graph.key_pos, graph.key_log_area, graph.query_pos, steepness
+    places = graph.key_pos, graph.key_log_area, graph.query_pos, steepness_of(graph)
     tables = halo_tables(graph.halo, graph.halo_valid, *places)
-    return AttentionPlan(graph, "native", steepness=steepness, ratio=ratio_of(graph), blocks=tables)
+    return AttentionPlan(graph, "native", ratio=ratio_of(graph), blocks=tables)
 
 
 def _pack(

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import torch
 
-from gensim_graph.nn.heads import HEAD_CONTENT
+from gensim_graph.nn.heads import HEAD_CHANNELS, HEAD_CONTENT
 from gensim_graph.nn.native_library import call, expect_shapes
 from gensim_graph.typing import Bool, Float, Int, Tensor
 
 TILE, _PATTERNS = 64, 16
 """Queries that are looked at together, and which of their four groups see a key: as in ``native/``."""
 
-CHANNELS, PAIR = HEAD_CONTENT + 8, 2 * HEAD_CONTENT
-"""Numbers of a query, and of a key and its value."""
+PAIR = 2 * HEAD_CONTENT
+"""Numbers of a key and its value."""
 
 
 class HaloTables(NamedTuple):
@@ -49,7 +49,7 @@ class _Halo(ctypes.Structure):
     )
 
 
-def _passed(tables: HaloTables, heads: int) -> _Halo:
+def _halo(tables: HaloTables, heads: int) -> _Halo:
     clusters, width = tables.steepness.shape
     sizes = clusters, tables.token.shape[1], width, -(-width // TILE), heads
     return _Halo(*(table.data_ptr() for table in tables), *sizes)
@@ -58,7 +58,7 @@ def _passed(tables: HaloTables, heads: int) -> _Halo:
 def _check(query: Tensor, pairs: Tensor, tables: HaloTables) -> None:
     batch, _, heads, _ = query.shape
     tokens = tables.steepness.numel()
-    shapes = (batch, tokens, heads, CHANNELS), (batch, tokens, heads, PAIR)
+    shapes = (batch, tokens, heads, HEAD_CHANNELS), (batch, tokens, heads, PAIR)
     expect_shapes("attention", (query, shapes[0]), (pairs, shapes[1]))
 
 
@@ -77,7 +77,7 @@ def halo_tables(
     starts = torch.empty(tiles, _PATTERNS + 1, dtype=torch.int32)
     numbers = (part.to(torch.float32).contiguous() for part in (key_pos, log_area, query_pos, steepness))
     tables = HaloTables(token.to(torch.int64).contiguous(), order, starts, *numbers)
-    call("order_keys", _passed(tables, heads=1), meant.contiguous(), order, starts)
+    call("order_keys", _halo(tables, heads=1), meant.contiguous(), order, starts)
     return tables
 
 
@@ -109,7 +109,7 @@ def native_attention(
     _check(query, pairs, tables)
     query, pairs = (part.to(torch.float32).contiguous() for part in (query, pairs))
     out, log_sum = torch.empty_like(query), query.new_empty(batch, heads, tokens)
-    call("attend_all", _passed(tables, heads), batch, query, pairs, out, log_sum)
+    call("attend_all", _halo(tables, heads), batch, query, pairs, out, log_sum)
     return out, log_sum
 
 
@@ -144,7 +144,7 @@ def native_attention_backward(
     shares = _shares(batch * heads, torch.get_num_threads(), len(order))
     grad_query, grad_pairs = torch.empty_like(of_query), of_pairs.new_zeros(shares, *of_pairs.shape)
     parts = grad, of_query, of_pairs, out, log_sum, grad_query, grad_pairs
-    call("differentiate_all", _passed(tables, heads), batch, *parts, shares)
+    call("differentiate_all", _halo(tables, heads), batch, *parts, shares)
     total = grad_pairs[0] if shares == 1 else grad_pairs.sum(0)
     return grad_query.to(query.dtype), total.to(pairs.dtype)
 

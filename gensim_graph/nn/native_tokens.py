@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from gensim_graph.nn.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, HeadWeights, Packed
-from gensim_graph.nn.native_kernel import CHANNELS, PAIR
+from gensim_graph.nn.heads import HEAD_CHANNELS, HEAD_CONTENT, HEAD_SPINS, AttentionPlan, HeadWeights, Packed
+from gensim_graph.nn.native_kernel import PAIR
 from gensim_graph.nn.native_library import call, expect_shapes
 from gensim_graph.typing import Float, Tensor
 
@@ -68,8 +68,8 @@ def see(
 
 
 def _places(plan: AttentionPlan, tokens: slice) -> tuple[Tensor, Tensor]:
-    assert plan.ratio is not None
-    return plan.ratio[tokens], plan.graph.query_pos.flatten(0, 1)[tokens]
+    ratio, position = plan.places
+    return ratio[tokens], position[tokens]
 
 
 def _address(tensors: Sequence[Tensor]) -> list[int]:
@@ -88,7 +88,7 @@ class _Look(torch.autograd.Function):
         batch, count, width = projected.shape
         heads = len(weights[0])
         expect_shapes("look", (projected, (batch, count, heads * _PROJECTED)), (ratio, (count,)), (pos, (count, 2)))
-        query = projected.new_empty(batch, count, heads, CHANNELS)
+        query = projected.new_empty(batch, count, heads, HEAD_CHANNELS)
         pairs = projected.new_empty(batch, count, heads, PAIR)
         tokens = _Tokens(*_address((ratio, pos)), count, heads, width)
         call("look", tokens, _Weights(*_address(weights)), batch, projected, query, pairs)
@@ -119,7 +119,7 @@ class _See(torch.autograd.Function):
         raw, scale, ratio, pos = (part.contiguous() for part in arguments)
         ctx.save_for_backward(raw, scale, ratio, pos)
         batch, count, heads, _ = raw.shape
-        expect_shapes("see", (raw, (batch, count, heads, CHANNELS)), (scale, (heads,)), (ratio, (count,)))
+        expect_shapes("see", (raw, (batch, count, heads, HEAD_CHANNELS)), (scale, (heads,)), (ratio, (count,)))
         features = raw.new_empty(batch, count, heads * _SEEN)
         call("see", _Seen(*_address((ratio, pos, scale)), count, heads), batch, raw, features)
         return features

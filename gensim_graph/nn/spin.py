@@ -114,22 +114,24 @@ class SpinMap(NamedTuple):
 
     def of_parts(self, *parts: Tensor) -> Float[Tensor, "*rest channel_out"]:
         """The map of features that come as scalars, vectors and tensors."""
-        if parts[0].dim() == 3 and _are_plain(parts):
-            whole = parts[0].new_empty(*parts[0].shape[:2], sum(len(weight) for weight, _ in self.matrices))
-            multiply_into(whole, parts[: len(self.matrices)], self.matrices)
+        matrices = self.matrices
+        parts = parts[: len(matrices)]
+        if parts[0].dim() == 3 and _is_plain(parts[0]):
+            whole = parts[0].new_empty(*parts[0].shape[:2], sum(len(weight) for weight, _ in matrices))
+            multiply_into(whole, parts, matrices)
             return whole
-        return _join([functional.linear(part, *matrix) for part, matrix in zip(parts, self.matrices, strict=False)])
+        return _join([functional.linear(part, *matrix) for part, matrix in zip(parts, matrices, strict=True)])
 
     def __call__(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:
         """(..., D_in) -> (..., D_out)."""
         return self.of_parts(*self.spins.split(features))
 
 
-def _are_plain(parts: tuple[Tensor, ...]) -> bool:
+def _is_plain(part: Tensor) -> bool:
     """Whether products may be written where they belong: nothing derives, casts or compiles them."""
-    if torch.compiler.is_compiling() or parts[0].device.type != "cpu":  # a GPU would rather have few products
+    if torch.compiler.is_compiling() or torch.is_grad_enabled():
         return False
-    return not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+    return not torch.is_autocast_enabled(part.device.type)
 
 
 def _join(parts: list[Tensor]) -> Tensor:

@@ -13,12 +13,10 @@ import torch
 
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.heads import HEAD_CONTENT, LIFTED, AttentionPlan, Backend, Output, Packed
+from gensim_graph.nn.heads import HEAD_CHANNELS, HEAD_CONTENT, AttentionPlan, Backend, Output, Packed
 from gensim_graph.nn.localisation import Localisation
 from gensim_graph.nn.token_lists import TokenLists, list_keys, list_readers, token_places
 from gensim_graph.typing import Float, Tensor
-
-_CHANNELS = HEAD_CONTENT + 2 * len(LIFTED)
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token h
 
 
 def _finish(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> Output:
-    content, moments = raw.split((HEAD_CONTENT, _CHANNELS - HEAD_CONTENT), dim=-1)
+    content, moments = raw.split((HEAD_CONTENT, HEAD_CHANNELS - HEAD_CONTENT), dim=-1)
     return content, moments * scale[:, None]
 
 
@@ -210,7 +208,7 @@ triton_attention.register_autograd(_differentiate, setup_context=_keep)
 
 def _outputs(query: Tensor) -> tuple[Tensor, Tensor]:
     batch, tokens, heads, _ = query.shape
-    out = query.new_empty(batch, tokens, heads, _CHANNELS, dtype=torch.float32)
+    out = query.new_empty(batch, tokens, heads, HEAD_CHANNELS, dtype=torch.float32)
     return out, query.new_empty(batch, heads, tokens, dtype=torch.float32)
 
 
