@@ -30,16 +30,14 @@ from unittest.mock import patch
 
 import torch
 
+from gensim_graph.benchmark.resolutions import Budget, Protocol, StudyOptions, as_markdown, read_plan, run_resolutions
 from gensim_graph.data import sampling
 from gensim_graph.graph import MeshGraph, in_unit
-from gensim_graph.heap import keep_freed_memory
-from gensim_graph.nn import Operator, attention
-from gensim_graph.nn.embedding import Modulation
-from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
-from gensim_graph.study.table import as_markdown
+from gensim_graph.nn import Modulation, Operator
+from gensim_graph.nn.attention import layer as attention
 from gensim_graph.surrogate import model as surrogate_module
+from gensim_graph.system import keep_freed_memory, write_atomically
 from gensim_graph.train import plan as train_plan
-from gensim_graph.writing import write_atomically
 
 LENGTH = 16e3
 SPACINGS = "operator.unit_km=null"

@@ -19,16 +19,23 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from gensim_graph.benchmark.machine import choose_device, describe_machine
-from gensim_graph.benchmark.measure import Run, compete, ratios
-from gensim_graph.benchmark.memory import peak_of
-from gensim_graph.benchmark.options import square_grid
-from gensim_graph.benchmark.report import BACKWARD, FORWARD, Ratio, Report, Row
+from gensim_graph.benchmark.resolutions import load_transformer
+from gensim_graph.benchmark.speed import (
+    BACKWARD,
+    FORWARD,
+    Ratio,
+    Report,
+    Row,
+    Run,
+    compete,
+    peak_of,
+    ratios,
+    square_grid,
+)
 from gensim_graph.errors import InputError
 from gensim_graph.graph import build_graph
-from gensim_graph.heap import keep_freed_memory
 from gensim_graph.nn import PRESETS, Channels, VelocityOperator
-from gensim_graph.study.gensim import load_transformer
+from gensim_graph.system import choose_device, describe_machine, keep_freed_memory
 from gensim_graph.variables import default_variables
 
 WINDOWS = {"GenSIM as run": 80, "GenSIM, no overlap": 64}

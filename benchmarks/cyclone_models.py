@@ -26,19 +26,14 @@ from matplotlib.figure import Figure
 from scipy.interpolate import CloughTocher2DInterpolator
 from scipy.spatial import cKDTree
 
-from gensim_graph.data import open_moving, open_store
-from gensim_graph.evaluate.deformation import area_quantile, log_distance
-from gensim_graph.evaluate.maps import face_map
-from gensim_graph.evaluate.scaling import spatial_scaling
-from gensim_graph.heap import keep_freed_memory
+from gensim_graph.evaluate.physics import area_quantile, log_distance, spatial_scaling
+from gensim_graph.evaluate.pictures import face_map
+from gensim_graph.io import mesh_from_dataset, open_moving, open_store
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.deformation import deformation
-from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.mesh.operators import deformation
 from gensim_graph.simulate import BENCHMARK, NEXTSIM, Constants
-from gensim_graph.simulate.elements import Elements, build_elements
-from gensim_graph.simulate.rheology import cohesion_of
-from gensim_graph.simulate.solver import build_solver
-from gensim_graph.simulate.state import state_at_rest
+from gensim_graph.simulate.solver import Elements, build_elements, build_solver, cohesion_of, state_at_rest
+from gensim_graph.system import keep_freed_memory
 from gensim_graph.typing import Array
 
 DAY = 86400.0

@@ -18,17 +18,13 @@ import torch
 import xarray as xr
 from scipy.spatial import Delaunay
 
-from gensim_graph.benchmark.machine import describe_machine
-from gensim_graph.evaluate.assess import assess
-from gensim_graph.evaluate.baselines import persistence_beside
-from gensim_graph.evaluate.matching import match_models
+from gensim_graph.evaluate import Step, Tally, assess, match_models, persistence_beside
 from gensim_graph.evaluate.report import write_report
-from gensim_graph.evaluate.steps import Step, Tally
+from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.ugrid import mesh_to_dataset
+from gensim_graph.system import describe_machine, write_atomically
 from gensim_graph.typing import Array
 from gensim_graph.variables import default_variables
-from gensim_graph.writing import write_atomically
 
 SPACING = 10e3
 START, STEP = np.datetime64("2000-01-01", "ns"), np.timedelta64(12, "h")
@@ -81,7 +77,7 @@ def watch(spent: dict[str, float]) -> None:
 
         kind.add = wrapped  # type: ignore[method-assign]
 
-    for kind in vars(import_module("gensim_graph.evaluate.assess")).values():
+    for kind in vars(import_module("gensim_graph.evaluate.assessment")).values():
         if isinstance(kind, type) and issubclass(kind, Tally):
             timed(kind)
 

@@ -28,14 +28,14 @@ import torch
 import xarray as xr
 from safetensors import safe_open
 
-from gensim_graph.data import Normaliser, Trajectories, open_store, statistics_of
+from gensim_graph.data import Normaliser, Trajectories, statistics_of
 from gensim_graph.flow import SamplerConfig
 from gensim_graph.forecast import write_forecast
-from gensim_graph.heap import keep_freed_memory
+from gensim_graph.io import open_store
 from gensim_graph.nn import PRESETS, OperatorConfig, build_operator
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import keep_freed_memory, write_atomically
 from gensim_graph.variables import default_variables
-from gensim_graph.writing import write_atomically
 
 MINUTE = OperatorConfig(width=16, blocks=2, heads=1, cell_width=8, cell_layers=1, embedding=16)
 START = 8  # record that forecasts begin with: the spin-up is over

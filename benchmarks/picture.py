@@ -15,10 +15,10 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 import gensim_graph as gg
-from gensim_graph.data.sample import cyclone_trajectories
-from gensim_graph.evaluate.deformation import total_deformation
-from gensim_graph.evaluate.maps import face_map
-from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.data import cyclone_trajectories
+from gensim_graph.evaluate.physics import total_deformation
+from gensim_graph.evaluate.pictures import face_map
+from gensim_graph.io import mesh_from_dataset
 from gensim_graph.typing import Array
 
 

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from scipy.spatial import Delaunay
 
-from gensim_graph.benchmark.machine import describe_machine
-from gensim_graph.benchmark.measure import spread
+from gensim_graph.benchmark.speed import spread
 from gensim_graph.graph import build_graph, cached_graph
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn.backends import plan_attention
-from gensim_graph.writing import write_atomically
+from gensim_graph.nn.attention import plan_attention
+from gensim_graph.system import describe_machine, write_atomically
 
 SPACING = 4e3
 

@@ -10,12 +10,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from gensim_graph.data import open_store
-from gensim_graph.heap import keep_freed_memory
-from gensim_graph.study import Protocol
-from gensim_graph.study.contenders import network
-from gensim_graph.study.scoring import score, spread_skill
+from gensim_graph.benchmark.resolutions import Protocol, network, score, spread_skill
+from gensim_graph.io import open_store
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import keep_freed_memory
 
 
 def main() -> None:

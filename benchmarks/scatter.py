@@ -3,7 +3,7 @@
 Usage: python benchmarks/scatter.py [--cells 65536] [--channels 128] [--rounds 9] [--device cpu] [--out DIR]
 
 The same weighted sum (mean over the neighbours and the two components of the gradient), forward and with the gradient
-of the features, on triangles: ``lists`` is :func:`~gensim_graph.nn.stencil.stencil_sum`, ``index_add`` PyTorch's own
+of the features, on triangles: ``lists`` is :func:`~gensim_graph.nn.neighbour_sum.stencil_sum`, ``index_add`` PyTorch's own
 scatter along the edges, ``segment`` torch-scatter's reduction of edges sorted by their receiver and ``scatter`` its
 reduction in any order. The last two are left out where torch-scatter (the extra ``scatter``) is not installed.
 """
@@ -16,14 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensim_graph.benchmark.machine import choose_device, describe_machine
-from gensim_graph.benchmark.measure import Run, compete, ratios, spread
+from gensim_graph.benchmark.speed import Run, compete, ratios, spread
 from gensim_graph.graph import MeshGraph, build_graph
-from gensim_graph.heap import keep_freed_memory
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn.stencil import stencil_sum
+from gensim_graph.nn import stencil_sum
+from gensim_graph.system import choose_device, describe_machine, keep_freed_memory, write_atomically
 from gensim_graph.typing import Tensor
-from gensim_graph.writing import write_atomically
 
 SPACING = 12e3
 

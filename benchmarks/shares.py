@@ -13,11 +13,8 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from gensim_graph.benchmark.machine import choose_device, describe_machine
-from gensim_graph.benchmark.report import BACKWARD, FORWARD
-from gensim_graph.benchmark.scaling import contestant
-from gensim_graph.heap import keep_freed_memory
-from gensim_graph.writing import write_atomically
+from gensim_graph.benchmark.speed import BACKWARD, FORWARD, contestant
+from gensim_graph.system import choose_device, describe_machine, keep_freed_memory, write_atomically
 
 KINDS = {
     "attention": ("native_attention", "cluster_attention", "triton_attention", "flash_attention", "scaled_dot_product"),

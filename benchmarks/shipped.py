@@ -21,12 +21,21 @@ from typing import Any
 
 import torch
 
+from gensim_graph.benchmark.resolutions import (
+    FLOW,
+    PERSISTENCE,
+    TWIN,
+    Budget,
+    Protocol,
+    StudyOptions,
+    read_plan,
+    run_resolutions,
+    spread_skill,
+    train_network,
+)
 from gensim_graph.config import compose_config
-from gensim_graph.heap import keep_freed_memory
-from gensim_graph.study import Budget, Protocol, StudyOptions, read_plan, run_resolutions
-from gensim_graph.study.contenders import FLOW, PERSISTENCE, TWIN, train_network
-from gensim_graph.study.scoring import spread_skill
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import keep_freed_memory
 from gensim_graph.train import fit, plan_training
 
 OVERRIDES = ("data.batch=4", "data.skip=24h", "data.core=4", "data.balance=0.5", "trainer.save_every=250")

@@ -10,9 +10,9 @@ import xarray as xr
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from gensim_graph.evaluate.deformation import area_quantile, log_distance, total_deformation
-from gensim_graph.evaluate.ice_edge import iiee
-from gensim_graph.evaluate.maps import face_map, styled
+from gensim_graph.evaluate.physics import area_quantile, log_distance, total_deformation
+from gensim_graph.evaluate.pictures import face_map, styled
+from gensim_graph.evaluate.verify import iiee
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 

@@ -14,11 +14,9 @@ import numpy as np
 import torch
 
 import gensim_graph as gg
-from gensim_graph.data import stack_variables
-from gensim_graph.data.augment import turn_graph
-from gensim_graph.data.sample import cyclone_trajectories
+from gensim_graph.data import cyclone_trajectories, stack_variables, turn_graph
 from gensim_graph.graph import Cells, graph_of_cells
-from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.io import mesh_from_dataset
 from gensim_graph.nn import rotate_vectors
 from gensim_graph.typing import Tensor
 

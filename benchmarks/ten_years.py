@@ -26,15 +26,13 @@ from scipy.spatial import cKDTree
 from stability import draw, stability
 
 import gensim_graph as gg
-from gensim_graph.heap import keep_freed_memory
+from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.ugrid import mesh_to_dataset
-from gensim_graph.simulate import Ensemble, Experiment, build_ensemble
-from gensim_graph.simulate.state import State
-from gensim_graph.simulate.storms import WindField
+from gensim_graph.simulate import Ensemble, Experiment, WindField, build_ensemble
+from gensim_graph.simulate.solver import State
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import keep_freed_memory, write_atomically
 from gensim_graph.typing import Array
-from gensim_graph.writing import write_atomically
 
 DAY = 86400.0
 PHYSICS: dict = {"every": "12h", "physics": "nextsim", "thermodynamics": True}

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from gensim_graph.errors import InputError
-from gensim_graph.resources import resource
+from gensim_graph.system import resource
 
 Role = Literal["state", "forcing", "slow"]
 

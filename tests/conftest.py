@@ -12,30 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.spatial import Delaunay
+from support.meshes import BOX, jittered_box
+from support.places import ROOT
 
 from gensim_graph.cli import main
 from gensim_graph.mesh import Mesh
-
-BOX = 100e3  # side of the small box, m
-
-
-def jittered_box(cells: int = 10, seed: int = 0, side: float = BOX) -> Mesh:
-    """An irregular triangulation of a square box, about 2 ``cells`` squared faces, without slivers."""
-    rng = np.random.default_rng(seed)
-    step = side / cells
-    axis = np.arange(cells + 1) * step
-    x, y = (coordinate.ravel() for coordinate in np.meshgrid(axis, axis))
-    inner = (x > 0) & (x < axis[-1]) & (y > 0) & (y < axis[-1])
-    points = np.stack([x, y], axis=1)
-    points[inner] += 0.25 * step * rng.uniform(-1, 1, (inner.sum(), 2))
-    return Mesh.from_faces(points, Delaunay(points).simplices.astype(np.int64))
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of genuine data beside the checkout."""
-    folder = (Path(__file__).parents[1] / ".." / "shared" / "data").resolve()
+    folder = (ROOT / ".." / "shared" / "data").resolve()
     if not folder.is_dir():
         pytest.skip(f"no genuine data at {folder}")
     return folder
@@ -44,7 +31,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def cyclone_meshes() -> Path:
     """Folder of the built-in meshes of the 512 km box."""
-    folder = Path(__file__).parents[1] / "meshes" / "cyclone_512km"
+    folder = ROOT / "meshes" / "cyclone_512km"
     if not list(folder.glob("*.msh")):
         pytest.skip(f"no meshes at {folder}")
     return folder

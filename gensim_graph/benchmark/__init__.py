@@ -1,11 +1,7 @@
-"""What the operator and its attention cost, against what is fair to compare them with.
-
-Reading order: measure (rounds and ratios), machine, memory, report, peers (other ways to attend), the suites attention
-and scaling, probe (what a fresh process runs), figure, suites.
+"""Benchmarks: what the network costs on a machine (:mod:`~gensim_graph.benchmark.speed`), and how well it forecasts
+across resolutions and meshes (:mod:`~gensim_graph.benchmark.resolutions`).
 """
 
-from gensim_graph.benchmark.options import Options, parse_cells
-from gensim_graph.benchmark.report import Ratio, Report, Row
-from gensim_graph.benchmark.suites import SUITES, run_suite
+from gensim_graph.moved import moved_names
 
-__all__ = ["SUITES", "Options", "Ratio", "Report", "Row", "parse_cells", "run_suite"]
+__getattr__ = moved_names(__name__)

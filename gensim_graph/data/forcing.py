@@ -10,12 +10,10 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.data.cycle import Cycle, cycle_of
-from gensim_graph.data.layout import Values
-from gensim_graph.data.records import Records
-from gensim_graph.data.store import Source, expand
 from gensim_graph.errors import InputError
+from gensim_graph.io import Records, Source, expand, mesh_from_dataset
+from gensim_graph.io.export import Values
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable, default_variables
 

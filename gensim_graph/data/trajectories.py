@@ -9,8 +9,8 @@ import xarray as xr
 
 from gensim_graph.data.statistics import Statistics, compute_statistics
 from gensim_graph.errors import InputError
+from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import has_topology
-from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.io import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable, default_variables, vector_pairs
 

@@ -11,8 +11,8 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.io import mesh_from_dataset
+from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
 

@@ -1,12 +1,13 @@
 """Forecasts on disk: ensembles streamed to zarr, step by step, in batches of members, on one process or many."""
 
 from gensim_graph.forecast.initial import read_initial
-from gensim_graph.forecast.layout import check_place
+from gensim_graph.forecast.layout import RESTART, check_place
 from gensim_graph.forecast.ranks import Ranks, choose_device
 from gensim_graph.forecast.request import steps_of
 from gensim_graph.forecast.writer import Batch, check_complete, write_forecast
 
 __all__ = [
+    "RESTART",
     "Batch",
     "Ranks",
     "check_complete",

@@ -5,12 +5,11 @@ from pathlib import Path as FilePath
 import numpy as np
 import xarray as xr
 
-from gensim_graph.data import open_store
-from gensim_graph.data.formats import find_format
-from gensim_graph.data.gridded import is_foreign, with_time
 from gensim_graph.errors import InputError, naming
+from gensim_graph.io import find_format, open_store
+from gensim_graph.io.cf import is_foreign, with_time
+from gensim_graph.io.safe import SUFFIXES, opened_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.datasets import SUFFIXES, opened_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable
 

@@ -20,7 +20,7 @@ import zarr
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.identity import Identity
 from gensim_graph.forecast.request import Request, Starts
-from gensim_graph.mesh.ugrid import mesh_to_dataset
+from gensim_graph.io import mesh_to_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.variables import Variable
 

@@ -7,8 +7,8 @@ import torch
 import xarray as xr
 
 from gensim_graph.errors import InputError, Rule, at_least, check_values
+from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.ugrid import mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Array, Tensor
 from gensim_graph.variables import Variable

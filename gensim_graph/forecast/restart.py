@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.batches import Unit
 from gensim_graph.forecast.layout import RESTART
+from gensim_graph.system import write_atomically
 from gensim_graph.typing import Float, Tensor
-from gensim_graph.writing import write_atomically
 
 
 class Restart(NamedTuple):

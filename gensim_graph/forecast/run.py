@@ -9,7 +9,7 @@ import numpy as np
 from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.batches import Unit
-from gensim_graph.forecast.output import Output
+from gensim_graph.forecast.member_output import Output
 from gensim_graph.forecast.progress import Advance
 from gensim_graph.forecast.request import Request, Starts
 from gensim_graph.forecast.restart import Restart, read_restart, write_restart

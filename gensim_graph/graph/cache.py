@@ -11,9 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from gensim_graph.graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh
-from gensim_graph.resources import cache_folder
+from gensim_graph.system import cache_folder, write_atomically
 from gensim_graph.typing import Path
-from gensim_graph.writing import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def cached_graph(
     Args:
         mesh: the mesh; its hash and the options are the key.
         level: coarsening level.
-        folder: of the cache; None takes :func:`~gensim_graph.resources.cache_folder`.
+        folder: of the cache; None takes :func:`~gensim_graph.system.resources.cache_folder`.
         smallest: meshes of fewer faces are not kept.
         options: of :func:`~gensim_graph.graph.build_graph`.
 

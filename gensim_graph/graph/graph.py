@@ -13,7 +13,7 @@ from scipy import sparse
 from torch_geometric.data import Batch, Data
 
 from gensim_graph.errors import InputError
-from gensim_graph.graph.cells import Cells
+from gensim_graph.graph.cell_table import Cells
 from gensim_graph.graph.halo import Halo, find_halo
 from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, Order, order_cells
 from gensim_graph.graph.stencil import Stencil, build_stencil

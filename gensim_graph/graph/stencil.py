@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gensim_graph.graph.cells import Cells
+from gensim_graph.graph.cell_table import Cells
 from gensim_graph.typing import Array
 
 _IN_LINE = 1e-3

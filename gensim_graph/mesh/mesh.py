@@ -5,7 +5,6 @@ for and kept; all of it is vectorised, a million faces take seconds.
 """
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,21 +15,20 @@ from pyproj.exceptions import CRSError
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
-from gensim_graph.mesh import geometry, grid
-from gensim_graph.mesh.plane import choose_plane, degrees_to_vectors, plane_name, project
-from gensim_graph.mesh.topology import EdgeTable, FaceAdjacency, corner_counts, edge_table, find_pairs
-from gensim_graph.mesh.validity import (
-    Defects,
-    checked_faces,
-    checked_nodes,
-    counter_clockwise,
-    renumbering,
-    reversed_faces,
-    without_degenerate,
+from gensim_graph.mesh import geometry
+from gensim_graph.mesh.build import (
+    MeshArrays,
+    arrays_of_drawing,
+    assemble,
+    degree_grid,
+    from_globe,
+    plane_grid,
+    point_cells,
 )
+from gensim_graph.mesh.planes import choose_plane, degrees_to_vectors, plane_name, project
+from gensim_graph.mesh.topology import EdgeTable, FaceAdjacency, corner_counts, edge_table, find_pairs
+from gensim_graph.mesh.validity import Defects, checked_faces, checked_nodes
 from gensim_graph.typing import Array
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +52,14 @@ class Mesh:
     crs: CRS | None = None
     grid_shape: tuple[int, int] | None = None
     grid_index: Array | None = None
+
+    @classmethod
+    def from_arrays(cls, arrays: MeshArrays) -> "Mesh":
+        """Mesh of arrays that a builder has checked."""
+        mesh = cls(arrays.nodes, arrays.faces, arrays.boundaries, arrays.crs, arrays.grid_shape, arrays.grid_index)
+        if arrays.edges is not None:  # spares computing the table again
+            mesh.__dict__["_edges"] = arrays.edges
+        return mesh
 
     @classmethod
     def from_faces(
@@ -80,24 +86,13 @@ class Mesh:
         Raises:
             InputError: anything that is not a mesh; it names the first few nodes or faces.
         """
+        plane = as_crs(crs)
+        if plane is None or not plane.is_geographic:
+            return cls.from_arrays(assemble(nodes, faces, plane, boundaries, defects))
         points = checked_nodes(nodes)
         table = checked_faces(faces, len(points))
-        plane = as_crs(crs)
-        if plane is not None and plane.is_geographic:
-            from gensim_graph.mesh import globe  # which builds on this module
-
-            return globe.mesh_of(globe.from_globe(degrees_to_vectors(points), table, None), defects, boundaries)
-        pairs = {name: _checked_pairs(name, rows, len(points)) for name, rows in (boundaries or {}).items()}
-        points, table, number = _renumbered(points, table, defects)
-        whole = without_degenerate(points, table, defects)
-        if len(whole) < len(table):  # the faces left out may have taken nodes along
-            points, table, again = _renumbered(points, whole, defects)
-            number = np.where(number >= 0, again[number], -1)
-        table = counter_clockwise(points, table, defects)
-        mesh = cls(points, table, {}, plane)
-        for name, rows in pairs.items():
-            mesh.boundaries[name] = mesh._on_boundary(name, number[rows])
-        return mesh
+        drawing = from_globe(degrees_to_vectors(points), table, None)
+        return cls.from_arrays(arrays_of_drawing(drawing, defects, boundaries))
 
     @classmethod
     def from_grid(cls, x: Array, y: Array, mask: Array | None = None, crs: CRS | str | int | None = None) -> "Mesh":
@@ -117,21 +112,8 @@ class Mesh:
             InputError: shapes that do not fit, no ocean, or a grid that folds.
         """
         plane = as_crs(crs)
-        if plane is not None and plane.is_geographic:
-            from gensim_graph.mesh.grids import mesh_of_degrees  # which builds on this module
-
-            return mesh_of_degrees(x, y, mask)
-        x, y = grid.centres_2d(x, y)
-        ocean = grid.ocean_mask(mask, x.shape)
-        nodes = np.stack([grid.corners(x).ravel(), grid.corners(y).ravel()], axis=1)
-        cells = np.flatnonzero(ocean)
-        faces = grid.quadrilaterals(x.shape)[cells]
-        if np.median(geometry.signed_areas(nodes, faces)) < 0:  # an axis runs backwards
-            faces = reversed_faces(faces)
-        table = edge_table(faces, len(nodes))
-        boundaries = grid.coast_and_rim(table.nodes[table.single], ocean)
-        mesh = cls.from_faces(nodes, faces, plane, boundaries, defects="raise")
-        return cls(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, x.shape, cells)
+        on_globe = plane is not None and plane.is_geographic
+        return cls.from_arrays(degree_grid(x, y, mask) if on_globe else plane_grid(x, y, mask, plane))
 
     @classmethod
     def from_points(
@@ -149,14 +131,12 @@ class Mesh:
         Raises:
             InputError: points that are not finite or repeated, or a distance that is not positive.
         """
-        from gensim_graph.mesh.points import mesh_from_points  # which builds on this module
-
         plane = as_crs(crs)
         if plane is not None and plane.is_geographic:
             vectors = degrees_to_vectors(np.asarray(points, dtype=np.float64))
             plane = choose_plane(vectors)
             points = project(vectors, plane)
-        return mesh_from_points(points, plane, max_distance)
+        return cls.from_arrays(point_cells(points, plane, max_distance))
 
     def __repr__(self) -> str:
         names = ", ".join(f"{len(pairs)} {name}" for name, pairs in self.boundaries.items()) or "unnamed boundaries"
@@ -275,34 +255,9 @@ class Mesh:
     def _lengths(self, edges: Array) -> Array:
         return np.linalg.norm(self.nodes[edges[:, 1]] - self.nodes[edges[:, 0]], axis=1)
 
-    def _on_boundary(self, name: str, pairs: Array) -> Array:
-        pairs = pairs[(pairs >= 0).all(axis=1)]
-        inside = find_pairs(pairs, self.boundary_edges, self.n_nodes) < 0
-        if inside.any():
-            log.warning(
-                "boundary '%s': left out %d of %d edges that are not on the boundary", name, inside.sum(), len(pairs)
-            )
-        return pairs[~inside]
-
     def _check_length(self, values: Array, expected: int, location: str) -> None:
         if values.shape[-1:] != (expected,):
             raise InputError(f"values on {location}s must end with a dimension of {expected}; got shape {values.shape}")
-
-
-def _renumbered(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Array, Array]:
-    kept, number = renumbering(nodes, faces, defects)
-    return nodes[kept], np.where(faces >= 0, number[faces], -1), number
-
-
-def _checked_pairs(name: str, pairs: Array, n_nodes: int) -> Array:
-    table = np.asarray(pairs)
-    if table.size == 0:
-        return np.empty((0, 2), dtype=np.int64)
-    if table.ndim != 2 or table.shape[1] != 2 or not np.issubdtype(table.dtype, np.integer):
-        raise InputError(f"boundary '{name}' must be integer node pairs, shape (E, 2); got {table.dtype} {table.shape}")
-    if table.min() < 0 or table.max() >= n_nodes:
-        raise InputError(f"boundary '{name}' refers to nodes that do not exist (there are {n_nodes}, counted from 0)")
-    return table.astype(np.int64)
 
 
 def as_crs(crs: CRS | str | int | None) -> CRS | None:

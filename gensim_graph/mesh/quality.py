@@ -11,8 +11,8 @@ from scipy.sparse.csgraph import connected_components
 
 from gensim_graph.mesh.geometry import smallest_angles
 from gensim_graph.mesh.mesh import Mesh
-from gensim_graph.mesh.plane import plane_name
-from gensim_graph.mesh.sphere import scale_factors, true_areas
+from gensim_graph.mesh.operators import scale_factors, true_areas
+from gensim_graph.mesh.planes import plane_name
 from gensim_graph.mesh.topology import fan_triangles
 from gensim_graph.typing import Array
 

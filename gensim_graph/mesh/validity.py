@@ -62,7 +62,7 @@ def checked_nodes(nodes: Array) -> Array:
         if np.ptp(points[:, 2]) > _SAME_POINT * np.ptp(points, axis=0).max():
             raise InputError(
                 "nodes have a third coordinate that varies: a mesh lives in a plane. Project them first "
-                "(gensim_graph.mesh.nextsim.sphere_to_plane for points on a sphere, pyproj for longitude and latitude)"
+                "(gensim_graph.mesh.planes.nextsim_plane.sphere_to_plane for points on a sphere, pyproj for longitude and latitude)"
             )
         points = np.ascontiguousarray(points[:, :2])
     return points

@@ -8,12 +8,16 @@ native_kernel, native_tokens and native_backend beside the sources in ``native/`
 
 from collections.abc import Callable
 
+from gensim_graph.nn.attention import AttentionPlan
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.channels import Channels, rotate_vectors
-from gensim_graph.nn.config import BASELINES, NETWORKS, PRESETS, OperatorConfig
-from gensim_graph.nn.heads import AttentionPlan
+from gensim_graph.nn.embedding import Modulation, log_length
+from gensim_graph.nn.graph_kernel import face_graph
 from gensim_graph.nn.meshgraphnet import MeshGraphNet
+from gensim_graph.nn.neighbour_sum import stencil_sum
 from gensim_graph.nn.operator import VelocityOperator
+from gensim_graph.nn.operator_config import BASELINES, NETWORKS, PRESETS, OperatorConfig
+from gensim_graph.nn.spin import SpinLinear
 
 __all__ = [
     "BASELINES",
@@ -22,13 +26,18 @@ __all__ = [
     "AttentionPlan",
     "Channels",
     "MeshGraphNet",
+    "Modulation",
     "Operator",
     "OperatorConfig",
     "Prepared",
+    "SpinLinear",
     "VelocityOperator",
     "build_operator",
+    "face_graph",
+    "log_length",
     "register_network",
     "rotate_vectors",
+    "stencil_sum",
 ]
 
 

@@ -7,10 +7,10 @@ from torch import nn
 
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph
+from gensim_graph.nn.attention import AttentionPlan
 from gensim_graph.nn.channels import Channels
-from gensim_graph.nn.config import OperatorConfig
-from gensim_graph.nn.heads import AttentionPlan
-from gensim_graph.nn.kernel import face_graph
+from gensim_graph.nn.graph_kernel import face_graph
+from gensim_graph.nn.operator_config import OperatorConfig
 from gensim_graph.typing import Float, Tensor
 
 

@@ -6,10 +6,9 @@ All but the attention looks at one token at a time, and is done on some tokens a
 import torch
 from torch import nn
 
-from gensim_graph.nn.attention import HeadWeights, LocalAttention
+from gensim_graph.nn.attention import AttentionPlan, HeadWeights, LocalAttention, Packed
 from gensim_graph.nn.chunks import in_chunks
 from gensim_graph.nn.embedding import Modulation, Scales
-from gensim_graph.nn.heads import AttentionPlan, Packed
 from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins, rms_normalise
 from gensim_graph.typing import Float, Tensor
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from gensim_graph.nn.native_library import call, expect_shapes, native_serves
+from gensim_graph.nn.native import call, expect_shapes, native_serves
 from gensim_graph.typing import Float, Tensor
 
 Parts = tuple[Tensor, Tensor, Tensor]

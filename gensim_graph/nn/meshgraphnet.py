@@ -13,12 +13,12 @@ from torch import nn
 from torch_geometric.nn import MessagePassing
 
 from gensim_graph.graph import MeshGraph
+from gensim_graph.nn.attention import AttentionPlan
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.channels import Channels
-from gensim_graph.nn.config import OperatorConfig
 from gensim_graph.nn.embedding import FlowTimeEmbedding, log_length
-from gensim_graph.nn.heads import AttentionPlan
-from gensim_graph.nn.kernel import face_graph
+from gensim_graph.nn.graph_kernel import face_graph
+from gensim_graph.nn.operator_config import OperatorConfig
 from gensim_graph.typing import Float, Int, Tensor
 
 _EDGE, _CELL = 4, 5

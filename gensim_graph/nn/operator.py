@@ -12,15 +12,14 @@ from torch import nn
 
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph, in_unit
-from gensim_graph.nn.backends import plan_attention
+from gensim_graph.nn.attention import AttentionPlan, plan_attention
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.block import Block, LongSkip
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.chunks import in_chunks
-from gensim_graph.nn.config import PRESETS, OperatorConfig
 from gensim_graph.nn.embedding import REFERENCE_LENGTH, FlowTimeEmbedding
-from gensim_graph.nn.heads import AttentionPlan
-from gensim_graph.nn.kernel import GraphKernel
+from gensim_graph.nn.graph_kernel import GraphKernel
+from gensim_graph.nn.operator_config import PRESETS, OperatorConfig
 from gensim_graph.nn.pooling import MomentPool, MomentUnpool
 from gensim_graph.nn.spin import SpinLinear, SpinNorm, Spins
 from gensim_graph.typing import Float, Tensor

@@ -9,12 +9,12 @@ import zarr
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
-from gensim_graph.simulate.batches import fill
-from gensim_graph.simulate.dataset import MARK, ON_NODES, START, attributes_of, dims_of, frame_of, variables_of
+from gensim_graph.simulate.cyclone_dataset import MARK, ON_NODES, START, attributes_of, dims_of, frame_of, variables_of
 from gensim_graph.simulate.ensemble import Ensemble, build_ensemble
 from gensim_graph.simulate.experiment import Experiment
+from gensim_graph.simulate.member_batches import fill
+from gensim_graph.system import write_atomically
 from gensim_graph.typing import Path
-from gensim_graph.writing import write_atomically
 
 
 def simulate_cyclone(

@@ -8,14 +8,19 @@ import numpy as np
 import torch
 
 from gensim_graph.mesh import Mesh
-from gensim_graph.simulate.elements import Elements, build_elements
 from gensim_graph.simulate.experiment import Experiment
-from gensim_graph.simulate.initial import Ice, benchmark_ice, random_ice
-from gensim_graph.simulate.rheology import cohesion_of
-from gensim_graph.simulate.solver import Solver, build_solver
-from gensim_graph.simulate.state import State, state_at_rest
+from gensim_graph.simulate.initial_ice import Ice, benchmark_ice, random_ice
+from gensim_graph.simulate.solver import (
+    Elements,
+    Solver,
+    State,
+    Weather,
+    build_elements,
+    build_solver,
+    cohesion_of,
+    state_at_rest,
+)
 from gensim_graph.simulate.storms import Forcing, WindField, benchmark_forcing, gyre_on, random_forcing
-from gensim_graph.simulate.thermodynamics import Weather
 from gensim_graph.typing import Array
 
 _ICE = ("sit", "sic", "snt")

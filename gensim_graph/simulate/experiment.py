@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from gensim_graph.errors import InputError, Rule, at_least, check_values
-from gensim_graph.simulate.constants import Constants, constants_named
+from gensim_graph.simulate.solver import Constants, constants_named
 
 CASES = ("random", "benchmark")
 _PHYSICS = ("benchmark", "nextsim")

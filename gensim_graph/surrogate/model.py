@@ -20,13 +20,13 @@ from gensim_graph.data import Forcing, Normaliser, Statistics, as_forcing, stack
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
+from gensim_graph.io import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.nn import NETWORKS, AttentionPlan, Operator, OperatorConfig, Prepared, build_operator
 from gensim_graph.surrogate.shipped import SHIPPED, folder_of
+from gensim_graph.system import write_atomically
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import Variable, VariableTable
-from gensim_graph.writing import write_atomically
 
 FORMAT_VERSION = 2
 """Version of the folder; a surrogate of another version is refused with a word on what to do."""
@@ -334,7 +334,7 @@ def _refuse_unknown(path: FilePath, network: str) -> None:
     if network not in NETWORKS:
         raise InputError(
             f"{path}: holds a network of your own, '{network}'; make it known first with "
-            "gensim_graph.nn.register_network (for GenSIM's: gensim_graph.study.gensim.use_gensim)"
+            "gensim_graph.nn.register_network (for GenSIM's: gensim_graph.benchmark.resolutions.gensim_network.use_gensim)"
         )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path as FilePath
 
-from gensim_graph.resources import resource
+from gensim_graph.system import resource
 from gensim_graph.typing import Path
 
 SHIPPED = ("small",)

@@ -10,7 +10,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gensim_graph.writing import write_atomically
+from gensim_graph.system import write_atomically
 
 
 class Checkpoint(Callback):

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from gensim_graph.errors import InputError
+from gensim_graph.system import write_atomically
 from gensim_graph.train.module import TrainingModule
 from gensim_graph.train.plan import FORMAT_VERSION, TrainingPlan
 from gensim_graph.train.simulated import STORE
-from gensim_graph.writing import write_atomically
 
 
 def check_folder(folder: Path) -> None:

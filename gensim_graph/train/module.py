@@ -12,10 +12,7 @@ from gensim_graph.config import TrainerConfig
 from gensim_graph.data import TrainingBatch
 from gensim_graph.errors import InputError
 from gensim_graph.flow import ScaleModel, censored_nll
-from gensim_graph.nn import Channels, Operator
-from gensim_graph.nn.embedding import log_length
-from gensim_graph.nn.kernel import face_graph
-from gensim_graph.nn.spin import SpinLinear
+from gensim_graph.nn import Channels, Operator, SpinLinear, face_graph, log_length
 from gensim_graph.typing import Tensor
 
 Rate = torch.optim.lr_scheduler.LambdaLR

@@ -12,10 +12,9 @@ import torch
 import xarray as xr
 
 from gensim_graph.config import RunConfig, compose_config
-from gensim_graph.data import Normaliser, Statistics, Trajectories, open_stores, statistics_of
-from gensim_graph.data.sample import cyclone_trajectories
-from gensim_graph.data.store import Source
+from gensim_graph.data import Normaliser, Statistics, Trajectories, cyclone_trajectories, statistics_of
 from gensim_graph.errors import InputError
+from gensim_graph.io import Source, open_stores
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator, build_operator
 from gensim_graph.surrogate import Surrogate

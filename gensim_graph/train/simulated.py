@@ -7,10 +7,10 @@ from pathlib import Path
 
 import xarray as xr
 
-from gensim_graph.data.sample import cyclone_meshes
+from gensim_graph.data import cyclone_meshes
 from gensim_graph.errors import InputError
-from gensim_graph.mesh import Mesh, load_mesh
-from gensim_graph.mesh.ugrid import mesh_from_dataset
+from gensim_graph.io import load_mesh, mesh_from_dataset
+from gensim_graph.mesh import Mesh
 from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
 
 log = logging.getLogger(__name__)

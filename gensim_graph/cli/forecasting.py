@@ -1,0 +1,98 @@
+"""The command line for forecasts: ``gensim-graph forecast``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gensim_graph.data import open_forcing
+from gensim_graph.errors import InputError
+from gensim_graph.forecast import Batch, Ranks, check_place, choose_device, read_initial, steps_of, write_forecast
+from gensim_graph.io import load_mesh, mesh_from_dataset
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import keep_freed_memory
+
+console = Console()
+
+_STEPS = 8
+
+
+def forecast(
+    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    initial: Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")],
+    forcing: Annotated[
+        list[str] | None,
+        typer.Option(help="Winds: file, folder or pattern; repeat it. Without it, the file of the state."),
+    ] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Mesh to forecast on; state and winds are remapped to it.")] = None,
+    members: Annotated[int, typer.Option(help="Ensemble members.", min=1)] = 16,
+    steps: Annotated[
+        int | None, typer.Option(help=f"Forecast steps, one lead time each; {_STEPS} without --years.", min=1)
+    ] = None,
+    years: Annotated[float | None, typer.Option(help="Length in years of 365.25 days, in place of --steps.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Store to write, *.zarr; the same command again goes on, with more steps it extends.")
+    ] = Path("forecast.zarr"),
+    every: Annotated[int, typer.Option(help="Steps between written states.", min=1)] = 1,
+    variables: Annotated[
+        str | None, typer.Option(help="Variables to write, such as sic,sit; without it, all of the model.")
+    ] = None,
+    interpolate: Annotated[bool, typer.Option("--interpolate", help="Winds between their times, linearly.")] = False,
+    repeat_forcing: Annotated[
+        bool, typer.Option("--repeat-forcing", help="Winds again and again: whole years by the calendar.")
+    ] = False,
+    batch: Annotated[
+        str, typer.Option(help="Members computed together, or auto: as many as suit memory and device.")
+    ] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Of the network: float32 or bf16.")] = "float32",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first: minutes, which pay in long runs.")
+    ] = False,
+) -> None:
+    """Forecast an ensemble into a zarr store, of any length, on one process or many.
+
+    [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-02T00 --steps 4 --out fc.zarr[/]
+
+    [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-01 --forcing 'era5/*.nc' --interpolate
+    --repeat-forcing --years 10 --members 4 --every 2 --variables sic,sit --out decade.zarr[/]
+
+    [dim]torchrun --nproc-per-node 4 -m gensim_graph forecast --model run/ --initial state.nc@2000-01-02T00
+    --members 64 --out fc.zarr[/]
+    """
+    if steps is not None and years is not None:
+        raise InputError("--steps and --years: give one of them")
+    if precision not in ("float32", "bf16"):
+        raise InputError(f"--precision {precision}: expected float32 or bf16")
+    check_place(out)
+    keep_freed_memory()
+    ranks = Ranks.from_environment()
+    surrogate = Surrogate.load(model).to(choose_device(device, ranks), precision)  # type: ignore[arg-type]
+    if compiled:
+        surrogate.compile()
+    table = surrogate.normaliser.table
+    state = read_initial(initial, None if mesh is None else load_mesh(mesh), table)
+    winds = forcing or [initial.partition("@")[0]]
+    drivers = open_forcing(winds, mesh_from_dataset(state), table, interpolate=interpolate, repeat=repeat_forcing)
+    write_forecast(
+        surrogate,
+        state,
+        drivers,
+        out,
+        steps=steps or (_STEPS if years is None else steps_of(years, surrogate.lead_time)),
+        members=members,
+        seed=seed,
+        every=every,
+        variables=tuple(variables.split(",")) if variables else (),
+        batch=_batch(batch),
+    )
+    if ranks.is_first:
+        console.print(f"the forecast is in [bold]{out}[/]; look at it with: gensim-graph evaluate {out} --truth FILE")
+
+
+def _batch(text: str) -> Batch:
+    if text != "auto" and not text.isdigit():
+        raise InputError(f"--batch {text}: expected a number of members, or auto")
+    return "auto" if text == "auto" else int(text)

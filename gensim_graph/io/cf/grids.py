@@ -1,0 +1,178 @@
+"""Gridded datasets as meshes: regular, rotated and curvilinear grids, and cells with corners of their own.
+
+Whatever the model, a grid becomes cells with corners on the globe (or in its plane), cells that are there twice are
+dropped, seams and folds close where corners coincide, and land goes. See :mod:`~gensim_graph.io.coordinates` for what
+is recognised, :mod:`~gensim_graph.mesh.build.lattice` for how a grid closes.
+"""
+
+import numpy as np
+import xarray as xr
+from pyproj import CRS, Transformer
+
+from gensim_graph.errors import InputError
+from gensim_graph.io.cf.masks import find_bounds, find_ocean, find_upper_right
+from gensim_graph.io.coordinates import Coordinates, find_coordinates
+from gensim_graph.io.file_mesh import FileMesh, Places
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.build import (
+    axis_lattice,
+    corners,
+    corners_from_centres,
+    globe_cells,
+    known_degrees,
+    quadrilaterals,
+    straight_axes,
+    with_first,
+)
+from gensim_graph.mesh.operators import in_plane
+from gensim_graph.mesh.planes import (
+    Frame,
+    axes_of_plane,
+    axes_on_globe,
+    east_north,
+    east_north_at,
+    grid_axes,
+    plane_axes,
+    unit_vectors,
+)
+from gensim_graph.typing import Array
+
+_STEP = 1e-4  # degrees: the square of it in radians is below the rounding of a direction
+
+
+def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None) -> FileMesh:
+    """The grid of a dataset.
+
+    Args:
+        ds: a dataset with coordinates of its cells.
+        crs: plane of the mesh; chosen from the extent where the coordinates are degrees.
+        ocean: which cells are ocean, in the shape of the grid; the mask of the dataset by default.
+
+    Raises:
+        InputError: no coordinates, coordinates that are missing at ocean cells, a mask that does not fit, or cells that
+            overlap.
+    """
+    where = find_coordinates(ds)
+    if len(where.dims) == 2 and min(where.shape) < 2:
+        raise InputError(f"a grid needs at least 2 x 2 cells to tell their size; got {where.shape}")
+    water = find_ocean(ds, where) if ocean is None else ocean
+    if not water.any():
+        raise InputError("the grid has no ocean cell: the mask is land everywhere, or the fields have no values")
+    if where.kind == "plane":
+        return _in_plane(where, water, crs)
+    return _on_globe(ds, where, water, crs)
+
+
+def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
+    x, y = where.in_double()
+    axes = straight_axes(x, y)
+    mesh = Mesh.from_grid(*(axes or (x, y)), ocean, where.crs or crs)
+    assert mesh.grid_index is not None
+    frame = plane_axes(mesh.n_faces)
+    if axes is None:
+        lattice = np.stack([corners(part) for part in (x, y)], axis=-1).reshape(-1, 2)
+        frame = grid_axes(lattice[quadrilaterals(where.shape)[mesh.grid_index]])
+    if where.crs is not None and crs is not None and crs != where.crs:
+        mesh = in_plane(mesh, crs)
+        frame = axes_of_plane(mesh.centres, crs, where.crs).to_plane_of(frame)
+    compass = east_north(mesh.centres, mesh.crs) if mesh.crs else None
+    return FileMesh(mesh, Places(where.dims, mesh.grid_index, frame, compass))  # type: ignore[arg-type]
+
+
+def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
+    lon, lat = _degrees(where)
+    centres = unit_vectors(lon, lat)
+    nodes, faces = _cells_of(ds, where, centres)
+    axes = straight_axes(*where.in_double()) if len(where.dims) == 2 else None
+    arrays, index = globe_cells(centres, nodes, faces, ocean, axes, crs)
+    mesh = Mesh.from_arrays(arrays)
+    assert mesh.crs is not None  # globe_cells always chooses one
+
+    compass = east_north_at(lon.ravel()[index], lat.ravel()[index], mesh.crs)
+    own = _axes(where, centres, index, mesh.crs)
+    return FileMesh(mesh, Places(where.dims, index, own or compass, compass))
+
+
+def _degrees(where: Coordinates) -> tuple[Array, Array]:
+    """Longitude and latitude of every cell, in the shape of the grid; NaN where the file has none."""
+    x, y = where.in_double()
+    if len(where.dims) == 2 and x.ndim == 1:
+        x, y = np.meshgrid(x, y)
+    if where.kind == "rotated":
+        return _from_rotated(where, x, y)
+    return known_degrees(x, y)
+
+
+def _from_rotated(where: Coordinates, x: Array, y: Array) -> tuple[Array, Array]:
+    assert where.crs is not None  # find_coordinates gives one to a rotated grid
+    rotated = where.crs.geodetic_crs
+    if rotated is None or rotated.source_crs is None:
+        raise InputError(f"the grid mapping '{where.crs.name}' is no rotated pole; expected rotated_latitude_longitude")
+    return Transformer.from_crs(where.crs, rotated.source_crs, always_xy=True).transform(x, y)
+
+
+def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array, Array]:
+    """Corners of all cells as directions (N, 3), and the faces over them (F, k)."""
+    x, y = where.in_double()
+    bounds = find_bounds(ds, where) if where.kind == "globe" else None
+    if bounds is not None and not (x.ndim == 1 and len(where.dims) == 2):
+        nodes = unit_vectors(*bounds).reshape(-1, 3)
+        return nodes, np.arange(len(nodes)).reshape(-1, bounds[0].shape[-1])
+    if len(where.dims) == 1:
+        raise InputError(
+            f"cells along '{where.dims[0]}' have centres but no corners; expected lon_bnds and lat_bnds or UGRID. From "
+            "centres alone: Mesh.from_points"
+        )
+    axes, upper_right = straight_axes(x, y), find_upper_right(ds, where)
+    if upper_right is not None:
+        lattice = with_first(unit_vectors(*upper_right))
+    elif axes is None:
+        lattice = corners_from_centres(centres)
+    else:
+        lon, lat = _bounded_lattice(*bounds) if bounds else axis_lattice(*axes)
+        lattice = unit_vectors(*(_from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)))
+    return lattice.reshape(-1, 3), quadrilaterals(where.shape)
+
+
+def _bounded_lattice(lon: Array, lat: Array) -> tuple[Array, Array]:
+    """Corners from the bounds of two axes, (nx, 2) and (ny, 2) degrees: two arrays (ny + 1, nx + 1)."""
+    columns, rows = np.meshgrid(_contiguous(lon), np.clip(_contiguous(lat), -90.0, 90.0))
+    return columns, rows
+
+
+def _contiguous(bounds: Array) -> Array:
+    """Ends of intervals (n, 2) degrees that follow each other, in either direction: (n + 1,).
+
+    Raises:
+        InputError: they leave gaps or overlap.
+    """
+    for low, high in (bounds.T, bounds.T[::-1]):
+        if np.allclose((high[:-1] - low[1:] + 180.0) % 360.0, 180.0, atol=1e-4):
+            return np.append(low, high[-1])
+    raise InputError("the bounds of the longitude or latitude axis leave gaps or overlap; leave them out, or mend them")
+
+
+def _axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame | None:
+    """Axes of a grid on the globe; None where they are east and north."""
+    x, y = where.in_double()
+    if where.kind == "rotated":
+        return _rotated_axes(where, x, y, index, plane)
+    if len(where.dims) == 1 or straight_axes(x, y):
+        return None
+    lattice = corners_from_centres(centres)
+    right, left = lattice[1:, 1:] + lattice[:-1, 1:], lattice[1:, :-1] + lattice[:-1, :-1]
+    upper, lower = lattice[1:, 1:] + lattice[1:, :-1], lattice[:-1, 1:] + lattice[:-1, :-1]
+    x_step, y_step = (part.reshape(-1, 3)[index] for part in (right - left, upper - lower))
+    return axes_on_globe(centres.reshape(-1, 3)[index], x_step, y_step, plane)
+
+
+def _rotated_axes(where: Coordinates, x: Array, y: Array, index: Array, plane: CRS) -> Frame:
+    """Components belong to increasing coordinates of the rotated globe, whichever way an axis is stored."""
+    here = [part.ravel()[index] for part in (np.meshgrid(x, y) if x.ndim == 1 else (x, y))]
+    along = []
+    for step in np.eye(2) * _STEP:
+        ahead, behind = (
+            unit_vectors(*_from_rotated(where, here[0] + sign * step[0], here[1] + sign * step[1])) for sign in (1, -1)
+        )
+        along.append(ahead - behind)
+    return axes_on_globe(unit_vectors(*_from_rotated(where, here[0], here[1])), along[0], along[1], plane)

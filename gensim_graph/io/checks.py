@@ -1,0 +1,109 @@
+"""What data must fulfil before anything expensive starts: plausible values, and the domain of the mesh."""
+
+import numpy as np
+import xarray as xr
+from scipy.sparse import csr_array
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.operators import covered
+from gensim_graph.typing import Array
+from gensim_graph.variables import Variable
+
+_MIN_OVERLAP = 0.99
+"""Share of the target's area that the source must cover to be remapped."""
+
+_MIN_COVER = 0.5
+"""Share of every single face that it must cover."""
+
+
+_SPELLINGS = {
+    "m s-1": {"m/s", "m s**-1", "m s^-1", "m.s-1", "meter second-1"},
+    "1": {"", "-", "fraction", "0-1"},
+    "m": {"meter", "meters", "metre", "metres"},
+    "K": {"kelvin", "Kelvin"},
+    "kg kg-1": {"kg/kg", "1", "kg kg**-1"},
+    "K d": {"K day", "degree days"},
+}
+
+
+def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
+    """Refuse values that say they are in another unit.
+
+    Args:
+        name: where the values come from, for the message.
+        values: with an attribute ``units``, or none.
+        variable: what they are.
+
+    Raises:
+        InputError: the unit is none of the spellings of that of the variable.
+    """
+    unit = str(values.attrs.get("units", variable.units)).strip()
+    if unit != variable.units and unit not in _SPELLINGS.get(variable.units, set()):
+        raise InputError(
+            f"{name}: '{variable.name}' is in '{unit}', expected '{variable.units}'; "
+            "convert it and set its units attribute"
+        )
+
+
+def check_values(name: str, values: Array, variable: Variable, location: str = "face") -> None:
+    """Refuse gaps, and values that are almost surely in another unit.
+
+    Args:
+        name: where the values come from, for the message.
+        values: (..., face), or (..., node).
+        variable: what they are.
+        location: ``face`` or ``node``.
+
+    Raises:
+        InputError: there are such values.
+    """
+    missing = ~np.isfinite(values)
+    if missing.any():
+        rows = np.unique(np.nonzero(missing)[-1])
+        raise InputError(
+            f"{name}: '{variable.name}' is missing (NaN) on {len(rows)} {location}s at some time, first "
+            f"{rows[:5].tolist()}; "
+            f"fill them, or leave these {location}s out of the mesh (land)"
+        )
+    low, high = variable.range
+    if values.size and (values.min() < low or values.max() > high):
+        raise InputError(
+            f"{name}: '{variable.name}' runs from {values.min():.4g} to {values.max():.4g}, plausible in "
+            f"{variable.units} is {low:g} to {high:g}; is it in another unit?"
+        )
+
+
+def check_cover(name: str, source: Mesh, target: Mesh, weights: csr_array) -> None:
+    """Refuse data that do not cover the mesh they are to be brought to.
+
+    Args:
+        name: where the data come from, for the message.
+        source: their mesh.
+        target: the mesh to have them on.
+        weights: of :func:`~gensim_graph.mesh.operators.remap.conservative_weights`.
+
+    Raises:
+        InputError: less than 99 % of the target, or less than half of one of its faces, is covered.
+    """
+    cover = covered(weights)
+    share = float(np.average(cover, weights=target.areas))
+    if share < _MIN_OVERLAP:
+        raise InputError(
+            f"{name}: these data cover {100 * share:.1f} % of the mesh of {target.n_faces} faces, "
+            "which lies elsewhere; "
+            f"the data extend over {_extent(source)}, the mesh over {_extent(target)}. Give data of the mesh's own "
+            "domain (--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the "
+            "wind (uas, vas) at regular times"
+        )
+    bare = np.flatnonzero(cover < _MIN_COVER)
+    if len(bare):
+        raise InputError(
+            f"{name}: {len(bare)} faces of the mesh lie outside these data, first {bare[:5].tolist()}; give data that "
+            "cover the mesh, or leave these faces out of it"
+        )
+
+
+def _extent(mesh: Mesh) -> str:
+    low, high = mesh.nodes.min(axis=0) / 1e3, mesh.nodes.max(axis=0) / 1e3
+    return f"x {low[0]:.0f}..{high[0]:.0f} km, y {low[1]:.0f}..{high[1]:.0f} km"

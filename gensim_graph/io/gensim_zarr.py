@@ -1,0 +1,129 @@
+"""GenSIM's training data: a zarr store with one array ``datacube`` and ``var_names``.
+
+The datacube is (time, variable, cell) over the ocean cells in the order of the mask, rows first, which is what GenSIM's
+own reader unpacks, or (time, variable, y, x), which is what its guide says. Coordinates and mask lie in a netCDF file
+beside it, ``ds_auxiliary.nc``: ``mask`` with 1 = ocean, ``longitude`` and ``latitude``, or else ``x_coord`` and
+``y_coord`` in m of a plane that it does not name. Vectors lie along the axes of the grid. Records are six hours apart
+where the store has no times. Missing values are zero, as GenSIM reads them.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+
+from gensim_graph.errors import InputError, naming
+from gensim_graph.io.cf import on_mesh, read_grid
+from gensim_graph.io.safe import opened_dataset
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+from gensim_graph.variables import default_variables
+
+log = logging.getLogger(__name__)
+
+_AUXILIARY = "ds_auxiliary.nc"
+_PLACES = (".", "auxiliary", "..", "../auxiliary", "../../auxiliary")
+_STEP = np.timedelta64(6, "h")
+
+
+def is_gensim(path: Path) -> bool:
+    """Whether a path is a zarr store with a ``datacube``."""
+    return path.suffix == ".zarr" and (path / "datacube").is_dir()
+
+
+def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
+    """GenSIM's data on the ocean cells of its grid, as a UGRID dataset; all of it is read.
+
+    Raises:
+        InputError: no auxiliary file, names that do not fit the datacube, a grid of another size, or more data than
+            memory.
+    """
+    with naming(path), _readable():
+        store = zarr.open_group(path, mode="r")
+        cube: Any = store["datacube"]
+        names = _names(store)
+        if cube.ndim not in (3, 4) or len(names) != cube.shape[1]:
+            raise InputError(
+                f"datacube has shape {cube.shape} and {len(names)} names; expected (time, variable, cell) or "
+                "(time, variable, y, x)"
+            )
+        auxiliary = _auxiliary(path)
+        mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
+        if cube.shape[2:] not in (mask.shape, (np.count_nonzero(mask),)):
+            raise InputError(
+                f"the grid of {_AUXILIARY} is {mask.shape} with {np.count_nonzero(mask)} ocean cells, the datacube has "
+                f"{cube.shape[2:]}"
+            )
+        source = read_grid(auxiliary, mesh.crs if mesh is not None else None, mask)
+        cells = source.faces.index if cube.ndim == 4 else (np.cumsum(mask) - 1)[source.faces.index]
+        known = [variable for variable in default_variables().variables if variable.name in names]
+        if len(known) < len(names):
+            log.warning("%s: not read, not in the variable table: %s", path, set(names) - {one.name for one in known})
+        block = _block(cube, [names.index(one.name) for one in known])
+        columns = {one.name: block[:, number][:, cells] for number, one in enumerate(known)}
+        dataset = on_mesh(source, {"face": columns}, {one.name: {"units": one.units} for one in known})
+        return dataset.assign_coords(time=_times(store, cube.shape[0]))
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # zarr and its codecs raise whatever they like
+        raise InputError(f"cannot be read as GenSIM's zarr ({str(error)[:120]}); is it complete?") from error
+
+
+def _block(cube: Any, numbers: list[int]) -> Array:
+    """Some variables, (time, variable, flat cell), in one pass: a chunk holds them all. Missing values are 0."""
+    size = 4 * len(numbers) * np.prod([cube.shape[0], *cube.shape[2:]], dtype=np.int64)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise InputError(
+            f"its {cube.shape[0]} records need {size / 2**30:.0f} GiB of memory, this machine has "
+            f"{memory / 2**30:.0f}; write a shorter period to a store of its own and open that"
+        )
+    values = cube.get_orthogonal_selection((slice(None), np.array(numbers)))
+    values = values.reshape(*values.shape[:2], -1).astype(np.float32, copy=False)
+    return np.nan_to_num(values, copy=False)
+
+
+def _names(store: zarr.Group) -> list[str]:
+    """Names of the variables, an array or an attribute."""
+    if "var_names" in store:
+        values: Any = store["var_names"]
+        found = values[:].tolist()
+    else:
+        found = store.attrs.get("var_names", store["datacube"].attrs.get("var_names"))
+    if not isinstance(found, list):
+        raise InputError("the store has no 'var_names', so nobody knows what is in the datacube")
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
+
+
+def _times(store: zarr.Group, count: int) -> Array:
+    if "time" in store:
+        values: Any = store["time"]
+        variable = xr.Variable("time", np.asarray(values[:]), dict(values.attrs))
+        return xr.conventions.decode_cf_variable("time", variable).values
+    log.warning("the store has no times: records are taken to be 6 h apart, from 2000-01-01")
+    return np.datetime64("2000-01-01", "ns") + np.arange(count) * _STEP
+
+
+def _auxiliary(path: Path) -> xr.Dataset:
+    files = [path.resolve().parent / place / _AUXILIARY for place in _PLACES]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        raise InputError(f"needs {_AUXILIARY} (x_coord, y_coord, mask) beside it or in a folder 'auxiliary' next to it")
+    with naming(file), opened_dataset(file) as ds:
+        missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds.variables]
+        if missing:
+            raise InputError(f"has no {', '.join(missing)}")
+        known = [name for name in ("longitude", "latitude", "x_coord", "y_coord", "mask") if name in ds.variables]
+        return ds[known].squeeze(drop=True).load()

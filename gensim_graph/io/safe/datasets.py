@@ -1,0 +1,61 @@
+"""netCDF and zarr as xarray opens them, with one kind of error for whatever the libraries below raise.
+
+A damaged header can promise arrays of any size, and xarray reads axes as soon as it opens a file: sizes are looked at
+first.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path as FilePath
+from typing import Any
+
+import netCDF4
+import xarray as xr
+
+from gensim_graph.errors import InputError
+from gensim_graph.io.safe.netcdf_header import check_header
+
+_ENGINES: dict[str, dict[str, Any]] = {
+    ".nc": {"engine": "netcdf4"},
+    ".nc4": {"engine": "netcdf4"},
+    ".zarr": {"engine": "zarr", "consolidated": False},
+}
+_EXPANSION = {"NETCDF4": 1100, "NETCDF4_CLASSIC": 1100}  # deflate makes data at most 1032 times smaller
+
+SUFFIXES = frozenset(_ENGINES)
+"""Suffixes of what :func:`opened_dataset` opens."""
+
+
+@contextmanager
+def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
+    """A netCDF file or zarr store, open while values are read.
+
+    Raises:
+        InputError: it cannot be opened, or something inside cannot be read.
+    """
+    try:
+        if path.suffix.lower() != ".zarr":
+            _refuse_impossible(path)
+        with xr.open_dataset(path, **_ENGINES[path.suffix.lower()]) as dataset:
+            yield dataset
+    except InputError:
+        raise
+    except Exception as error:  # whatever netCDF, HDF5, zarr and their codecs raise
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"cannot be read as netCDF or zarr, it is damaged ({reason}); is it complete?") from error
+
+
+def _refuse_impossible(path: FilePath) -> None:
+    """Refuse variables that could not come out of a file of that size."""
+    check_header(path)
+    size = path.stat().st_size
+    with netCDF4.Dataset(path) as content:
+        most = _EXPANSION.get(content.data_model, 2) * size
+        for variable in content.variables.values():
+            if isinstance(variable.dtype, type):  # strings
+                continue
+            if math.prod(map(int, variable.shape)) * variable.dtype.itemsize > most:
+                raise InputError(
+                    f"'{variable.name}' {variable.shape} cannot be in a file of {size} bytes; the file is damaged"
+                )

@@ -1,0 +1,212 @@
+"""Trajectories from files: xarray on the faces of a mesh, checked before anything expensive starts.
+
+``open_store`` reads netCDF or zarr with a UGRID topology, averages node velocities to faces, checks units, ranges and
+gaps against the variable table, and remaps to another mesh of the same domain where one is asked for.
+"""
+
+import glob
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path as FilePath
+
+import numpy as np
+import xarray as xr
+
+from gensim_graph.errors import InputError, naming
+from gensim_graph.io.cf import is_foreign, on_faces
+from gensim_graph.io.checks import check_cover, check_unit, check_values
+from gensim_graph.io.formats import find_format
+from gensim_graph.io.safe import SUFFIXES, opened_dataset
+from gensim_graph.io.ugrid import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.operators import conservative_weights, remap_faces, rotation
+from gensim_graph.typing import Array, Path
+from gensim_graph.variables import Role, Variable, VariableTable, default_variables, vector_pairs
+
+log = logging.getLogger(__name__)
+
+Source = Path | xr.Dataset
+"""A file, a glob pattern, a folder, or a dataset: with a UGRID topology, or a grid and its coordinates."""
+
+
+def open_store(
+    source: Source | Sequence[Source],
+    mesh: Mesh | None = None,
+    variables: VariableTable | None = None,
+    needs: Role = "state",
+) -> xr.Dataset:
+    """Trajectories on one mesh.
+
+    Args:
+        source: file, glob pattern, folder of files or of a neXtSIM run, dataset, or a list of them; several become a
+            ``trajectory`` dimension.
+        mesh: the mesh to have them on; fields on another mesh of the same domain are remapped, area-weighted, and
+            vectors turned to its plane. None takes the mesh of the files, which must be one; of a neXtSIM run, whose
+            mesh moves, the first.
+        variables: the variable table; None for the default.
+        needs: a file must have at least one variable of this role; ``forcing`` opens a file of winds.
+
+    Returns:
+        Dataset ((trajectory,) time, face) in float32 with its topology.
+
+    Raises:
+        InputError: a missing or unreadable file, no topology, no state variable, a wrong unit, values out of range or
+            missing, another domain, several meshes, or times that differ between trajectories.
+    """
+    stores = open_stores(source, mesh, variables, needs)
+    if len(stores) > 1:
+        groups = "; ".join(f"{store.sizes['face']} faces, {_period(store)}" for store in stores)
+        raise InputError(
+            f"the files do not fit together: they differ in mesh, times or variables ({groups}); pass mesh= to have "
+            "them on one mesh, or open them separately"
+        )
+    return stores[0]
+
+
+def _period(store: xr.Dataset) -> str:
+    first, last = (np.datetime_as_string(store["time"].values[index], "m") for index in (0, -1))
+    return f"{store.sizes['time']} times from {first} to {last}"
+
+
+def open_stores(
+    source: Source | Sequence[Source],
+    mesh: Mesh | None = None,
+    variables: VariableTable | None = None,
+    needs: Role = "state",
+) -> list[xr.Dataset]:
+    """As :func:`open_store`, one dataset for each mesh, trajectories of the same mesh and times together."""
+    table = variables or default_variables()
+    groups: dict[tuple, list[xr.Dataset]] = {}
+    for item in expand(source):
+        name, raw = _open(item, mesh, table)
+        store = _on_faces(name, raw, table, needs)
+        if mesh is not None:
+            store = _on_mesh(name, store, mesh, table)
+        key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(map(str, store.data_vars))))
+        groups.setdefault(key, []).append(store)
+    return [_concatenate(group) for group in groups.values()]
+
+
+def expand(source: Source | Sequence[Source]) -> list[Source]:
+    """Files and datasets that a source names, one by one."""
+    if isinstance(source, xr.Dataset):
+        return [source]
+    if not isinstance(source, str | FilePath):
+        return [part for item in source for part in expand(item)]  # type: ignore[union-attr,arg-type]
+    path = FilePath(source)
+    if path.is_file() or (path.is_dir() and find_format(path) is not None):
+        return [path]
+    if path.is_dir() and path.suffix != ".zarr":
+        found = sorted([*path.glob("*.nc"), *path.glob("*.zarr")])
+        if not found:
+            raise InputError(f"{path}: no .nc or .zarr files in this folder")
+        return list(found)
+    if path.exists():
+        return [path]
+    matched = sorted(glob.glob(str(source)))
+    if not matched:
+        raise InputError(f"{source}: there is no such file; check the path (patterns such as 'runs/*.nc' work too)")
+    return [FilePath(name) for name in matched]
+
+
+def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, xr.Dataset]:
+    if isinstance(item, xr.Dataset):
+        name = item.encoding.get("source", "dataset")
+        with naming(name):
+            return name, on_faces(item, mesh) if is_foreign(item) else item
+    path = FilePath(item)
+    known = find_format(path)
+    if known is not None:
+        return str(path), known.read(path, mesh)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: cannot be read as netCDF or zarr, which end in {', '.join(sorted(SUFFIXES))}")
+    with naming(path), opened_dataset(path) as raw:
+        names = {variable.name for variable in table.variables}
+        return str(path), raw[[name for name in raw.variables if name in names or "time" not in raw[name].dims]].load()
+
+
+def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:
+    with naming(name):
+        mesh = mesh_from_dataset(raw)
+    if "time" not in raw.dims:
+        raise InputError(f"{name}: no dimension 'time' (dimensions: {', '.join(map(str, raw.dims))})")
+    if raw.sizes["time"] == 0:
+        raise InputError(f"{name}: the time dimension is empty; is the file complete?")
+    found = [variable for variable in table.variables if variable.name in raw]
+    if not any(variable.role == needs for variable in found):
+        expected = ", ".join(variable.name for variable in table.select(needs))
+        raise InputError(
+            f"{name}: none of the {needs} variables ({expected}); it has: {', '.join(map(str, raw.data_vars))}"
+        )
+    columns = {variable.name: _column(name, raw[variable.name], variable, mesh) for variable in found}
+    for variable in found:
+        if variable.vector is not None and variable.vector not in columns:
+            raise InputError(f"{name}: '{variable.name}' is here but its other component '{variable.vector}' is not")
+    store = mesh_to_dataset(mesh).assign_coords(time=_times(name, raw))
+    remapping = {key: value for key, value in raw.attrs.items() if str(key).startswith("remap_")}
+    return store.assign(dict(columns)).assign_attrs(remapping, origin=name)
+
+
+def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> xr.DataArray:
+    """One variable on the faces, checked."""
+    check_unit(name, values, variable)
+    leading = [dim for dim in ("trajectory", "time") if dim in values.dims]
+    location = "node" if "node" in values.dims else "face"
+    expected = {"node": mesh.n_nodes, "face": mesh.n_faces}[location]
+    if set(values.dims) != {*leading, "time", location} or not np.issubdtype(values.dtype, np.number):
+        raise InputError(
+            f"{name}: '{variable.name}' has dimensions {values.dims} and type {values.dtype}; expected numbers on "
+            "(time, face) or (time, node)"
+        )
+    if values.sizes[location] != expected:
+        raise InputError(
+            f"{name}: '{variable.name}' has {values.sizes[location]} {location}s, the mesh in the file uses "
+            f"{expected}; nodes without a face must be left out of both"
+        )
+    array = values.transpose(*leading, location).values
+    if location == "node":
+        array = mesh.to_faces(array)
+    check_values(name, array, variable)
+    # What the check lets through beyond a bound is rounding.
+    inside = np.clip(array.astype(np.float32), variable.lower, variable.upper)
+    return xr.DataArray(inside, dims=(*leading, "face"), attrs=variable.attrs)
+
+
+def _times(name: str, raw: xr.Dataset) -> Array:
+    times = raw["time"].values
+    if not np.issubdtype(times.dtype, np.datetime64):
+        raise InputError(f"{name}: 'time' has no calendar dates; it needs units such as 'hours since 2000-01-01'")
+    if len(times) > 1 and not (np.diff(times) > np.timedelta64(0)).all():
+        raise InputError(f"{name}: 'time' does not increase from record to record")
+    return times.astype("datetime64[ns]")
+
+
+def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh, table: VariableTable) -> xr.Dataset:
+    """The same fields on another mesh of the same domain, vectors along its axes."""
+    source = mesh_from_dataset(store)
+    fields = {key: column for key, column in store.data_vars.items() if "time" in column.dims}
+    frame = mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign_attrs(store.attrs)
+    if source.matches(mesh):
+        return frame.assign(fields)
+    weights = conservative_weights(source, mesh, reproject=True)
+    check_cover(name, source, mesh, weights)
+    log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
+    mapped = {key: remap_faces(column.values, weights) for key, column in fields.items()}
+    turn = rotation(source, mesh)
+    for first, second in vector_pairs(table.variables):
+        x, y = table.variables[first].name, table.variables[second].name
+        if x in mapped:
+            turned = turn.to_plane(mapped[x], mapped[y])
+            mapped[x], mapped[y] = (part.astype(mapped[x].dtype) for part in turned)
+    return frame.assign({key: (fields[key].dims, values, fields[key].attrs) for key, values in mapped.items()})
+
+
+def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:
+    """Trajectories side by side; one alone gets no dimension."""
+    stores = list(group)
+    if len(stores) == 1:
+        return stores[0]
+    fields = [name for name, column in stores[0].data_vars.items() if "time" in column.dims]
+    joined = xr.concat([store[fields] for store in stores], dim="trajectory")
+    origin = "; ".join(store.attrs["origin"] for store in stores)
+    return stores[0].drop_vars(fields).merge(joined).assign_attrs(origin=origin)

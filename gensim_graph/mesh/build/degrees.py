@@ -1,0 +1,151 @@
+"""Grids on the globe: cells around longitudes and latitudes become a mesh in a plane.
+
+Rings close and folds meet where corners coincide (see :mod:`~gensim_graph.mesh.build.lattice`), cells that a file
+stores twice are kept once, land goes.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from pyproj import CRS
+
+from gensim_graph.errors import InputError
+from gensim_graph.mesh.build.arrays import MeshArrays
+from gensim_graph.mesh.build.cells import CornerCells, arrays_of_cells
+from gensim_graph.mesh.build.grid import ocean_mask, quadrilaterals
+from gensim_graph.mesh.build.lattice import corners_from_centres, keep_once, tolerance_of
+from gensim_graph.mesh.planes import choose_plane, unit_vectors
+from gensim_graph.mesh.validity import first_few
+from gensim_graph.typing import Array
+
+
+def degree_grid(lon: Array, lat: Array, mask: Array | None) -> MeshArrays:
+    """Mesh of the cells around longitudes and latitudes.
+
+    Args:
+        lon: degrees east, axis (nx,) or (ny, nx).
+        lat: degrees north, axis (ny,) or (ny, nx).
+        mask: (ny, nx), True = ocean; None: all of it.
+
+    Raises:
+        InputError: arrays that do not belong together, a mask that does not fit, fewer than 2 x 2 cells, ocean cells
+            without coordinates, or cells that overlap.
+    """
+    lon, lat = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+    if lon.ndim not in (1, 2) or lon.ndim != lat.ndim or (lon.ndim == 2 and lon.shape != lat.shape):
+        raise InputError(f"a grid needs two 1-D axes or two 2-D arrays of one shape; got {lon.shape} and {lat.shape}")
+    shape = lon.shape if lon.ndim == 2 else (len(lat), len(lon))
+    if min(shape) < 2:
+        raise InputError(f"a grid needs at least 2 x 2 cells to tell their size; got {shape}")
+    ocean = ocean_mask(mask, shape)
+
+    axes = straight_axes(lon, lat)
+    columns, rows = np.meshgrid(lon, lat) if lon.ndim == 1 else (lon, lat)
+    centres = unit_vectors(*known_degrees(columns, rows))
+    lattice = corners_from_centres(centres) if axes is None else unit_vectors(*axis_lattice(*axes))
+    arrays, _ = globe_cells(centres, lattice.reshape(-1, 3), quadrilaterals(shape), ocean, axes)
+    return arrays
+
+
+def globe_cells(
+    centres: Array,
+    nodes: Array,
+    faces: Array,
+    ocean: Array,
+    axes: tuple[Array, Array] | None = None,
+    crs: CRS | None = None,
+) -> tuple[MeshArrays, Array]:
+    """Cells with known corners as a mesh, each place once, without land.
+
+    Args:
+        centres: (*shape, 3) unit vectors.
+        nodes: (N, 3) unit vectors of the corners.
+        faces: (cells, k) corner numbers of every cell, in the order of the grid, padded with -1.
+        ocean: (*shape,) True = ocean.
+        axes: longitudes (nx,) and latitudes (ny,) in degrees if the lines of the grid run along them.
+        crs: plane of the mesh; by default it is chosen from the extent of the ocean.
+
+    Returns:
+        The mesh, and the flat position (F,) in the grid of each of its faces.
+
+    Raises:
+        InputError: ocean cells without coordinates, or cells that overlap.
+    """
+    tolerance = tolerance_of(nodes, faces)
+    kept = np.flatnonzero(_stored_once(centres, axes, tolerance))
+    water = ocean.ravel()[kept]
+    _refuse_missing(nodes, faces[kept[water]], kept[water])
+
+    plane = crs or choose_plane(centres[ocean])
+    arrays, rows = arrays_of_cells(CornerCells(nodes, faces[kept], water, tolerance), plane)
+    index = kept[rows]
+    if ocean.ndim == 2:
+        arrays = replace(arrays, grid_shape=ocean.shape, grid_index=index)
+    return arrays, index
+
+
+def known_degrees(lon: Array, lat: Array) -> tuple[Array, Array]:
+    """Longitude and latitude with NaN where a model computes nothing (out of range, or many cells at 0 E, 0 N).
+
+    Args:
+        lon: degrees east, any shape.
+        lat: degrees north, the same shape.
+    """
+    missing = ~(np.abs(lat) <= 90.0 + 1e-6) | ~(np.abs(lon) <= 720.0)
+    nowhere = (lon == 0.0) & (lat == 0.0)  # NEMO's fill value for land processors
+    if np.count_nonzero(nowhere) > 1:
+        missing |= nowhere
+    return np.where(missing, np.nan, lon), np.where(missing, np.nan, np.clip(lat, -90.0, 90.0))
+
+
+def straight_axes(x: Array, y: Array) -> tuple[Array, Array] | None:
+    """The two axes (nx,) and (ny,) of a grid whose lines run along them, else None.
+
+    Args:
+        x: axis (nx,) or (ny, nx), in any unit.
+        y: axis (ny,) or (ny, nx).
+    """
+    if x.ndim == 1:
+        return x, y
+    same_columns = np.allclose(x, x[:1], rtol=0, atol=1e-5 * np.ptp(x))
+    same_rows = np.allclose(y, y[:, :1], rtol=0, atol=1e-5 * np.ptp(y))
+    return (x[0], y[:, 0]) if same_columns and same_rows else None
+
+
+def axis_lattice(lon: Array, lat: Array) -> tuple[Array, Array]:
+    """Corners halfway between the cells along two axes in degrees: (nx,), (ny,) -> two arrays (ny + 1, nx + 1).
+
+    Args:
+        lon: longitudes of the columns, degrees; may pass 360.
+        lat: latitudes of the rows, degrees.
+    """
+    edges = _halfway(np.unwrap(lon, period=360.0)), _halfway(lat)
+    columns, rows = np.meshgrid(edges[0], np.clip(edges[1], -90.0, 90.0))
+    return columns, rows
+
+
+def _halfway(axis: Array) -> Array:
+    """Ends of the intervals around the values of an axis, halfway to the neighbours: (n,) -> (n + 1,)."""
+    inner = 0.5 * (axis[1:] + axis[:-1])
+    return np.concatenate([[2 * axis[0] - inner[0]], inner, [2 * axis[-1] - inner[-1]]])
+
+
+def _stored_once(centres: Array, axes: tuple[Array, Array] | None, tolerance: float) -> Array:
+    """Which cells to keep where a ring of columns, or a fold, is stored twice: (cells,) bool."""
+    shape = centres.shape[:-1]
+    if len(shape) == 1:
+        return np.ones(shape, dtype=bool)
+    if axes is None:
+        return keep_once(centres, tolerance).ravel()
+    # Along axes only longitudes repeat; the cells around a pole are different ones with one centre.
+    _, first = np.unique(np.round(axes[0] % 360.0, 4) % 360.0, return_index=True)
+    return np.broadcast_to(np.isin(np.arange(len(axes[0])), first), shape).ravel()
+
+
+def _refuse_missing(nodes: Array, faces: Array, cells: Array) -> None:
+    bad = cells[~np.isfinite(nodes[faces]).all(axis=(1, 2))]
+    if len(bad):
+        raise InputError(
+            f"ocean cells {first_few(bad)} have no coordinates at one of their corners; land next to the ocean needs "
+            "longitude and latitude too, or give the corners of the cells (lon_bnds, lat_bnds)"
+        )

@@ -1,0 +1,20 @@
+"""TODO gensim_graph.system."""
+
+from gensim_graph.system.compiler import CompilerError, compiled
+from gensim_graph.system.files import write_atomically
+from gensim_graph.system.machine import choose_device, describe_machine, free_memory, precision
+from gensim_graph.system.memory import keep_freed_memory
+from gensim_graph.system.resources import cache_folder, resource
+
+__all__ = [
+    "CompilerError",
+    "cache_folder",
+    "choose_device",
+    "compiled",
+    "describe_machine",
+    "free_memory",
+    "keep_freed_memory",
+    "precision",
+    "resource",
+    "write_atomically",
+]

@@ -1,0 +1,192 @@
+"""Budgets and events: fields whose transport is known, closed boxes, and hand-made events."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import xarray as xr
+from support.examples import graded_mesh, island_grid, regular_grid
+from support.meshes import BOX, jittered_box
+from support.verification import START, STEP
+
+from gensim_graph.errors import InputError
+from gensim_graph.evaluate import match
+from gensim_graph.evaluate.physics import detect_events, volume_budget
+from gensim_graph.evaluate.physics.budget import budget_table
+from gensim_graph.evaluate.physics.events import Thresholds, classify, event_table
+from gensim_graph.io import mesh_to_dataset
+from gensim_graph.mesh import Mesh
+from gensim_graph.mesh.operators import Transport
+from gensim_graph.variables import default_variables
+
+DAY = 86_400.0
+
+
+def opened(mesh: Mesh) -> Mesh:
+    """All sides open; without boundaries they are coast."""
+    return Mesh.from_faces(mesh.nodes, mesh.faces, boundaries={"open": mesh.boundary_edges})
+
+
+MESHES = {"triangles": opened(jittered_box(20)), "squares": opened(regular_grid(20)), "graded": opened(graded_mesh(12))}
+
+
+@pytest.fixture(params=MESHES)
+def mesh(request: pytest.FixtureRequest) -> Mesh:
+    return MESHES[request.param]
+
+
+def run_of(mesh: Mesh, **fields: np.ndarray) -> xr.Dataset:
+    """Fields (time, face) every 12 h."""
+    length = max(len(values) for values in fields.values() if np.ndim(values) == 2)
+    shape = (length, mesh.n_faces)
+    data = {name: (("time", "face"), np.broadcast_to(values, shape)) for name, values in fields.items()}
+    return mesh_to_dataset(mesh).assign(data).assign_coords(time=START + np.arange(length) * STEP)
+
+
+def test_linear_fields_are_transported_exactly(mesh: Mesh):
+    """h linear, u constant: div(h u) = u . grad h; h constant, u linear: h div u. At the rim as well, if it is open."""
+    transport = Transport(mesh)
+    ones, slope = np.ones((1, mesh.n_faces)), np.array([2e-5, -1e-5])
+    h = (5 + mesh.centres @ slope)[None]
+    _, (carried,) = transport.terms(0.3 * ones, 0.2 * ones, [h])
+    np.testing.assert_allclose(carried, slope @ [0.3, 0.2], rtol=1e-6)
+    x, y = mesh.centres.T
+    divergence, (carried,) = transport.terms(3e-6 * x[None], -1e-6 * y[None], [4 * ones])
+    np.testing.assert_allclose(divergence, 2e-6, rtol=1e-6)
+    np.testing.assert_allclose(carried, 8e-6, rtol=1e-6)
+
+
+def test_a_closed_box_keeps_its_ice():
+    """Whatever drifts within coasts, the sum of the dynamics is nothing; so it is around an island."""
+    rng = np.random.default_rng(0)
+    mesh = island_grid(20)
+    coast = Mesh.from_faces(mesh.nodes, mesh.faces, boundaries={"coast": mesh.boundary_edges})
+    h, u, v = rng.uniform(0, 2, (2, coast.n_faces)), *rng.normal(size=(2, 2, coast.n_faces))
+    found = volume_budget(run_of(coast, sit=h, siu=u, siv=v))
+    size = float((np.abs(found["dynamics"]) * coast.areas).sum())
+    assert abs(float((found["dynamics"] * coast.areas).sum())) < 1e-9 * size
+
+
+@pytest.mark.parametrize(("make", "order"), [(regular_grid, 2), (jittered_box, 1)], ids=["squares", "triangles"])
+def test_a_hump_that_drifts_has_no_rest(make: Callable[[int], Mesh], order: int):
+    """h(x - u t): all change is advection; the rest falls with spacing and step, by their square on a grid."""
+    speed, rests = np.array([0.06, 0.03]), []
+    for cells in (48, 96):
+        mesh = opened(make(cells))
+        times = np.arange(3)[:, None] * 21_600.0 * (48 / cells)
+        x, y = (mesh.centres[:, axis] - 0.45 * BOX - speed[axis] * times for axis in (0, 1))
+        h = np.exp(-(x**2 + y**2) / 2 / 12e3**2)
+        still = np.zeros(h.shape)
+        ds = run_of(mesh, sit=h, siu=still + speed[0], siv=still + speed[1])
+        ds = ds.assign_coords(time=START + (times[:, 0] * 1e9).astype("timedelta64[ns]"))
+        found = volume_budget(ds)
+        np.testing.assert_allclose(found["convergence"], 0, atol=1e-9)
+        inner = (np.abs(mesh.centres - BOX / 2) < 0.4 * BOX).all(axis=1)  # at the rim it is of first order
+        rest, change = (found[name].values[:, inner] for name in ("rest", "change"))
+        rests.append(float(np.sqrt((rest**2).mean() / (change**2).mean())))
+    assert rests[1] < 0.1
+    assert rests[1] < 1.15 * rests[0] / 2**order
+
+
+def test_ice_that_converges_thickens():
+    """du/dx = dv/dy = -c: h grows as exp(2 c t); growth by freezing is the rest."""
+    mesh, rate = opened(jittered_box(20)), 1e-7
+    x, y = (mesh.centres - BOX / 2).T
+    seconds = np.array([[0.0], [43_200.0]])
+    h = np.exp(2 * rate * seconds) * np.ones(mesh.n_faces)
+    found = volume_budget(run_of(mesh, sit=h + seconds / DAY * 0.1, siu=-rate * x, siv=-rate * y))
+    np.testing.assert_allclose(found["convergence"], 2 * rate * DAY, rtol=0.05)  # at the mean of both thicknesses
+    np.testing.assert_allclose(found["advection"], 0, atol=1e-9)
+    np.testing.assert_allclose(found["rest"], 0.1, rtol=0.02)
+
+
+def test_what_is_missing():
+    with pytest.raises(InputError, match="'siu' is missing"):
+        volume_budget(run_of(regular_grid(3), sit=np.ones((2, 9))))
+    with pytest.raises(InputError, match="'sid' is missing"):
+        detect_events(run_of(regular_grid(3), sit=np.ones((2, 9))))
+
+
+def test_members_have_their_own_budget():
+    mesh = jittered_box(8)
+    rng = np.random.default_rng(1)
+    runs = [run_of(mesh, **{n: rng.normal(size=(3, mesh.n_faces)) for n in ("sit", "siu", "siv")}) for _ in range(2)]
+    both = xr.concat([run[["sit", "siu", "siv"]] for run in runs], "member")
+    found = volume_budget(both.transpose("time", ...), mesh=mesh)
+    for member, run in enumerate(runs):
+        np.testing.assert_allclose(found["rest"].isel(member=member), volume_budget(run)["rest"])
+
+
+def models_of(mesh: Mesh, members: xr.Dataset, truth: xr.Dataset) -> dict:
+    """Members (member, time, face) from the second time on beside a truth."""
+    ahead = members.isel(time=slice(1, None)).rename(time="lead_time")
+    leads = (np.arange(ahead.sizes["lead_time"]) + 1) * STEP
+    ahead = ahead.assign_coords(lead_time=leads.astype("timedelta64[ns]"), valid_time=("lead_time", START + leads))
+    return {"forecast": match(ahead, truth, default_variables())}
+
+
+def test_budget_table_is_the_integral_of_the_maps():
+    mesh = jittered_box(8)
+    rng = np.random.default_rng(1)
+    names = ("sit", "siu", "siv")
+    begin = {name: rng.normal(size=(1, mesh.n_faces)) for name in names}
+    runs = [
+        run_of(mesh, **{n: np.concatenate([begin[n], rng.normal(size=(2, mesh.n_faces))]) for n in names})
+        for _ in range(3)
+    ]
+    truth, members = runs[0], xr.concat([run[[*names]] for run in runs[1:]], "member")
+    table = budget_table(models_of(mesh, members, truth)).set_index(["model", "lead_hours"])
+    for model, some in (("truth", runs[:1]), ("forecast", runs[1:])):
+        maps = [volume_budget(run).isel(time=1) for run in some]
+        row = table.loc[(model, 24.0)]
+        for term in ("change", "dynamics", "rest"):
+            assert row[term] == pytest.approx(1e-9 * np.mean([(each[term] * mesh.areas).sum() for each in maps]))
+        squares = np.mean([np.average(each["rest"] ** 2, weights=mesh.areas) for each in maps])
+        assert row["rms_rest"] == pytest.approx(squares**0.5)
+        assert row["change"] == pytest.approx(row["dynamics"] + row["rest"])
+
+
+def test_events_by_hand():
+    divergence = np.array([0.1, 0.1, -0.1, -0.1, 0.0, 0.0, 0.1])
+    thickness = np.array([-0.1, 0.1, 0.1, -0.1, 0.0, 0.1, -0.1])
+    damage = np.array([0.5, 0.5, 0.5, 0.5, -0.5, 0.0, -0.5])
+    found = classify(divergence, damage, thickness)
+    assert np.flatnonzero(found["opening"]).tolist() == [0]
+    assert np.flatnonzero(found["ridging"]).tolist() == [2]
+    assert np.flatnonzero(found["healing"]).tolist() == [4]
+    assert not np.sum([*found.values()], axis=0).max() > 1
+    assert not classify(divergence, damage, thickness, Thresholds(1.0, 1.0, 1.0))["ridging"].any()
+
+
+def test_events_of_a_drift():
+    """The west opens and thins, the east closes and thickens; the middle rests and heals."""
+    mesh = regular_grid(30)
+    x = mesh.centres[:, 0] / BOX
+    west, east = x < 1 / 3, x > 2 / 3
+    speed = 1e-6 * BOX * np.select([west, east], [x, 1 - x], 1 / 3)
+    rate = np.select([west, east], [-0.1, 0.1], 0.0)
+    sit = 2 + np.stack([0 * rate, rate / 2])
+    sid = 0.5 + np.stack([np.zeros(mesh.n_faces), np.where(west | east, 0.1, -0.1)])
+    found = detect_events(run_of(mesh, sit=sit, sid=sid, siu=speed, siv=0 * speed)).isel(time=0)
+    inner = [(x > low + 0.05) & (x < low + 0.28) for low in (0, 1 / 3, 2 / 3)]
+    for name, where in zip(("opening", "healing", "ridging"), inner, strict=True):
+        assert found[name].values[where].all()
+        assert not found[name].values[~where & np.any(inner, axis=0)].any()
+
+
+def test_scores_of_events():
+    """The truth ridges in 4 of 36 cells; one member in two of these and in two others, the other one nowhere."""
+    mesh = regular_grid(6)
+    x, y = (mesh.centres - BOX / 2).T
+    ice, still = np.ones((2, 36)), np.zeros((2, 36))
+    drift = {"siu": -1e-6 * x + still, "siv": -1e-6 * y + still, "sid": still, "sic": ice}
+    here = np.zeros((4, 2, 36))
+    here[0, 1, [0, 1, 2, 3]], here[1, 1, [2, 3, 4, 5]] = 1, 1
+    truth = run_of(mesh, sit=1 + here[0], **drift)
+    members = xr.concat([run_of(mesh, sit=1 + h, **drift)[["sit", *drift]] for h in here[1:3]], "member")
+    row = event_table(models_of(mesh, members, truth)).set_index(["model", "event"]).loc[("forecast", "ridging")]
+    assert row["truth_share"] == pytest.approx(4 / 36)
+    assert row["share"] == pytest.approx(2 / 36)
+    assert row["detected"] == pytest.approx(2 / 8)
+    assert row["false_alarms"] == pytest.approx(2 / 4)
+    assert row["critical_success"] == pytest.approx(2 / 10)

@@ -1,0 +1,71 @@
+"""Under torch.compile: the same numbers, from one graph, with no recompilation from sample to sample.
+
+Each case runs in a process of its own, without the checks of shapes that the other tests switch on and that the
+compiler would trace. The backend ``aot_eager`` traces forward and backward as a GPU's would, and compiles no code.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from support.places import ROOT
+
+
+def compiled_forecasts() -> dict:
+    """Two forecasts of different starts and seeds, compiled and not."""
+    from support.surrogates import DATA, random_surrogate
+
+    plain, compiled = random_surrogate(size=0.1), random_surrogate(size=0.1).compile(backend="aot_eager")
+    errors = []
+    for seed in (0, 1):
+        pair = [
+            model.forecast(DATA.isel(time=seed), DATA, steps=2, members=3, seed=seed, batch=3)
+            for model in (plain, compiled)
+        ]
+        errors += [
+            float(abs(pair[0][name] - pair[1][name]).max() / abs(pair[0][name]).max()) for name in ("sit", "siu")
+        ]
+    return {"error": max(errors), "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"]}
+
+
+def compiled_gradients() -> dict:
+    """Gradients of all weights on meshes of different sizes."""
+    from support.examples import random_operator, relative_error
+    from support.meshes import jittered_box
+
+    from gensim_graph.graph import build_graph, extract_subgraph
+
+    operator = random_operator()
+    compiled = torch.compile(operator.velocity, dynamic=True, fullgraph=True, backend="aot_eager")
+    graphs = [build_graph(jittered_box(cells)) for cells in (20, 27, 33)]
+    graphs += [extract_subgraph(graphs[-1], 1, 1, 6).graph]
+    weights, errors = list(operator.parameters()), []
+    for graph in graphs:
+        fields = torch.randn(1, graph.n_cells, 24)
+        plan = operator.plan(graph)
+        pair = [
+            way(fields[..., :6], torch.tensor([0.3]), operator.prepare(fields[..., 6:], plan))
+            for way in (operator.velocity, compiled)
+        ]
+        grads = [torch.autograd.grad(out.square().mean(), weights, allow_unused=True) for out in pair]
+        flat = [torch.cat([part.flatten() for part in found if part is not None]) for found in grads]
+        errors += [relative_error(pair[1], pair[0]), relative_error(flat[1], flat[0])]
+    return {"error": max(errors), "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"]}
+
+
+@pytest.mark.parametrize("case", ["compiled_forecasts", "compiled_gradients"])
+def test_one_graph_with_the_same_numbers(case):
+    command = [sys.executable, __file__, case]
+    environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["error"] < 1e-4, found
+    assert found["graphs"] == 1
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]]()))

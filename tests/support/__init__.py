@@ -1,0 +1,1 @@
+"""Builders and checks that several test files share."""
