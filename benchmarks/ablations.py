@@ -30,7 +30,14 @@ from unittest.mock import patch
 
 import torch
 
-from gensim_graph.benchmark.resolutions import Budget, Protocol, StudyOptions, as_markdown, read_plan, run_resolutions
+from gensim_graph.benchmark.resolutions import (
+    Protocol,
+    StudyOptions,
+    TrainingBudget,
+    as_markdown,
+    read_plan,
+    run_resolutions,
+)
 from gensim_graph.data import sampling
 from gensim_graph.graph import MeshGraph, in_unit
 from gensim_graph.nn import Modulation, Operator
@@ -131,7 +138,9 @@ def main() -> None:
     names = arguments.variants.split(",")
     for name in names:
         change, overrides = VARIANTS[name]
-        budget = Budget(arguments.preset, arguments.steps, (*Budget.overrides, *overrides), baselines=())
+        budget = TrainingBudget(
+            arguments.preset, arguments.steps, (*TrainingBudget.overrides, *overrides), baselines=()
+        )
         out = arguments.out / name.replace(" ", "_")
         protocol = Protocol(arguments.members, 4, arguments.starts)
         study = StudyOptions(plan, out, arguments.data, budget, protocol, arguments.out / "data")

@@ -26,7 +26,7 @@ from gensim_graph.benchmark.speed import (
     Ratio,
     Report,
     Row,
-    Run,
+    TimedCall,
     compete,
     peak_of,
     ratios,
@@ -99,7 +99,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, object]:
     return {name: getattr(arguments, name) for name in ("cells", "rounds", "presets", "batch", "compile")}
 
 
-def contestant(name: str, stage: str, side: int, device: torch.device, arguments: argparse.Namespace) -> Run:
+def contestant(name: str, stage: str, side: int, device: torch.device, arguments: argparse.Namespace) -> TimedCall:
     """A network with its inputs and the gradients of its weights in place, ready to run."""
     torch.manual_seed(0)
     build = _gensim(arguments) if name in WINDOWS else _ours

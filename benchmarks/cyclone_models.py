@@ -30,7 +30,7 @@ from gensim_graph.evaluate.physics import area_quantile, log_distance, spatial_s
 from gensim_graph.evaluate.pictures import face_map
 from gensim_graph.io import mesh_from_dataset, open_moving, open_store
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.operators import deformation
+from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.simulate import BENCHMARK, NEXTSIM, Constants
 from gensim_graph.simulate.solver import Elements, build_elements, build_solver, cohesion_of, state_at_rest
 from gensim_graph.system import keep_freed_memory
@@ -210,7 +210,7 @@ def at_record(case: Case, ours: Fields, record: int) -> dict:
 
 def total(case: Case, run: Fields, record: int) -> Array:
     """Total deformation of the members, (member, face) 1/day."""
-    return deformation(case.mesh, run.u[record], run.v[record], case.location).total * DAY
+    return compute_deformation(case.mesh, run.u[record], run.v[record], case.location).total * DAY
 
 
 def scalings(case: Case, ours: Fields, records: Array) -> dict:
@@ -254,7 +254,7 @@ def native_figures(folder: Path) -> dict | None:
                 continue
             mesh, pack = mesh_from_dataset(snapshot), snapshot["sic"].values > PACK
             u, v = (snapshot[name].values.astype(float) for name in ("siu", "siv"))
-            rate = deformation(mesh, u, v, "node").total * DAY
+            rate = compute_deformation(mesh, u, v, "node").total * DAY
             quantiles.append([area_quantile(rate[pack], mesh.areas[pack], level) for level in LEVELS])
             averages.append(pack_moments(mesh, u, v, "node", pack))
     return {
@@ -354,7 +354,10 @@ def _scaling(ax: object, group: list[tuple[Case, Fields]], name: str) -> None:
         for order, moment in enumerate(np.mean(averages, axis=0)):
             ax.loglog(BOXES, moment, style, color=f"C{order}", label=f"{label}, q = {order + 1}", markersize=4)
     ax.set(
-        xlabel="box, cells", ylabel="mean deformation$^q$, day$^{-q}$", xticks=BOXES, xticklabels=["1", "2", "4", "8"]
+        xlabel="box, cells",
+        ylabel="mean deformation$^q$, day$^{-q}$",
+        xticks=BOXES,
+        xticklabels=["1", "2", "4", "8"],
     )
     ax.minorticks_off()
     ax.legend(fontsize=7)

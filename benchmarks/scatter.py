@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gensim_graph.benchmark.speed import Run, compete, ratios, spread
+from gensim_graph.benchmark.speed import TimedCall, compete, ratios, spread
 from gensim_graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import stencil_sum
@@ -52,7 +52,7 @@ class Edges:
         return self.weight * (features[self.sender] - features[self.receiver]).unsqueeze(1)
 
 
-def contestants(graph: MeshGraph, features: Tensor) -> dict[str, Run]:
+def contestants(graph: MeshGraph, features: Tensor) -> dict[str, TimedCall]:
     """Each way to sum: features (F, D) -> (F, 3, D)."""
     edges = Edges(graph)
     ways = {
@@ -72,11 +72,11 @@ def contestants(graph: MeshGraph, features: Tensor) -> dict[str, Run]:
     return ways
 
 
-def passes(ways: dict[str, Run], features: Tensor) -> dict[tuple[str, str], Run]:
+def passes(ways: dict[str, TimedCall], features: Tensor) -> dict[tuple[str, str], TimedCall]:
     """Every way without gradients, and with that of the features."""
     direction = torch.randn_like(next(iter(ways.values()))(features))
     leaf = features.clone().requires_grad_()
-    runs: dict[tuple[str, str], Run] = {}
+    runs: dict[tuple[str, str], TimedCall] = {}
     for name, way in ways.items():
         runs[name, "forward"] = torch.no_grad()(lambda way=way: way(features))
         runs[name, "forward+backward"] = lambda way=way: torch.autograd.grad(way(leaf), leaf, direction)

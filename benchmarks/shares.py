@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from gensim_graph.benchmark.speed import BACKWARD, FORWARD, contestant
+from gensim_graph.benchmark.speed import BACKWARD, FORWARD, operator_contestant
 from gensim_graph.system import choose_device, describe_machine, keep_freed_memory, write_atomically
 
 KINDS = {
@@ -32,7 +32,7 @@ def kind_of(name: str) -> str:
 
 def shares(preset: str, stage: str, cells: int, device: torch.device) -> dict[str, float]:
     """Share of every kind of operator in the time of one run."""
-    run = contestant(preset, stage, cells, device)
+    run = operator_contestant(preset, stage, cells, device)
     run()
     on_gpu = device.type == "cuda"
     with profile(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as trace:

@@ -25,9 +25,9 @@ from gensim_graph.benchmark.resolutions import (
     FLOW,
     PERSISTENCE,
     TWIN,
-    Budget,
     Protocol,
     StudyOptions,
+    TrainingBudget,
     read_plan,
     run_resolutions,
     spread_skill,
@@ -74,7 +74,7 @@ def main() -> None:
     plan = read_plan("shipped")
     if options.tests:
         plan = type(plan)(plan.sets, plan.trainings, tuple(options.tests.split(",")))
-    budget = Budget(options.preset, options.steps, (*OVERRIDES, unit_of(options)), baselines=contenders[1:])
+    budget = TrainingBudget(options.preset, options.steps, (*OVERRIDES, unit_of(options)), baselines=contenders[1:])
     protocol = Protocol(options.members, options.lead_steps, starts=1)
     run_resolutions(StudyOptions(plan, options.out, options.data, budget, protocol))
     print(in_detail(json.loads((options.out / "resolutions.json").read_text())))
@@ -125,7 +125,7 @@ def train(name: str, steps: int, folder: Path, options: argparse.Namespace) -> N
     rate = f"trainer.learning_rate={options.learning_rate}"
     overrides = (*OVERRIDES, f"trainer.compile={str(options.compile).lower()}", unit_of(options))
     if not options.start:
-        train_network(name, stores, Budget(options.preset, steps, overrides), folder)
+        train_network(name, stores, TrainingBudget(options.preset, steps, overrides), folder)
     elif not (folder / "surrogate.json").exists():
         kind = f"trainer.deterministic={str(name == TWIN).lower()}"
         config = compose_config(options.preset, [f"trainer.max_steps={steps}", *overrides, rate, kind])

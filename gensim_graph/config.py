@@ -99,8 +99,10 @@ def compose_config(preset: str = "tiny", overrides: list[str] | None = None) -> 
     """
     if preset not in _SIZES:
         raise InputError(f"preset '{preset}': expected one of {', '.join(_SIZES)}")
+
     _register()
     GlobalHydra.instance().clear()
+
     try:
         with initialize(version_base="1.3", config_path=None):
             composed = compose("run", overrides=[f"operator={preset}", *(overrides or [])])
@@ -132,6 +134,7 @@ def _explain(error: Exception, overrides: list[str]) -> str:
     cause = error.__cause__
     if cause is not None:
         reason = f"{reason}: {str(cause).splitlines()[0]}"
+
     groups: dict[str, Any] = {
         "operator": OperatorConfig,
         "data": SamplingConfig,
@@ -139,4 +142,5 @@ def _explain(error: Exception, overrides: list[str]) -> str:
         "sampler": SamplerConfig,
     }
     keys = "; ".join(f"{name}.{{{', '.join(group.__dataclass_fields__)}}}" for name, group in groups.items())
+
     return f"configuration {' '.join(overrides)}: {reason}. The keys are: {keys}"

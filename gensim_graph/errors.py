@@ -44,6 +44,7 @@ def check_values(group: object, prefix: str, rules: Mapping[str, Rule]) -> None:
             right = is_right(came)
         except TypeError:  # not even a number
             right = False
+
         if not right:
             raise InputError(f"{prefix}.{name}: expected {expected}; came {came!r}")
 

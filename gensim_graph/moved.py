@@ -47,6 +47,7 @@ _NAMES = {
     ),
     "data": dict.fromkeys(("open_store", "open_stores", "drift", "open_moving"), "io")
     | dict.fromkeys(("write_dataset", "write_output", "write_restart"), "io"),
+    "forecast": {"choose_device": "system"},
     "mesh": dict.fromkeys(("load_mesh", "write_mesh"), "io"),
 }
 """Old package -> name -> the package that exports it now."""

@@ -105,6 +105,7 @@ class VariableTable:
             name = row.pop("name")
             row["range"] = [bound if math.isfinite(bound) else None for bound in variable.range]
             rows[name] = row
+
         return rows
 
     @classmethod
@@ -117,6 +118,7 @@ def _variable_from_row(name: str, row: Mapping[str, Any]) -> Variable:
     fields = dict(row)
     low, high = fields.pop("range", (None, None))
     limits = (-math.inf if low is None else float(low), math.inf if high is None else float(high))
+
     try:
         return Variable(name=name, range=limits, **fields)
     except TypeError as error:
@@ -128,6 +130,7 @@ def _check_pairs(variables: tuple[Variable, ...]) -> None:
     for index, variable in enumerate(variables):
         if variable.vector is None:
             continue
+
         partner = names.index(variable.vector) if variable.vector in names else None
         if partner is None or abs(partner - index) != 1 or variables[partner].vector != variable.name:
             raise InputError(

@@ -66,6 +66,7 @@ def run_study(study: Study, out: Path, console: Console | None = None) -> FilePa
     truth = open_store([str(path) for path in cyclone_trajectories("test")])
     report = compare(models, linear, truth, study, folder)
     console.print(f"[bold]4/4[/] the report: [link=file://{report.resolve()}]{report}[/]")
+
     return report
 
 
@@ -75,15 +76,18 @@ def compare(
     """Forecast with the model, its twin and the linear regression, and write the report."""
     initial = truth.isel(time=list(study.starts))
     forecasts = {}
+
     for name, model in models.items():
         path = folder / f"{name}.zarr"
         shutil.rmtree(path, ignore_errors=True)  # of an earlier model
         write_forecast(model, initial, truth, path, steps=study.leads, members=study.members)
         forecasts[name] = xr.open_zarr(path).load()
+
     leads = np.arange(1, study.leads + 1) * models["model"].lead_time
     baselines = {"twin": forecasts["twin"], "linear": linear.forecast(initial, truth, leads)}
     information = {key: str(value) for key, value in models["model"].information.items()}
     information["members"] = str(study.members)
+
     return write_report(
         forecasts["model"], truth, folder / "report", baselines, "Ensemble forecast of an unseen cyclone", information
     )

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from gensim_graph.data import open_forcing
 from gensim_graph.errors import InputError
-from gensim_graph.forecast import Batch, Ranks, check_place, choose_device, read_initial, steps_of, write_forecast
+from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, steps_of, write_forecast
 from gensim_graph.io import load_mesh, mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.system import keep_freed_memory
+from gensim_graph.system import choose_device, keep_freed_memory
 
 console = Console()
 
@@ -66,16 +66,20 @@ def forecast(
         raise InputError("--steps and --years: give one of them")
     if precision not in ("float32", "bf16"):
         raise InputError(f"--precision {precision}: expected float32 or bf16")
+
     check_place(out)
     keep_freed_memory()
     ranks = Ranks.from_environment()
-    surrogate = Surrogate.load(model).to(choose_device(device, ranks), precision)  # type: ignore[arg-type]
+    surrogate = Surrogate.load(model).to(choose_device(device, ranks.local_rank), precision)  # type: ignore[arg-type]
+
     if compiled:
         surrogate.compile()
+
     table = surrogate.normaliser.table
     state = read_initial(initial, None if mesh is None else load_mesh(mesh), table)
     winds = forcing or [initial.partition("@")[0]]
     drivers = open_forcing(winds, mesh_from_dataset(state), table, interpolate=interpolate, repeat=repeat_forcing)
+
     write_forecast(
         surrogate,
         state,

@@ -18,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from gensim_graph.benchmark.resolutions import Budget, Protocol, StudyOptions, read_plan, run_resolutions
+from gensim_graph.benchmark.resolutions import Protocol, StudyOptions, TrainingBudget, read_plan, run_resolutions
 from gensim_graph.benchmark.speed import SUITES, Options, Report, parse_cells, run_suite
 from gensim_graph.cli.demo import Study, run_study
 from gensim_graph.cli.forecasting import forecast
@@ -31,7 +31,7 @@ from gensim_graph.graph import cached_graph
 from gensim_graph.io import load_mesh, mesh_from_dataset, open_store
 from gensim_graph.nn import OperatorConfig
 from gensim_graph.simulate import Experiment, build_ensemble, in_words, seconds_needed, write_cyclone
-from gensim_graph.simulate import check_place as check_store
+from gensim_graph.simulate import check_simulation_place as check_store
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import keep_freed_memory
 from gensim_graph.train import TrainingPlan, check_folder, config_of, fit, plan_simulation, plan_training
@@ -84,10 +84,12 @@ def train(
     model = None if start is None else Surrogate.load(start)
     if model:
         config = config_of(model, config, overrides or [])
+
     check_folder(out)
     loaded = None if mesh is None else load_mesh(mesh, repair=repair)
     keep_freed_memory()
     simulated = plan_simulation(loaded, out, config.trainer.seed) if data is None else None
+
     if simulated is not None:
         if not simulated.is_there:
             simulated.announce()
@@ -95,11 +97,14 @@ def train(
             console.print_json(json.dumps(config.to_dict()))
             return
         data = [str(simulated.write())]
+
     plan = plan_training(loaded, data, config, start=model)
     _print_plan(plan)
+
     if dry_run:
         console.print_json(json.dumps(plan.config.to_dict()))
         return
+
     fit(plan, out)
     console.print(
         f"the model is in [bold]{out}[/]; forecast with: gensim-graph forecast --model {out} --initial FILE@TIME"
@@ -136,6 +141,7 @@ def simulate(
     loaded = load_mesh(mesh, repair=repair)
     keep_freed_memory()
     ensemble = build_ensemble(loaded, experiment)
+
     console.print(
         f"{members} trajectories of {days:g} days on {loaded.n_faces:,} faces, "
         f"about {in_words(seconds_needed(ensemble))}"
@@ -164,13 +170,16 @@ def evaluate(
         if not equals:
             raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
         others[name] = _open_forecast(Path(path))
+
     surrogate = None if model is None else Surrogate.load(model)
     ensemble = _open_forecast(store)
     reality = open_store(truth, mesh_from_dataset(ensemble))
     instants = int((ensemble["lead_time"].values > np.timedelta64(0)).sum()) * ensemble.sizes.get("start", 1)
+
     with Progress(console=console) as progress:
         task = progress.add_task("evaluating", total=instants)
         page = write_report(ensemble, reality, out, others, on_lead=lambda: progress.advance(task), model=surrogate)
+
     console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
 
 
@@ -217,15 +226,17 @@ def benchmark(
     """
     if suite == _RESOLUTIONS:
         size = "tiny" if preset == Options.preset else preset
-        chosen = (*Budget.overrides, *(overrides or []))
-        budget = Budget(size, 800 if quick else steps, chosen, gensim=gensim)
+        chosen = (*TrainingBudget.overrides, *(overrides or []))
+        budget = TrainingBudget(size, 800 if quick else steps, chosen, gensim=gensim)
         protocol = Protocol(4, 2, 1) if quick else Protocol(members)
         _resolutions(StudyOptions(read_plan("quick" if quick else plan), out, data, budget, protocol))
         return
+
     if suite not in SUITES:
         raise InputError(f"--suite {suite}: expected one of {', '.join((*SUITES, _RESOLUTIONS))}")
     if overrides:
         raise InputError(f"{' '.join(overrides)}: suite {suite} trains nothing; leave it out")
+
     options = Options(parse_cells(cells), rounds, device, threads, preset, keep_memory=keep_memory)
     with Progress(console=console) as progress:
         task = progress.add_task(suite, total=1.0)
@@ -234,6 +245,7 @@ def benchmark(
             progress.update(task, completed=share, description=f"{suite}, {what}" if what else None)
 
         report = run_suite(suite, options, out, watch)
+
     _print_benchmark(report)
     console.print(f"table and figure are in [bold]{out}[/]: {suite}.json, {suite}.png")
 
@@ -263,6 +275,7 @@ def _open_forecast(path: Path) -> xr.Dataset:
         raise InputError(f"{path}: there is no such forecast; check the path")
     if (path / RESTART).exists():
         check_complete(path)
+
     try:
         return xr.open_zarr(path, chunks=None)  # fields are read when they are needed
     except Exception as error:
@@ -275,10 +288,12 @@ def _print_plan(plan: TrainingPlan) -> None:
         graph = cached_graph(part.mesh)
         row = (part.mesh.n_faces, len(part.state), part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
         table.add_row(str(index), *map(str, row), str(graph.n_clusters))
+
     console.print(table)
     config, operator = plan.config, plan.operator()
     present = [v.name for v in plan.normaliser.table.variables if v.name in plan.normaliser.statistics.values]
     cells = config.data.batch * min(config.data.clusters * 256, max(part.mesh.n_faces for part in plan.data))
+
     console.print(
         f"variables {', '.join(present)}; lead time {config.data.lead_time}\n"
         f"operator: {operator.n_parameters:,} weights; "
@@ -293,11 +308,14 @@ def _print_benchmark(report: Report) -> None:
         time, memory = row.microseconds_per_cell, row.bytes_per_cell
         figures = "" if time is None else f"{time:.2f}", "" if memory is None else f"{memory / 1e3:.2f}"
         table.add_row(row.contestant, row.stage, f"{row.cells:,}", *figures)
+
     console.print(table)
     for ratio in report.ratios:
         console.print(f"{ratio.what}, {ratio.stage}, {ratio.cells:,} cells: {ratio}")
+
     for name, share in report.derived.get("share_of_matrix_product", {}).items():
         console.print(f"{name} cells: {100 * share:.0f} % of the speed of a product of large matrices")
+
     for reason in report.left_out:
         console.print(f"[dim]left out: {reason}[/]")
 

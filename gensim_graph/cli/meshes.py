@@ -51,6 +51,7 @@ def info(
     if as_json:
         print(json.dumps({name: report.to_dict() for name, report in reports.items()}, indent=1))
         return
+
     for name, report in reports.items():
         console.print(f"[bold]{name}[/]")
         console.print(report.render())
@@ -94,6 +95,7 @@ def convert(
         made = write_mesh(load_mesh(source, crs=crs, repair=repair), target)
         console.print(f"the mesh is in [bold]{made}[/]")
         return
+
     onto = None if mesh is None else load_mesh(mesh, crs=crs, repair=repair)
     with opened_fields(source, onto) as dataset:
         chosen = _chosen(dataset, str(source), time, select)
@@ -104,6 +106,7 @@ def convert(
                 task = progress.add_task("writing", total=Fields.of(chosen).n_records)
                 options: dict[str, Any] = {"grid": grid, "mesh": onto, "degrees": degrees}
                 write_dataset(chosen, target, **options, on_record=lambda: progress.advance(task))
+
     console.print(f"written to [bold]{target}[/]")
 
 
@@ -125,6 +128,7 @@ def coarsen(
     coarse = coarsen_mesh(fine, levels)
     write_mesh(coarse, target)
     spacing = [float(np.median(one.spacing)) / 1e3 for one in (fine, coarse)]
+
     console.print(
         f"{fine.n_faces:,} faces of {spacing[0]:.3g} km became {coarse.n_faces:,} of {spacing[1]:.3g} km, "
         f"in [bold]{target}[/]"
@@ -154,10 +158,12 @@ def plot(
         with opened_fields(source) as dataset:
             drawn, values, row, when = _field(_chosen(dataset, str(source), time, select), str(source), variable)
         figure = mesh_map(drawn, values, row, title=f"{source.name}, {when}")
+
     picture.parent.mkdir(parents=True, exist_ok=True)
     kind = picture.suffix.lower().lstrip(".")
     if kind not in ("png", "pdf", "svg"):
         raise InputError(f"{picture}: cannot be drawn; expected a name that ends in .png, .pdf or .svg")
+
     write_atomically(picture, lambda place: figure.savefig(place, format=kind))
     console.print(f"the picture is [bold]{picture}[/]")
 
@@ -168,14 +174,17 @@ def _field(dataset: xr.Dataset, name: str, variable: str) -> tuple[Mesh, Array, 
     found = next((one for one in fields.variables if one.name == variable), None)
     if found is None:
         raise InputError(f"{name}: has no '{variable}'; it has {', '.join(one.name for one in fields.variables)}")
+
     for dim in fields.leading:
         if dataset.sizes[dim] > 1 and dim != fields.record:
             raise InputError(f"{name}: holds {dataset.sizes[dim]} along '{dim}'; choose one, --select {dim}=0")
+
     values = fields.read(found, slice(fields.n_records - 1, fields.n_records))
     values = values.reshape(values.shape[-1])
     at_faces = fields.mesh.to_faces(values) if fields.location(found) == "node" else values
     times = [dataset[key].values for key in ("valid_time", "time") if key in dataset.coords]
     when = np.datetime_as_string(np.ravel(times[0])[-1], "m") if times else "no time"
+
     return fields.mesh, at_faces, found, str(when)
 
 
@@ -187,9 +196,12 @@ def _chosen(dataset: xr.Dataset, name: str, time: str | None, select: list[str] 
             raise InputError(f"--select {row}: expected DIM=NUMBER, for instance member=0")
         if dim not in (*RECORDS, "start", "trajectory", "member") or dim not in dataset.dims:
             raise InputError(f"{name}: has no '{dim}' to select from; it has {', '.join(map(str, dataset.dims))}")
+
         if not -dataset.sizes[dim] <= int(number) < dataset.sizes[dim]:
             raise InputError(f"--select {row}: {name} holds {dataset.sizes[dim]} along '{dim}', counted from 0")
+
         dataset = dataset.isel({dim: int(number)})
+
     return dataset if time is None else _at(dataset, name, time)
 
 
@@ -198,23 +210,28 @@ def _at(dataset: xr.Dataset, name: str, time: str) -> xr.Dataset:
     known = dataset["valid_time" if "valid_time" in dataset.coords else "time"]
     if dim is None or known.dims != (dim,):
         raise InputError(f"{name}: has no single row of times to choose from; choose a start first, --select start=0")
+
     try:
         wanted = [np.datetime64(part, "ns") for part in time.split("/")]
     except ValueError:
         raise InputError(f"--time {time}: expected a time such as 2000-01-02T06:00, or a range, FROM/TO") from None
+
     inside = (known.values >= wanted[0]) & (known.values <= wanted[-1])
     if not inside.any() or len(wanted) > 2:
         first, last = (np.datetime_as_string(known.values[index], "m") for index in (0, -1))
         raise InputError(f"{name}: nothing at --time {time}; it has {len(known)} times from {first} to {last}")
+
     return dataset.isel({dim: np.flatnonzero(inside)})
 
 
 def _write_restart(dataset: xr.Dataset, mesh: Mesh | None, folder: Path, name: str) -> None:
     fields = Fields.of(dataset)
     sizes = {dim: dataset.sizes[dim] for dim in fields.leading if dataset.sizes[dim] > 1}
+
     if sizes:
         said = ", ".join(f"{size} along '{dim}'" for dim, size in sizes.items())
         raise InputError(f"a restart is one state, these are {said}; choose one with --time or --select")
+
     layout = choose_layout(fields, None, mesh)
     assert layout.mesh is not None  # no grid
     values = layout.bring(fields.read_all(slice(0, 1)))

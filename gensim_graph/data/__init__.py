@@ -26,7 +26,6 @@ __all__ = [
     "stack_variables",
     "statistics_of",
     "turn_graph",
-    "write_restart",
 ]
 
 __getattr__ = moved_names(__name__)

@@ -21,15 +21,18 @@ def turn_graph(graph: MeshGraph, angle: float, mirror: bool = False) -> MeshGrap
     turn = torch.tensor([[cosine, sine], [-sine, cosine]])
     if mirror:
         turn = torch.diag(torch.tensor([1.0, -1.0])) @ turn
+
     turned = graph.clone()
     for name in _PLANE:
         turned[name] = graph[name] @ turn
+
     # Both parts together: turned apart, the high one would be rounded and the low one not know it.
     position = (graph.token_pos.double() + graph.token_pos_low) @ turn.double()
     turned.token_pos = position.float()
     turned.token_pos_low = (position - turned.token_pos).float()
     turned.edge_attr = _turn_columns(graph.edge_attr, slice(0, 2), turn)
     turned.boundary = _turn_columns(graph.boundary, slice(2, 4), turn)
+
     return turned
 
 

@@ -27,12 +27,15 @@ class Cycle:
         time = time.astype("datetime64[ns]")
         if not self.years:
             return self.begin + (time - self.begin) % (self.end - self.begin)
+
         moved = time
         ahead = int((time.astype("datetime64[Y]") - self.begin.astype("datetime64[Y]")).astype(int))
+
         for cycles in (ahead // self.years, ahead // self.years - 1):  # the second before the day the span begins
             moved = shift_years(time, -cycles * self.years)
             if moved >= self.begin:
                 break
+
         return moved if moved < self.end else self.begin + (moved - self.end)  # a span from a 29th of February
 
 
@@ -47,10 +50,12 @@ def cycle_of(times: Array) -> Cycle:
     """
     if len(times) < 2:
         raise InputError("forcing: a single time cannot be repeated; give at least two")
+
     end = times[-1] + (times[-1] - times[-2])
     years = int((end.astype("datetime64[Y]") - times[0].astype("datetime64[Y]")).astype(int))
     if years and shift_years(times[0], years) > end:
         years -= 1
+
     return Cycle(times[0], shift_years(times[0], years), years) if years else Cycle(times[0], end, 0)
 
 

@@ -71,10 +71,12 @@ class Forcing:
         """
         before, after, share = self._around(time)
         values = self._record(before)
+
         if share:
             later = self._record(after)
             weight = np.float32(share)
             values = {name: (1 - weight) * values[name] + weight * later[name] for name in self.names}
+
         return Drivers(self._stacked(values, self.table.forcing), self._stacked(values, self.table.slow))
 
     def check(self, times: Array) -> None:
@@ -92,9 +94,11 @@ class Forcing:
         last = int(np.searchsorted(self.times, wanted, side="right")) - 1
         if last >= 0 and self.times[last] == wanted:
             return last, last, 0.0
+
         following, after = self._following(last)
         if not self._interpolate or last < 0 or following is None:
             raise InputError(self._nothing_at(time, inside=last >= 0 and following is not None))
+
         return last, after, float((wanted - self.times[last]) / (following - self.times[last]))
 
     def _following(self, index: int) -> tuple[np.datetime64 | None, int]:
@@ -118,6 +122,7 @@ class Forcing:
                 self._kept.pop(next(iter(self._kept)))
             part, number = self._places[index]
             self._kept[index] = part.read(number)
+
         return self._kept[index]
 
     def _stacked(self, values: Values, variables: tuple[Variable, ...]) -> Array:
@@ -154,6 +159,7 @@ def open_forcing(
     mesh = mesh_from_dataset(mesh) if isinstance(mesh, xr.Dataset) else mesh
     table = table or default_variables()
     wanted = VariableTable((*table.forcing, *table.slow))
+
     with ExitStack() as files:
         parts = sorted((Records(item, mesh, wanted, files) for item in expand(source)), key=lambda part: part.times[0])
         for earlier, later in itertools.pairwise(parts):
@@ -172,10 +178,12 @@ def as_forcing(forcing: xr.Dataset | Forcing, mesh: Mesh, table: VariableTable) 
     there = forcing.mesh if isinstance(forcing, Forcing) else None
     if isinstance(forcing, xr.Dataset) and forcing.sizes.get("face") == mesh.n_faces:
         there = mesh_from_dataset(forcing) if "face_nodes" in forcing else mesh
+
     if there is None or not there.matches(mesh):
         faces = there.n_faces if there is not None else forcing.sizes.get("face", "no")  # type: ignore[union-attr]
         raise InputError(
             f"forcing: on another mesh ({faces} faces) than the initial state ({mesh.n_faces} faces); "
             "open it with open_forcing(..., mesh), or both with open_store(..., mesh=mesh), to have them on one"
         )
+
     return forcing if isinstance(forcing, Forcing) else open_forcing(forcing, mesh, table)

@@ -188,6 +188,7 @@ class TrainingSamples(Dataset[Item]):
         inside = [torch.from_numpy(values[subgraph.cells.numpy()]).float() for values in fields]
         flow_time = (number % self.config.batch + rng.random()) / self.config.batch
         item = self._item(subgraph.graph, inside, subgraph.core, flow_time, rng)
+
         return self._augment(item, rng)
 
     def _draw_level(self, rng: np.random.Generator, part: Trajectories) -> int:
@@ -208,13 +209,16 @@ class TrainingSamples(Dataset[Item]):
         state, next_state, forcing, next_forcing, slow = fields
         residual = self.normaliser.residual(state, next_state)
         conditions = self.normaliser.conditions(state, forcing, next_forcing, slow)
+
         if self.deterministic:
             noised, velocity, flow_time = torch.zeros_like(residual), residual, 0.0
         else:
             noise = torch.from_numpy(rng.standard_normal(residual.shape, dtype=np.float32))
             noised, velocity = noised_sample(residual, noise, torch.tensor(flow_time, dtype=torch.float32))
+
         at_lower, at_upper = self.normaliser.bounds.reached(next_state)
         weight = core.float().unsqueeze(-1) * self.normaliser.state_present.float()
+
         return Item(graph, noised, conditions, velocity, at_lower, at_upper, weight, torch.tensor(flow_time).float())
 
     def _augment(self, item: Item, rng: np.random.Generator) -> Item:
@@ -222,6 +226,7 @@ class TrainingSamples(Dataset[Item]):
         mirror = self.config.mirror and bool(rng.random() < 0.5)
         if angle == 0.0 and not mirror:
             return item
+
         state_pairs = vector_pairs(self.normaliser.table.state)
         condition_pairs = self.normaliser.condition_channels.vectors
 

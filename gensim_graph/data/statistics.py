@@ -78,6 +78,7 @@ class RunningMoments:
         rows = values.reshape(-1, len(self.variables)).astype(np.float64)
         if not len(rows):
             return
+
         mean = rows.mean(axis=0)
         squared = ((rows - mean) ** 2).sum(axis=0)
         count, shift = self.count + len(rows), mean - self.mean
@@ -94,21 +95,27 @@ class RunningMoments:
         """
         mean = self.mean.copy()
         variance = self.squared / np.maximum(self.count, 1)
+
         for x, y in vector_pairs(self.variables):
             variance[[x, y]] = (variance[[x, y]] + mean[[x, y]] ** 2).mean()
             mean[[x, y]] = 0.0
+
         seen = {}
         for index, variable in enumerate(self.variables):
             if self.count[index] == 0:
                 continue
+
             std = float(np.sqrt(variance[index]))
             constant = std <= CONSTANT * max(abs(mean[index]), np.finfo(np.float32).tiny)
+
             if constant and what == "residual":
                 raise InputError(
                     f"variable '{variable.name}' never changes in the training data, so its residual has no deviation; "
                     "leave it out of the data"
                 )
+
             seen[variable.name] = (float(mean[index]), 1.0 if constant else std)
+
         return seen
 
 
@@ -121,8 +128,10 @@ def compute_statistics(
     """Statistics of an iterable of (state, residual, forcing, slow), each (..., variable)."""
     state, residual = RunningMoments(table.state), RunningMoments(table.state)
     forcing, slow = RunningMoments(table.forcing), RunningMoments(table.slow)
+
     for parts in chunks:
         for running, values in zip((state, residual, forcing, slow), parts, strict=True):
             running.add(values, np.array([present[v.name] for v in running.variables]))
+
     moments = state.moments("state") | forcing.moments("forcing") | slow.moments("slow")
     return Statistics(lead_hours, moments, residual.moments("residual"))

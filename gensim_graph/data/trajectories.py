@@ -52,13 +52,16 @@ class Trajectories:
         """
         if skip is not None:
             dataset = _without_beginning(dataset, skip)
+
         try:
             steps = lead_steps(dataset["time"].values, lead_time)
         except InputError as error:
             raise InputError(f"{dataset.attrs.get('origin', 'data')}: {error}") from None
+
         present = {variable.name: variable.name in dataset for variable in table.variables}
         columns = (stack_variables(dataset, group) for group in (table.state, table.forcing, table.slow))
         state, forcing, slow = (values if values.ndim == 4 else values[None] for values in columns)
+
         return cls(mesh_from_dataset(dataset), state, forcing, slow, present, steps)
 
     @property
@@ -75,9 +78,11 @@ class Trajectories:
 def _without_beginning(dataset: xr.Dataset, skip: np.timedelta64) -> xr.Dataset:
     times = dataset["time"].values
     kept = times >= times[0] + skip
+
     if not kept.any():
         name, length = dataset.attrs.get("origin", "data"), _hours(times[-1] - times[0])
         raise InputError(f"{name}: nothing is left of {length} after the first {_hours(skip)}, data.skip")
+
     return dataset.isel(time=kept)
 
 
@@ -87,16 +92,19 @@ def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: fl
     absent = {role: [v.name for v in table.select(role) if not present[v.name]] for role in ("state", "forcing")}
     if absent["state"]:
         log.warning("the training data lack %s; the model will not forecast them", ", ".join(absent["state"]))
+
     if table.forcing and len(absent["forcing"]) == len(table.forcing):
         raise InputError(
             f"the training data have no forcing ({', '.join(absent['forcing'])}); without at least the wind (uas, vas) "
             "the drift cannot be learned: add it to the files, on the same faces and times"
         )
+
     for variable in table.variables:
         if len({part.present[variable.name] for part in data}) > 1:
             raise InputError(
                 f"variable '{variable.name}' is in some of the training data and not in others; give it to all or none"
             )
+
     chunks = (pair for part in data for pair in part.pairs())
     return compute_statistics(chunks, table, present, lead_hours)
 
@@ -106,8 +114,10 @@ def stack_variables(dataset: xr.Dataset, variables: tuple[Variable, ...]) -> Arr
     like = next(column for column in dataset.data_vars.values() if column.dims[-1:] == ("face",))
     shape = next((dataset[v.name].shape for v in variables if v.name in dataset), _shape_of_fields(dataset, like))
     columns = [dataset[v.name].values if v.name in dataset else np.zeros(shape, dtype=np.float32) for v in variables]
+
     if not columns:
         return np.zeros((*shape, 0), dtype=np.float32)
+
     return np.stack([np.broadcast_to(column, shape) for column in columns], axis=-1).astype(np.float32)
 
 
@@ -125,20 +135,24 @@ def lead_steps(times: Array, lead_time: np.timedelta64) -> int:
     steps = np.diff(times)
     if len(steps) == 0:
         raise InputError("the data hold a single time; a lead time needs at least two")
+
     if (steps != steps[0]).any():
         raise InputError(
             f"the times are irregular (steps from {_hours(steps.min())} to {_hours(steps.max())}); "
             "interpolate them first"
         )
+
     lead = np.timedelta64(lead_time, "ns")
     if lead <= np.timedelta64(0) or lead % steps[0] != np.timedelta64(0):
         raise InputError(
             f"lead time {_hours(lead)} is no multiple of the data's step of {_hours(steps[0])}; choose one with "
             "data.lead_time=..."
         )
+
     count = int(lead // steps[0])
     if count >= len(times):
         raise InputError(f"lead time {_hours(lead)} is longer than the record of {_hours(times[-1] - times[0])}")
+
     return count
 
 

@@ -92,4 +92,5 @@ def assess(
     tables = {name: tally.table() for name, tally in others.items()}
     tables |= {"scores": score_table(moments.moments()), "brier": reliability.brier()}
     tables["distribution"] = deformation.distribution()
+
     return {name: tables[name] for name in TABLES}

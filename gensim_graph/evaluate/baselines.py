@@ -10,8 +10,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.matching import has_topology
-from gensim_graph.io import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.io import has_topology, mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable, default_variables, vector_pairs
 
@@ -46,10 +45,12 @@ def persistence_beside(forecast: xr.Dataset, truth: xr.Dataset, variables: Varia
     """
     starts = (forecast["valid_time"] - forecast["lead_time"]).isel(lead_time=0)
     missing = np.setdiff1d(starts.values, truth["time"].values)
+
     if missing.size:
         raise InputError(
             f"truth: it lacks {missing.size} starts of the forecast, the first is {missing[0]}; persistence needs them"
         )
+
     return persistence(truth.sel(time=np.atleast_1d(starts.values)), forecast["lead_time"].values, variables)
 
 
@@ -86,16 +87,19 @@ class LinearBaseline:
         """
         table = variables or default_variables()
         vectors, scalars = _NormalEquations(), _NormalEquations()
+
         for state, forcing, next_forcing, next_state in pairs:
             _check_channels(table, state, forcing, next_forcing, next_state)
             change = _split(np.asarray(next_state, np.float64) - state, table.state)
             features = _features(state, forcing, next_forcing, table)
             vectors.add(features[0], change[0])
             scalars.add(features[1], change[1])
+
         if vectors.samples == 0:
             raise InputError(
                 "linear baseline: there are no pairs to fit; the data needs at least two times one lead step apart"
             )
+
         return cls(table, vectors.solution(), scalars.solution())
 
     def step(self, state: Array, forcing: Array, next_forcing: Array) -> Array:
@@ -111,6 +115,7 @@ class LinearBaseline:
         lower, upper = (
             np.array([getattr(v, bound) for v in self.variables.state])[:, None] for bound in ("lower", "upper")
         )
+
         return np.clip(new, lower, upper)
 
     def forecast(
@@ -135,14 +140,17 @@ class LinearBaseline:
         present = [variable for variable in self.variables.state if variable.name in initial]
         state = _stack(initial, self.variables.state)
         states, before = [], self._forcing(forcing, starts)
+
         for lead in leads:
             if lead > np.timedelta64(0):
                 after = self._forcing(forcing, starts + lead)
                 state, before = self.step(state, before, after), after
             states.append(state)
+
         lead_time = xr.DataArray(leads, dims="lead_time", name="lead_time")
         dims = ("lead_time", "start", "face") if "start" in initial.dims else ("lead_time", "face")
         channels = {variable.name: channel for channel, variable in enumerate(self.variables.state)}
+
         fields = {
             v.name: _as_forecast(
                 xr.DataArray(np.stack([s[..., channels[v.name], :] for s in states]), dims=dims, attrs=v.attrs)
@@ -157,6 +165,7 @@ class LinearBaseline:
             raise InputError(
                 f"forcing: time {missing[0]} is missing; the linear baseline needs it at every start and valid time"
             )
+
         return _stack(forcing.sel(time=times), self.variables.forcing)
 
 
@@ -206,6 +215,7 @@ def _positions(variables: Sequence[Variable]) -> tuple[list[int], list[int], lis
 def _check_channels(table: VariableTable, state: Array, forcing: Array, next_forcing: Array, next_state: Array) -> None:
     expected = (len(table.state), len(table.forcing), len(table.forcing), len(table.state))
     got = tuple(len(values) for values in (state, forcing, next_forcing, next_state))
+
     if got != expected:
         raise InputError(
             f"linear baseline: pairs have {got} channels (state, forcing twice, state); the table has {expected}"
@@ -216,9 +226,11 @@ def _regular_leads(lead_times: Sequence[np.timedelta64] | Array) -> Array:
     leads = np.asarray(lead_times).astype("timedelta64[ns]")
     first = 0 if (leads[:1] == np.timedelta64(0)).any() else 1
     step = leads[1 - first : 2 - first]
+
     if step.size == 0 or not np.array_equal(leads, step * np.arange(first, first + len(leads))):
         hours = [f"{lead / np.timedelta64(1, 'h'):g}" for lead in leads]
         raise InputError(f"linear baseline: lead times must be 1, 2, ... times its step; got {', '.join(hours)} h")
+
     return leads
 
 
@@ -250,6 +262,7 @@ def _forecast_dataset(
     start = initial["start" if "start" in initial.dims else "time"]
     topology = mesh_to_dataset(mesh_from_dataset(initial)) if has_topology(initial) else xr.Dataset()
     dataset = topology.assign(fields).drop_vars("time", errors="ignore")
+
     dataset.attrs = {
         "title": title,
         "Conventions": "CF-1.8 UGRID-1.0",

@@ -58,10 +58,12 @@ def choose_sampling(matched: Verification, over: Over | None = None) -> Sampling
         over = "starts" if together.max() + 1 >= FEWEST else "space"
         if over == "space" and (matched.mesh is None or len(matched.areas) < 4 * BLOCKS):
             over = "not sampled"
+
     faces, shares = np.arange(len(matched.areas)), matched.weights
     if over == "space" and matched.mesh is not None:
         block = blocks_of(matched.mesh.centres)
         return Sampling(over, np.arange(BLOCKS), csr_array((shares, (block, faces)), shape=(BLOCKS, len(faces))))
+
     return Sampling(over, together, csr_array(shares[None]))
 
 
@@ -75,10 +77,12 @@ def overlapping(starts: Array, length: np.timedelta64) -> Array:
     """Groups of starts (start): a group spans as much time as a forecast is long."""
     groups, begin = np.zeros(len(starts), dtype=np.int64), None
     number = -1
+
     for position in np.argsort(starts, kind="stable"):
         if begin is None or starts[position] - begin >= length:
             begin, number = starts[position], number + 1
         groups[position] = number
+
     return groups
 
 
@@ -87,9 +91,11 @@ def blocks_of(points: Array, count: int = BLOCKS) -> Array:
     parts = [np.arange(len(points))]
     while len(parts) < count:
         parts = [half for part in parts for half in _halves(points, part)]
+
     block = np.empty(len(points), dtype=np.int64)
     for number, part in enumerate(parts):
         block[part] = number
+
     return block
 
 
@@ -128,4 +134,5 @@ def ends(replicates: Array, level: float = LEVEL) -> Array:
     found[:, whole] = np.quantile(flat[:, whole], levels, axis=0)
     for column in np.flatnonzero(~whole & (2 * known > len(flat))):
         found[:, column] = np.nanquantile(flat[:, column], levels)
+
     return found.reshape(2, *replicates.shape[1:])

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.io import mesh_from_dataset
+from gensim_graph.io import has_topology, mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
@@ -105,12 +105,14 @@ class Verification:
         values = field.transpose(*(["member"] if "member" in field.dims else []), ...).values
         if "node" in field.dims and self.mesh is not None:
             values = self.mesh.to_faces(values)
+
         bad = np.count_nonzero(~np.isfinite(values))
         if bad:
             raise InputError(
                 f"{source}: '{field.name}' has {bad} of {values.size} values that are not finite {where}; every face "
                 "of the mesh must have a value, leave land out of the mesh instead of marking it with NaN"
             )
+
         return np.asarray(values)
 
 
@@ -137,10 +139,12 @@ def match(
     forecast = _with_ensemble_dims(forecast, source)
     truth = _single_trajectory(truth)
     mesh = _common_mesh(forecast, truth, source)
+
     if areas is None and mesh is None:
         raise InputError(
             f"{source}: neither it nor the truth carries its mesh; pass areas= or write the mesh topology (UGRID) along"
         )
+
     matched = Verification(
         forecast=forecast,
         truth=truth,
@@ -150,6 +154,7 @@ def match(
         mesh=mesh,
     )
     _check_faces(matched, source)
+
     return matched
 
 
@@ -170,6 +175,7 @@ def match_models(
             raise InputError(f"a baseline must not be called '{name}'; give it another name")
         models[name] = match(baseline, truth, variables, models["forecast"].areas, f"baseline '{name}'")
         _check_times(name, models[name], models["forecast"])
+
     return models
 
 
@@ -192,21 +198,26 @@ def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
             raise InputError(
                 f"{source}: coordinate '{name}' is missing; a forecast has lead_time (timedelta64) and valid_time"
             )
+
     if not np.issubdtype(forecast["lead_time"].dtype, np.timedelta64):
         raise InputError(f"{source}: lead_time must be timedelta64; got {forecast['lead_time'].dtype}")
     if "lead_time" not in forecast.dims:
         raise InputError(f"{source}: dimension 'lead_time' is missing; got {dict(forecast.sizes)}")
+
     ahead = forecast["lead_time"].values > np.timedelta64(0)
     if not ahead.any():
         raise InputError(f"{source}: it has no lead time beyond the start; forecast at least one step")
+
     forecast = forecast.isel(lead_time=ahead)
     fields = forecast.set_coords("valid_time").reset_coords("valid_time")
+
     for dim in ("member", "start"):
         if dim not in forecast.dims:
             lacking = {name: field for name, field in fields.data_vars.items() if "lead_time" in field.dims}
             if dim == "member":
                 del lacking["valid_time"]
             fields = fields.assign({name: field.expand_dims(dim) for name, field in lacking.items()})
+
     return fields.set_coords("valid_time")
 
 
@@ -217,18 +228,21 @@ def _single_trajectory(truth: xr.Dataset) -> xr.Dataset:
         raise InputError(
             f"truth: it holds {truth.sizes['trajectory']} trajectories; choose one with truth.isel(trajectory=...)"
         )
+
     return truth.squeeze("trajectory", drop=True) if "trajectory" in truth.dims else truth
 
 
 def _valid_times(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Array:
     wanted = forecast["valid_time"].transpose("start", "lead_time").values
     missing = np.setdiff1d(wanted, truth["time"].values)
+
     if missing.size:
         first, last = truth["time"].values[[0, -1]]
         raise InputError(
             f"{source}: {missing.size} of {np.unique(wanted).size} valid times are missing in the truth, the first is "
             f"{missing[0]}; the truth has {truth.sizes['time']} times from {first} to {last}"
         )
+
     return np.asarray(wanted)
 
 
@@ -240,33 +254,34 @@ def _common_variables(
         present = {source: variable.name in forecast, "truth": variable.name in truth}
         if not any(present.values()):
             continue
+
         for name, has in present.items():
             if not has:
                 other = source if name == "truth" else "truth"
                 raise InputError(
                     f"{name}: state variable '{variable.name}' is missing, the {other} has it; add it, or drop it there"
                 )
+
         common.append(variable)
+
     if not common:
         names = ", ".join(variable.name for variable in table.state)
         raise InputError(f"{source}: neither it nor the truth has a state variable; expected some of {names}")
+
     return tuple(common)
 
 
 def _common_mesh(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Mesh | None:
     meshes = [mesh_from_dataset(dataset) if has_topology(dataset) else None for dataset in (forecast, truth)]
     first, second = meshes
+
     if first is not None and second is not None and not first.matches(second):
         raise InputError(
             f"{source}: its mesh ({first.n_faces} faces) is not that of the truth ({second.n_faces} faces); "
             "forecast on the mesh of the truth, or remap the truth"
         )
+
     return first or second
-
-
-def has_topology(dataset: xr.Dataset) -> bool:
-    """Whether a dataset carries a UGRID mesh."""
-    return any(variable.attrs.get("cf_role") == "mesh_topology" for variable in dataset.variables.values())
 
 
 def _check_faces(matched: Verification, source: str) -> None:

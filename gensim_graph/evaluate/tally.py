@@ -17,14 +17,13 @@ from gensim_graph.evaluate.matching import Verification
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import Deformation, GradientOperator, invariants
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
 ICE_EDGE = 0.15
 """Concentration from which on there is ice, as the extent is defined."""
 
 TRUTH = "truth"
 """Name of the truth among the models."""
-
-SECONDS_PER_DAY = 86_400.0
 
 
 @dataclass(eq=False)
@@ -138,21 +137,26 @@ def take_stock(
     """
     first = next(iter(models.values()))
     operator = GradientOperator(first.mesh) if first.mesh is not None else None
+
     for start in range(first.starts):
         initial = Step(TRUTH, first, start, -1, operator=operator) if first.has_start else None
         before: dict[str, Step | None] = dict.fromkeys((TRUTH, *models), initial)
+
         for lead in range(len(first.lead_hours)):
             truth = Step(TRUTH, first, start, lead, None, before[TRUTH], operator)
             steps = [truth]
             steps += [
                 Step(name, matched, start, lead, truth, before[name], operator) for name, matched in models.items()
             ]
+
             for step in steps:
                 for tally in tallies:
                     tally.add(step)
+
             for step in steps:
                 before[step.model] = step
                 step.before = None  # or the whole forecast stays in memory
+
             if on_lead:
                 on_lead()
 

@@ -73,6 +73,7 @@ def sample(
     state = noise
     for now, then in pairwise(knots[:-1]):
         state = step(bounded, state, now, then)
+
     state = _euler(bounded, state, knots[-2], 1.0)
     return state if bounds is None else bounds.clip(state)
 

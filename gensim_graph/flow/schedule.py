@@ -17,8 +17,10 @@ def sigmoid_schedule(steps: int, scale: float = 3.0, shift: float = 0.5) -> Floa
     """
     if steps < 1 or scale < 0:
         raise InputError(f"schedule: expected steps >= 1 and scale >= 0; came steps={steps}, scale={scale}")
+
     knots = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     if scale > 0:
         curve = torch.sigmoid(scale * (knots - 0.5) + shift)
         knots = (curve - curve[0]) / (curve[-1] - curve[0])
+
     return knots.float()

@@ -2,9 +2,10 @@
 
 from gensim_graph.forecast.initial import read_initial
 from gensim_graph.forecast.layout import RESTART, check_place
-from gensim_graph.forecast.ranks import Ranks, choose_device
+from gensim_graph.forecast.ranks import Ranks
 from gensim_graph.forecast.request import steps_of
 from gensim_graph.forecast.writer import Batch, check_complete, write_forecast
+from gensim_graph.moved import moved_names
 
 __all__ = [
     "RESTART",
@@ -12,8 +13,9 @@ __all__ = [
     "Ranks",
     "check_complete",
     "check_place",
-    "choose_device",
     "read_initial",
     "steps_of",
     "write_forecast",
 ]
+
+__getattr__ = moved_names(__name__)

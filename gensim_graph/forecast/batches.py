@@ -3,14 +3,13 @@
 A batch of one start is the unit of work: it depends on no other, so any process can take any of them at any time.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from gensim_graph.forecast.ranks import Ranks
 from gensim_graph.nn import OperatorConfig
+from gensim_graph.system import free_memory
 
 _ENOUGH = {"cpu": 2**18, "cuda": 2**21}
 """Cells of a batch beyond which a device is no faster by the cell."""
@@ -63,36 +62,10 @@ def choose_batch(
     busy = _ENOUGH.get(device.type, _ENOUGH["cuda"]) // cells
     each = -(-members * starts // ranks.world)
     most = max(1, min(members, fitting, busy, each))
+
     return -(-members // -(-members // most))
 
 
 def bytes_per_cell(config: OperatorConfig) -> int:
     """Memory of a step by member and cell, rough: a fit from above to ``tiny``, ``small`` and ``base`` on a CPU."""
     return 4 * (10 * config.cell_width + 2 * config.width)
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes that this process may still take, on a CPU within the limits that a container or a job sets."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    return min(_available(), _allowed())
-
-
-def _available() -> int:
-    try:
-        rows = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line)
-        return 1024 * int(rows["MemAvailable"].split()[0])
-    except (OSError, KeyError):  # no Linux: half of what is built in
-        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
-
-
-def _allowed() -> int:
-    """What the control group of this process leaves."""
-    folder = Path("/sys/fs/cgroup")
-    for limit, used in (("memory.max", "memory.current"),
-                        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):  # fmt: skip
-        try:
-            return int((folder / limit).read_text()) - int((folder / used).read_text())
-        except (OSError, ValueError):  # no such group, or no limit
-            continue
-    return 2**63

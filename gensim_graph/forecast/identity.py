@@ -41,6 +41,7 @@ def check_same(target: Path, there: Identity, asked: Identity) -> None:
     differing = [name for name in asked if there.get(name) != asked[name]]
     if not differing:
         return
+
     words = [
         f"another {name}"
         if name in ("model", "mesh", "initial state", "forcing")
@@ -59,6 +60,7 @@ def _model_digest(model: Surrogate) -> str:
     for name, value in sorted(model.operator.state_dict().items()):
         found.update(name.encode())
         found.update(value.detach().cpu().contiguous().numpy().tobytes())
+
     parts = [
         asdict(model.operator.config),
         model.normaliser.table.to_dict(),
@@ -67,4 +69,5 @@ def _model_digest(model: Surrogate) -> str:
         model.deterministic,
     ]
     found.update(json.dumps(parts, sort_keys=True).encode())
+
     return found.hexdigest()[:16]

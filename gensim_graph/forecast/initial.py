@@ -8,7 +8,7 @@ import xarray as xr
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io import find_format, open_store
 from gensim_graph.io.cf import is_foreign, with_time
-from gensim_graph.io.safe import SUFFIXES, opened_dataset
+from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable
@@ -27,7 +27,8 @@ def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dat
     """
     path, _, times = source.partition("@")
     file = FilePath(path)
-    if file.suffix.lower() in SUFFIXES and file.exists() and find_format(file) is None:
+
+    if file.suffix.lower() in DATASET_SUFFIXES and file.exists() and find_format(file) is None:
         with naming(file), opened_dataset(file) as raw:
             whole = with_time(raw) if is_foreign(raw) else raw
             some = _at_times(whole, path, times, keep=True) if "time" in whole.coords else whole
@@ -35,6 +36,7 @@ def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dat
             store = open_store(some, mesh, table)
     else:
         store = open_store(path, mesh, table)
+
     with naming(file):
         return _at_times(store, path, times)
 
@@ -42,18 +44,22 @@ def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dat
 def _at_times(store: xr.Dataset, path: str, times: str, keep: bool = False) -> xr.Dataset:
     if "trajectory" in store.dims:
         raise InputError(f"holds {store.sizes['trajectory']} trajectories; name the file of one")
+
     known = np.atleast_1d(store["time"].values)
     first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
     if not times and len(known) > 1:
         raise InputError(f"holds {len(known)} times from {first} to {last}; name one, --initial {path}@{first}")
+
     wanted = _parsed(times) if times else known
     missing = wanted[~np.isin(wanted, known)]
+
     if len(missing):
         raise InputError(
             f"no state at {np.datetime_as_string(missing[0], 'm')}; it has {len(known)} times from {first} to {last}"
         )
     if keep:
         return store.sel(time=np.unique(wanted))
+
     return store.sel(time=wanted if len(wanted) > 1 else wanted[0])
 
 

@@ -24,14 +24,14 @@ from gensim_graph.io import mesh_to_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.variables import Variable
 
-MARK = "gensim-graph forecast"
+FORECAST_MARK = "gensim-graph forecast"
 RESTART = "restart"
 
 _CHUNK = 2**20  # bytes
 
 
 @dataclass(frozen=True)
-class Layout:
+class StoreLayout:
     """How a forecast lies in its store.
 
     Attributes:
@@ -54,7 +54,7 @@ class Layout:
         return max(1, _CHUNK // (4 * self.batch * faces))
 
 
-def read_layout(target: FilePath) -> Layout | None:
+def read_layout(target: FilePath) -> StoreLayout | None:
     """The layout of the store at a path; None where there is nothing yet.
 
     Raises:
@@ -64,7 +64,7 @@ def read_layout(target: FilePath) -> Layout | None:
         return None
     try:
         attrs = zarr.open_group(str(target / RESTART), mode="r").attrs
-        return Layout(dict(attrs["identity"]), int(attrs["steps"]), int(attrs["batch"]))  # type: ignore[arg-type]
+        return StoreLayout(dict(attrs["identity"]), int(attrs["steps"]), int(attrs["batch"]))  # type: ignore[arg-type]
     except Exception:  # whatever is there, it is not ours
         raise InputError(
             f"{target}: exists and is not a forecast of gensim-graph that can go on; choose another path with --out"
@@ -84,7 +84,7 @@ def check_place(target: FilePath) -> None:
     read_layout(target)
 
 
-def lay_out(target: FilePath, layout: Layout, model: Surrogate, starts: Starts, request: Request) -> None:
+def lay_out(target: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> None:
     """Make the store, or let it grow to its length; fields that are there stay.
 
     All metadata are made anew beside it and put in place file by file, those that others look at last: a run that is
@@ -92,11 +92,13 @@ def lay_out(target: FilePath, layout: Layout, model: Surrogate, starts: Starts, 
     """
     beside = target.with_name(f".{target.name}.layout")
     shutil.rmtree(beside, ignore_errors=True)
+
     try:
         _write(beside, layout, model, starts, request)
         if not target.exists():
             os.rename(beside, target)
             return
+
         files = [file.relative_to(beside) for file in beside.rglob("*") if file.is_file()]
         for file in sorted(files, key=lambda file: (file.parts[0] == RESTART, len(file.parts) == 1)):
             _put(beside / file, target / file)
@@ -110,7 +112,7 @@ def _put(new: FilePath, old: FilePath) -> None:
         os.replace(new, old)
 
 
-def _write(path: FilePath, layout: Layout, model: Surrogate, starts: Starts, request: Request) -> None:
+def _write(path: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> None:
     frame = _frame(layout, model, starts, request)
     since = "seconds since 1970-01-01"
     encoding: dict[str, Any] = {name: {"units": since, "dtype": "int64"} for name in ("valid_time", "initial_time")}
@@ -119,6 +121,7 @@ def _write(path: FilePath, layout: Layout, model: Surrogate, starts: Starts, req
     group = zarr.open_group(str(path), mode="r+")
     for _, variable in request.written(model):
         _create(group, variable, frame, layout)
+
     group.create_group(RESTART).attrs.update(
         {"identity": layout.identity, "steps": layout.steps, "batch": layout.batch}
     )
@@ -127,12 +130,13 @@ def _write(path: FilePath, layout: Layout, model: Surrogate, starts: Starts, req
         zarr.consolidate_metadata(str(path))
 
 
-def _frame(layout: Layout, model: Surrogate, starts: Starts, request: Request) -> xr.Dataset:
+def _frame(layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> xr.Dataset:
     """Topology, coordinates and attributes."""
     leads = np.arange(0, layout.steps + 1, request.every) * model.lead_time.astype("timedelta64[ns]")
     dims = ("start", "lead_time") if starts.several else ("lead_time",)
     valid = starts.times[:, None] + leads
     members = np.arange(layout.members)
+
     frame = mesh_to_dataset(starts.mesh).assign_coords(
         member=("member", members, {"standard_name": "realization"}),
         lead_time=("lead_time", leads, {"standard_name": "forecast_period"}),
@@ -143,15 +147,22 @@ def _frame(layout: Layout, model: Surrogate, starts: Starts, request: Request) -
             {"standard_name": "forecast_reference_time"},
         ),
     )
-    attrs = {"Conventions": "CF-1.8 UGRID-1.0", "source": MARK, "seed": request.seed, "precision": model.precision}
+    attrs = {
+        "Conventions": "CF-1.8 UGRID-1.0",
+        "source": FORECAST_MARK,
+        "seed": request.seed,
+        "precision": model.precision,
+    }
+
     return frame.assign_attrs(attrs | {f"model_{key}": str(value) for key, value in model.information.items()})
 
 
-def _create(group: zarr.Group, variable: Variable, frame: xr.Dataset, layout: Layout) -> None:
+def _create(group: zarr.Group, variable: Variable, frame: xr.Dataset, layout: StoreLayout) -> None:
     faces = frame.sizes["face"]
     sizes = {name: frame.sizes[name] for name in ("start", "member", "lead_time", "face") if name in frame.sizes}
     chunks = {"start": 1, "member": layout.batch, "lead_time": layout.leads_together(faces), "face": faces}
     where = {"mesh": "mesh", "location": "face", "coordinates": "valid_time initial_time"}
+
     group.create_array(
         variable.name,
         shape=tuple(sizes.values()),

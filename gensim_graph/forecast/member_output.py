@@ -10,7 +10,7 @@ from gensim_graph.typing import Array, Tensor
 from gensim_graph.variables import Variable
 
 
-class Output:
+class MemberOutput:
     """The part of a store that holds a batch. Records that follow each other are gathered up to a chunk.
 
     Args:
@@ -40,7 +40,9 @@ class Output:
         """Write what is kept."""
         if not self._kept:
             return
+
         leads = slice(self._first, self._first + len(self._kept))
         for place, array in self._arrays.items():
             array[(*self._where, leads)] = np.stack([record[place] for record in self._kept], axis=1)
+
         self._kept.clear()

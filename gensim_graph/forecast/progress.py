@@ -32,6 +32,7 @@ def shown(units: dict[Unit, int], steps: int, times: Array, lead_time: np.timede
     length = len(times) * steps * (lead_time / YEAR)
     begin, computed = time.monotonic(), 0
     columns = (TextColumn("forecasting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+
     with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True), disable=not show) as bar:
         task = bar.add_task("", total=total, completed=before)
 

@@ -7,10 +7,6 @@ the store.
 import os
 from dataclasses import dataclass
 
-import torch
-
-from gensim_graph.errors import InputError
-
 
 @dataclass(frozen=True)
 class Ranks:
@@ -43,23 +39,3 @@ class Ranks:
 def _read(name: str, default: int) -> int:
     value = os.environ.get(name, "")
     return int(value) if value.isdigit() else default
-
-
-def choose_device(name: str, ranks: Ranks) -> torch.device:
-    """Device by name for this process; ``auto`` takes a GPU if there is one, each process its own.
-
-    Raises:
-        InputError: neither auto, cpu nor cuda, or no GPU.
-    """
-    kind, _, number = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
-        raise InputError(f"--device {name}: expected auto, cpu or cuda")
-    count = torch.cuda.device_count()
-    if kind == "cpu" or (kind == "auto" and not count):
-        return torch.device("cpu")
-    if not count:
-        raise InputError(f"--device {name}: this PyTorch ({torch.__version__}) finds no GPU; take --device cpu")
-    chosen = int(number) if number else ranks.local_rank % count
-    if chosen >= count:
-        raise InputError(f"--device {name}: there are {count} GPUs, counted from 0")
-    return torch.device("cuda", chosen)

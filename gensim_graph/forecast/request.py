@@ -52,8 +52,10 @@ class Request:
         forecast = model.forecast_variables
         known = [variable.name for _, variable in forecast]
         unknown = [name for name in self.variables if name not in known]
+
         if unknown:
             raise InputError(f"variable '{unknown[0]}': this model forecasts {', '.join(known)}")
+
         return [(place, one) for place, one in forecast if one.name in (self.variables or known)]
 
 

@@ -34,7 +34,7 @@ class Restart(NamedTuple):
     forcing: str
 
 
-def write_restart(target: Path, unit: Unit, restart: Restart) -> None:
+def save_restart(target: Path, unit: Unit, restart: Restart) -> None:
     """Replace the restart of a batch."""
     after = json.dumps({"step": restart.step, "forcing": restart.forcing})  # one entry: several come in any order
     write_atomically(_file(target, unit), lambda path: save_file({"state": restart.state}, path, {"after": after}))

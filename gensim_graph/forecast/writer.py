@@ -16,12 +16,12 @@ from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.batches import choose_batch, share_of, split_units
 from gensim_graph.forecast.identity import Identity, check_same, identify
-from gensim_graph.forecast.layout import Layout, check_place, lay_out, read_layout
+from gensim_graph.forecast.layout import StoreLayout, check_place, lay_out, read_layout
 from gensim_graph.forecast.progress import shown
 from gensim_graph.forecast.ranks import Ranks
 from gensim_graph.forecast.request import Request, Starts
 from gensim_graph.forecast.restart import steps_done, sweep
-from gensim_graph.forecast.run import Run
+from gensim_graph.forecast.run import ForecastRun
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Path
 
@@ -76,31 +76,38 @@ def write_forecast(
     check_place(target)
     request = Request(steps, members, seed, every, tuple(variables))
     request.written(model)
+
     if batch != "auto" and batch < 1:
         raise InputError(f"forecast.batch: expected a number of 1 or more, or auto; came {batch}")
+
     starts = Starts.of(initial, model)
     drivers = model.drivers(forcing, starts.mesh, starts.times, steps)
     identity = identify(model, starts, drivers, request)
     there = _there(target, identity, steps)
-    layout = Layout(identity, steps, _batch(batch, there, model, starts, identity, ranks))
+    layout = StoreLayout(identity, steps, _batch(batch, there, model, starts, identity, ranks))
+
     if ranks.is_first:
         lay_out(target, layout, model, starts, request)
     else:
         layout = _wait_for(target, identity, steps)
+
     units = share_of(split_units(len(starts.times), layout.members, layout.batch), ranks)
     done = {unit: steps_done(target, unit) for unit in units}
     missing = [unit for unit in units if done[unit] < steps]
+
     if not missing:
         return target
-    run = Run(target, model, model.plan(starts.mesh), starts, drivers, request)
+
+    run = ForecastRun(target, model, model.plan(starts.mesh), starts, drivers, request)
     with shown(done, steps, starts.times, model.lead_time, progress and ranks.is_first) as advance:
         for unit in missing:
             sweep(target, unit, starts.several, layout.batch)
             run.compute(unit, advance)
+
     return target
 
 
-def _there(target: FilePath, identity: Identity, steps: int) -> Layout | None:
+def _there(target: FilePath, identity: Identity, steps: int) -> StoreLayout | None:
     """The layout of this forecast, if it has begun.
 
     Raises:
@@ -109,17 +116,19 @@ def _there(target: FilePath, identity: Identity, steps: int) -> Layout | None:
     there = read_layout(target)
     if there is None:
         return None
+
     check_same(target, there.identity, identity)
     if there.steps > steps:
         raise InputError(
             f"{target}: holds {there.steps} steps of this forecast, more than the {steps} asked for; "
             "ask for as many, or choose another path with --out"
         )
+
     return there
 
 
 def _batch(
-    asked: Batch, there: Layout | None, model: Surrogate, starts: Starts, identity: Identity, ranks: Ranks
+    asked: Batch, there: StoreLayout | None, model: Surrogate, starts: Starts, identity: Identity, ranks: Ranks
 ) -> int:
     """Members of a batch: as the forecast began, as asked for, or as memory and device suggest."""
     members, count = int(identity["members"]), len(starts.times)
@@ -127,12 +136,14 @@ def _batch(
         if asked not in ("auto", there.batch):
             log.warning("the forecast goes on in batches of %d members, as it began, not of %s", there.batch, asked)
         return there.batch
+
     if isinstance(asked, int):
         return min(asked, members)
+
     return choose_batch(members, count, starts.mesh.n_faces, model.operator.config, model.device, ranks)
 
 
-def _wait_for(target: FilePath, identity: Identity, steps: int) -> Layout:
+def _wait_for(target: FilePath, identity: Identity, steps: int) -> StoreLayout:
     """The layout that the first process makes."""
     there = _there(target, identity, steps)
     while there is None or there.steps < steps:
@@ -151,9 +162,11 @@ def check_complete(target: Path) -> None:
     layout = read_layout(path)
     if layout is None:
         raise InputError(f"{path}: there is no such forecast; check the path")
+
     starts = int(zarr.open_array(str(path / "initial_time"), mode="r").size)
     units = split_units(starts, layout.members, layout.batch)
     missing = sum(len(unit.members) for unit in units if steps_done(path, unit) < layout.steps)
+
     if missing:
         raise InputError(
             f"{path}: not finished, {missing} of {starts * layout.members} members have not come to step "

@@ -48,11 +48,14 @@ def cached_graph(
     """
     if mesh.n_faces < smallest:
         return build_graph(mesh, level, **options)
+
     place = FilePath(folder) if folder is not None else cache_folder()
     file = place / f"{_key(mesh, level, options)}.safetensors"
     kept = _read(file)
+
     if kept is not None:
         return kept
+
     graph = build_graph(mesh, level, **options)
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -60,6 +63,7 @@ def cached_graph(
         _make_room(place, file)
     except OSError as error:
         log.warning("the prepared mesh is not kept (%s); set GENSIM_GRAPH_CACHE to a folder that can be written", error)
+
     return graph
 
 
@@ -88,6 +92,7 @@ def _make_room(place: FilePath, newest: FilePath) -> None:
     """Remove what was not used for the longest time."""
     files = sorted(place.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0
+
     for file in files:
         total += file.stat().st_size
         if total > LARGEST_FOLDER and file != newest:

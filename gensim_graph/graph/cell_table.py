@@ -74,4 +74,5 @@ def _outer_edges(mesh: Mesh) -> Array:
     length = np.hypot(*along.T)
     coast = (np.asarray(mesh.boundary_kind) == "coast").astype(float)
     columns = [length * coast, length * (1 - coast), normal[:, 0] * coast, normal[:, 1] * coast]
+
     return np.stack([np.bincount(mesh.boundary_faces, column, minlength=mesh.n_faces) for column in columns], axis=-1)

@@ -67,8 +67,10 @@ class MeshGraph(Data):
             return len(self.token_area)
         if key == "slot":
             return len(self.slot_weight)
+
         if key == "token_graph":
             return 1
+
         return super().__inc__(key, value, *args, **kwargs)
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -134,6 +136,7 @@ def in_unit(graph: MeshGraph, length: float) -> MeshGraph:
     changed.gradient = graph.gradient * ratio.unsqueeze(-1)
     changed.boundary = graph.boundary / ratio
     changed.length = torch.full_like(graph.length, length)
+
     return changed
 
 
@@ -141,12 +144,15 @@ def coarse_cells(mesh: Mesh, level: int, angle: float = 0.0) -> tuple[Cells, spa
     """Cells of a coarsening level, and the matrix (F_level, F) that averages face values onto them."""
     if level < 0:
         raise InputError(f"coarsening level {level}: expected 0 (the mesh itself) or more")
+
     cells = Cells.from_mesh(mesh)
     restriction = sparse.eye_array(mesh.n_faces, format="csr")
+
     for _ in range(level):
         groups = np.unique(order_cells(cells.centres, angle=angle).token, return_inverse=True)[1]
         restriction = cells.restriction(groups) @ restriction
         cells = cells.coarsen(groups)
+
     return cells, restriction
 
 
@@ -162,12 +168,14 @@ def graph_of_cells(
     """Graph of a set of cells; ``groups`` keeps given tokens, see :func:`~gensim_graph.graph.order.order_cells`."""
     if length is not None and length <= 0:
         raise InputError(f"length unit {length} m: expected a positive number of metres")
+
     centre = (cells.centres.min(axis=0) + cells.centres.max(axis=0)) / 2
     pos = cells.centres - centre
     order = order_cells(pos, cluster_tokens, angle, groups)
     unit = cells.spacing if length is None else np.full(len(pos), length)
     tokens = _tokens(cells, pos, unit, order)
     halo = find_halo(tokens["token_pos"], tokens["token_length"], tokens["token_valid"], cluster_tokens, radius)
+
     parts = (
         _cell_attributes(cells, pos, unit, build_stencil(cells))
         | {"slot": order.slot}
@@ -183,6 +191,7 @@ def _cell_attributes(cells: Cells, pos: Array, unit: Array, stencil: Stencil) ->
     spacing = cells.spacing
     relative = (pos[sender] - pos[receiver]) / spacing[receiver, None]
     shared = np.concatenate([cells.lengths, cells.lengths]) / spacing[receiver]
+
     return {
         "pos": pos,
         "area": cells.areas,
@@ -210,6 +219,7 @@ def _tokens(cells: Cells, pos: Array, unit: Array, order: Order) -> dict[str, Ar
     slot_weight, slot_offset = np.zeros(order.n_slots), np.zeros((order.n_slots, 2))
     slot_weight[order.slot] = weight
     slot_offset[order.slot] = (pos - centre[token]) / length[token, None]
+
     return {
         "slot_weight": slot_weight,
         "slot_offset": slot_offset,
@@ -231,6 +241,7 @@ def _clusters(tokens: dict[str, Array], halo: Halo, cluster_tokens: int, radius:
     key_area = np.where(halo.valid, tokens["token_area"][halo.keys], 1.0)
     log_area = np.log(key_area / reach[:, None] ** 2)
     key_pos = (tokens["token_pos"][halo.keys] - centre[:, None]) / reach[:, None, None]
+
     return {
         "cluster_length": reach,
         "query_pos": np.where(real[..., None], (position - centre[:, None]) / reach[:, None, None], 0.0),
@@ -258,13 +269,16 @@ def _widen(graph: MeshGraph, neighbours: int, keys: int) -> MeshGraph:
     more_neighbours, more_keys = neighbours - graph.neighbours.shape[1], keys - graph.halo.shape[1]
     if more_neighbours == 0 and more_keys == 0:
         return graph
+
     widened = graph.clone()
     pad = torch.nn.functional.pad
     for name in ("neighbours", "mean"):
         widened[name] = pad(graph[name], (0, more_neighbours))
+
     widened.gradient = pad(graph.gradient, (0, 0, 0, more_neighbours))
     widened.halo = pad(graph.halo, (0, more_keys))
     widened.halo_valid = pad(graph.halo_valid, (0, more_keys), value=False)
     widened.key_pos = pad(graph.key_pos, (0, 0, 0, more_keys))
     widened.key_log_area = pad(graph.key_log_area, (0, more_keys), value=-1e4)
+
     return widened

@@ -60,11 +60,13 @@ def find_halo(positions: Array, lengths: Array, valid: Array, cluster_tokens: in
     boxes = _boxes_of(places, real)
     reach = np.where(real, (lengths * radius).reshape(real.shape), 0).max(axis=1)
     cluster, other = _near_clusters(boxes, reach)
+
     found = [
         _near_tokens(cluster[some], other[some], boxes, reach, places, real)
         for some in _slices(len(cluster), max(1, _AT_A_TIME // cluster_tokens))
     ]
     owners, keys = (np.concatenate(part) for part in zip(*found, strict=True))
+
     return _pad(owners, keys, len(real))
 
 
@@ -79,14 +81,17 @@ def _near_clusters(boxes: _Boxes, reach: Array) -> tuple[Array, Array]:
     levels = [boxes]
     while len(levels[-1].low) > 1:
         levels.append(_merge(levels[-1]))
+
     cluster = np.arange(len(reach))
     node = np.zeros_like(cluster)
+
     for children in reversed(levels[:-1]):
         cluster, node = np.repeat(cluster, 2), np.stack([2 * node, 2 * node + 1], axis=1).ravel()
         there = node < len(children.low)  # the last node of a level may have one child
         cluster, node = cluster[there], node[there]
         near = _distance(boxes[cluster], children[node]) <= reach[cluster]
         cluster, node = cluster[near], node[near]
+
     return cluster, node
 
 
@@ -109,6 +114,7 @@ def _near_tokens(
     own = _Boxes(boxes.low[cluster, None], boxes.high[cluster, None])
     near = real[other] & (_distance(own, _Boxes(points, points)) <= reach[cluster, None])
     row, column = np.nonzero(near)
+
     return cluster[row], other[row] * width + column
 
 
@@ -123,4 +129,5 @@ def _pad(cluster: Array, token: Array, n_clusters: int) -> Halo:
     keys = np.zeros((n_clusters, width), dtype=np.int64)
     valid = np.zeros((n_clusters, width), dtype=bool)
     keys[cluster, column], valid[cluster, column] = token, True
+
     return Halo(keys, valid)

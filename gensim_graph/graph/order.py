@@ -62,6 +62,7 @@ def order_cells(
     """
     if groups is not None:
         return _order_groups(points, groups, cluster_tokens, angle)
+
     turned = _turned(points, angle)
     capacity = cluster_tokens * TOKEN_CELLS
     n_clusters = max(1, -(-len(points) // capacity))
@@ -69,6 +70,7 @@ def order_cells(
     cells = _split(clusters, turned, -(-clusters.sizes // TOKEN_CELLS), TOKEN_CELLS)
     slot = np.empty(len(points), dtype=np.int64)
     slot[cells.by_x] = _padded_positions(clusters.sizes, capacity)
+
     return Order(slot, n_clusters, cluster_tokens)
 
 
@@ -83,6 +85,7 @@ def _order_groups(points: Array, groups: Array, cluster_tokens: int, angle: floa
     by_group = np.argsort(groups, kind="stable")
     within = np.empty(len(groups), dtype=np.int64)
     within[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
+
     return Order(token[groups] * TOKEN_CELLS + within, n_clusters, cluster_tokens)
 
 
@@ -102,6 +105,7 @@ def _presorted(points: Array) -> _Segments:
     by_x, by_y = (
         np.argsort(fine[:, one] << 30 | fine[:, other], kind="stable").astype(kind) for one, other in ((0, 1), (1, 0))
     )
+
     return _Segments(by_x, by_y, np.array([len(points)]))
 
 
@@ -109,6 +113,7 @@ def _split(segments: _Segments, points: Array, parts: Array, capacity: int) -> _
     """Cut every segment into its ``parts`` of at most ``capacity`` points, halving it along its longer side."""
     by_x, by_y, sizes = segments
     parts, right = np.asarray(parts), np.empty(len(points), dtype=bool)
+
     while np.any(parts > 1):
         left, left_parts = _left_half(sizes, parts, capacity)
         along_y = np.repeat(_is_taller(by_x, by_y, points, sizes), sizes)
@@ -118,6 +123,7 @@ def _split(segments: _Segments, points: Array, parts: Array, capacity: int) -> _
         sizes = np.stack([left, sizes - left], axis=1).ravel()
         parts = np.stack([left_parts, parts - left_parts], axis=1).ravel()
         sizes, parts = sizes[parts > 0], parts[parts > 0]
+
     return _Segments(by_x, by_y, sizes)
 
 
@@ -128,6 +134,7 @@ def _left_half(sizes: Array, parts: Array, capacity: int) -> tuple[Array, Array]
     share = np.rint(sizes * left_parts / parts / TOKEN_CELLS).astype(np.int64) * TOKEN_CELLS
     share = np.where(capacity == TOKEN_CELLS, left_parts * capacity, share)
     left = np.clip(share, sizes - right_parts * capacity, np.minimum(sizes, left_parts * capacity))
+
     return np.where(right_parts > 0, left, sizes), left_parts
 
 
@@ -137,6 +144,7 @@ def _is_taller(by_x: Array, by_y: Array, points: Array, sizes: Array) -> Array:
     first = last + 1 - sizes
     width = points[by_x[last], 0] - points[by_x[first], 0]
     height = points[by_y[last], 1] - points[by_y[first], 1]
+
     # A tie must not be decided by rounding: prefer x unless y is clearly longer.
     return height > width * (1 + 1e-6)
 

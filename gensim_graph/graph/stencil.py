@@ -43,6 +43,7 @@ def build_stencil(cells: Cells) -> Stencil:
     neighbours[source, column], present[source, column] = target, True
     areas = cells.areas[neighbours] * present
     mean = areas / np.maximum(areas.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+
     return Stencil(neighbours, mean, _gradient_weights(cells.centres, neighbours, present))
 
 
@@ -70,4 +71,5 @@ def _pseudo_inverse(normal: Array) -> Array:
     projection = normal + shape[:, None, None] * np.eye(2)
     factor = np.where(in_line, 2 * half * larger, larger * smaller)
     factor = np.divide(1, factor, out=np.zeros_like(factor), where=factor > 0)
+
     return np.where(in_line[:, None, None], projection, adjugate) * factor[:, None, None]

@@ -46,6 +46,7 @@ def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> 
     if graph.n_clusters <= clusters:
         cells = torch.arange(graph.n_cells)
         return Subgraph(graph, cells, torch.ones(graph.n_cells, dtype=torch.bool))
+
     chosen, in_core = _surrounded(graph, start, core, clusters)
     cluster_slots = graph.query_pos.shape[1] * TOKEN_CELLS
     rank = torch.full((graph.n_clusters,), -1, dtype=torch.long)
@@ -53,6 +54,7 @@ def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> 
     cluster_of_cell = graph.slot // cluster_slots
     cells = torch.nonzero(rank[cluster_of_cell] >= 0).squeeze(1)
     part = _cut(graph, chosen, rank, cells, cluster_slots)
+
     return Subgraph(part, cells, in_core[rank[cluster_of_cell[cells]]])
 
 
@@ -70,6 +72,7 @@ def _surrounded(
     by_distance = torch.cdist(centre, centre[run]).amin(dim=1).argsort(stable=True)
     by_mass = mass[by_distance].argsort(descending=True, stable=True)
     chosen = by_distance[by_mass][:clusters].sort().values
+
     return chosen, torch.isin(chosen, run)
 
 
@@ -82,6 +85,7 @@ def _key_mass(graph: MeshGraph, run: Int[Tensor, " run"]) -> Float[Tensor, " clu
     reach = (graph.radius[0] * graph.token_length[queries]).unsqueeze(1)
     distance = torch.cdist(graph.token_pos[queries], graph.token_pos[keys]) / reach
     mass = ((1 - distance.square()).clamp(min=0).square() * graph.token_area[keys]).sum(dim=0)
+
     return torch.zeros(graph.n_clusters).index_add(0, keys // tokens, mass)
 
 
@@ -105,6 +109,7 @@ def _cut(
     kept = (edges >= 0).all(dim=0)
     per_cell = {name: graph[name][cells] for name in ("pos", "area", "length", "boundary")}
     per_cluster = {name: graph[name][chosen] for name in ("cluster_length", "query_pos")}
+
     per_key = {
         "halo": torch.where(halo_valid, key_cluster * tokens + graph.halo[chosen] % tokens, 0),
         "halo_valid": halo_valid,
@@ -115,6 +120,7 @@ def _cut(
         name: graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
         for name in ("token_pos", "token_pos_low", "token_area", "token_length", "token_valid", "token_graph")
     }
+
     per_slot = {
         name: graph[name].unflatten(0, (-1, cluster_slots))[chosen].flatten(0, 1)
         for name in ("slot_weight", "slot_offset")

@@ -7,7 +7,7 @@ from gensim_graph.io.load import load_mesh
 from gensim_graph.io.nextsim import drift, open_moving, write_output, write_restart
 from gensim_graph.io.records import Records
 from gensim_graph.io.store import Source, expand, open_store, open_stores
-from gensim_graph.io.ugrid import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.io.ugrid import has_topology, mesh_from_dataset, mesh_to_dataset
 from gensim_graph.io.write import write_mesh
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "drift",
     "expand",
     "find_format",
+    "has_topology",
     "holds_fields",
     "load_mesh",
     "mesh_from_dataset",

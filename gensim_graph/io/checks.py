@@ -46,7 +46,7 @@ def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
         )
 
 
-def check_values(name: str, values: Array, variable: Variable, location: str = "face") -> None:
+def check_field_values(name: str, values: Array, variable: Variable, location: str = "face") -> None:
     """Refuse gaps, and values that are almost surely in another unit.
 
     Args:
@@ -66,6 +66,7 @@ def check_values(name: str, values: Array, variable: Variable, location: str = "
             f"{rows[:5].tolist()}; "
             f"fill them, or leave these {location}s out of the mesh (land)"
         )
+
     low, high = variable.range
     if values.size and (values.min() < low or values.max() > high):
         raise InputError(
@@ -88,6 +89,7 @@ def check_cover(name: str, source: Mesh, target: Mesh, weights: csr_array) -> No
     """
     cover = covered(weights)
     share = float(np.average(cover, weights=target.areas))
+
     if share < _MIN_OVERLAP:
         raise InputError(
             f"{name}: these data cover {100 * share:.1f} % of the mesh of {target.n_faces} faces, "
@@ -96,6 +98,7 @@ def check_cover(name: str, source: Mesh, target: Mesh, weights: csr_array) -> No
             "domain (--data): netCDF or zarr with a UGRID topology, the state (sit, sic, sid, siu, siv, snt) and the "
             "wind (uas, vas) at regular times"
         )
+
     bare = np.flatnonzero(cover < _MIN_COVER)
     if len(bare):
         raise InputError(

@@ -88,12 +88,14 @@ def find_coordinates(ds: xr.Dataset) -> Coordinates:
     metres = _pair(ds, _X, _Y)
     if metres and crs is not None and crs.is_projected:
         return Coordinates(*metres, "plane", crs)
+
     if degrees := _pair(ds, _LON, _LAT):
         return Coordinates(*degrees, "globe")
     if crs is not None and (rotated := _pair(ds, _RLON, _RLAT)):
         return Coordinates(*rotated, "rotated", crs)
     if metres:
         return Coordinates(*metres, "plane")
+
     raise InputError(
         "the dataset has no mesh topology and no grid: expected a UGRID topology (a variable with "
         "cf_role = 'mesh_topology'), longitude and latitude, or x and y with units of m or km; it has "
@@ -127,6 +129,7 @@ def _pair(ds: xr.Dataset, first: _Quantity, second: _Quantity) -> tuple[xr.DataA
         return None
     if x.ndim != y.ndim or (x.ndim == 2 and x.dims != y.dims):
         raise InputError(f"coordinates '{x.name}' {x.dims} and '{y.name}' {y.dims} do not belong together")
+
     return x, y
 
 
@@ -136,15 +139,18 @@ def _find(ds: xr.Dataset, quantity: _Quantity) -> xr.DataArray | None:
     names += [
         name for name in quantity.needs_length if name in ds.variables and ds[name].attrs.get("units") in _LENGTHS
     ]
+
     for name, column in ds.variables.items():
         if _means(column, quantity) and name not in names:
             names.append(str(name))
+
     found = [first_record(ds[name], 2) for name in names]
     found = [column for column in found if column.ndim in (1, 2) and column.dtype.kind in "fiu"]
     # Corner arrays (cell, 4) carry the same attributes: they come after the centres, but must not win by dimension.
     bounds = {str(column.attrs.get("bounds")) for column in found}
     found = [column for column in found if column.name not in bounds]
     best = max(found, key=lambda column: column.ndim, default=None)  # the first of several
+
     return None if best is None else _scaled(best)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError, naming
-from gensim_graph.io.checks import check_unit, check_values
+from gensim_graph.io.checks import check_field_values, check_unit
 from gensim_graph.io.formats import find_format
-from gensim_graph.io.safe import SUFFIXES, opened_dataset
+from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.io.store import open_store
 from gensim_graph.io.ugrid import mesh_from_dataset
 from gensim_graph.mesh import Mesh
@@ -62,15 +62,18 @@ class Fields:
         """
         _check_times(dataset)
         found = tuple(one for one in (table or default_variables()).variables if one.name in dataset.data_vars)
+
         if not found:
             raise InputError(
                 f"no variable of the table; it has {', '.join(map(str, dataset.data_vars)) or 'no variables'}"
             )
+
         for variable in found:
             _check_dimensions(dataset[variable.name], mesh)
             check_unit("dataset", dataset[variable.name], variable)
             if variable.vector is not None and variable.vector not in dataset.data_vars:
                 raise InputError(f"'{variable.name}' is here but its other component '{variable.vector}' is not")
+
         return cls(dataset, mesh, found)
 
     @property
@@ -128,15 +131,18 @@ class Fields:
         column = self.dataset[variable.name]
         if self.record in column.dims:
             column = column.isel({self.record: block})
+
         missing = {name: self.dataset.sizes[name] for name in self.leading if name not in column.dims}
         if missing:
             count = block.stop - block.start
             column = column.expand_dims(missing | ({self.record: count} if self.record in missing else {}))
+
         try:
             values = column.transpose(*self.leading, self.location(variable)).values
         except Exception as error:  # whatever netCDF, HDF5, zarr and their codecs raise
             raise InputError(f"{self.name}: '{variable.name}' cannot be read ({error}); is it complete?") from error
-        check_values(self.name, values, variable, self.location(variable))
+
+        check_field_values(self.name, values, variable, self.location(variable))
         return np.clip(values.astype(np.float32), variable.lower, variable.upper).astype(np.float32)
 
 
@@ -144,6 +150,7 @@ def _check_dimensions(column: xr.DataArray, mesh: Mesh) -> None:
     sizes = {"face": mesh.n_faces, "node": mesh.n_nodes}
     where = [name for name in sizes if name in column.dims]
     others = {str(name) for name in column.dims} - {*where, *RECORDS, *_OTHERS}
+
     if len(where) != 1 or others or column.dtype.kind not in "iuf":
         raise InputError(
             f"'{column.name}' has dimensions {column.dims} and type {column.dtype}; expected numbers on (time, face), "
@@ -161,8 +168,9 @@ def holds_fields(path: Path) -> bool:
     file = FilePath(path)
     if find_format(file) is not None:
         return True
-    if file.suffix.lower() not in SUFFIXES or not file.exists():
+    if file.suffix.lower() not in DATASET_SUFFIXES or not file.exists():
         return False
+
     try:
         with opened_dataset(file) as ds:
             names = {one.name for one in default_variables().variables} & set(map(str, ds.data_vars))
@@ -191,9 +199,10 @@ def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
         InputError: see :func:`~gensim_graph.data.open_store`.
     """
     file = FilePath(path)
-    if file.suffix.lower() not in SUFFIXES or not file.exists() or find_format(file) is not None:
+    if file.suffix.lower() not in DATASET_SUFFIXES or not file.exists() or find_format(file) is not None:
         yield open_store(file, mesh)
         return
+
     failure = None
     with naming(file), opened_dataset(file) as dataset:
         dataset.encoding["source"] = str(file)
@@ -201,5 +210,6 @@ def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
             yield dataset
         except Exception as error:  # of whoever uses it: not a matter of this file
             failure = error
+
     if failure is not None:
         raise failure

@@ -11,7 +11,7 @@ from gensim_graph.typing import Array
 
 
 @dataclass(frozen=True)
-class Places:
+class FilePlaces:
     """The faces of a mesh, or its nodes, in a file.
 
     Attributes:
@@ -38,8 +38,8 @@ class FileMesh:
     """
 
     mesh: Mesh
-    faces: Places
-    nodes: Places | None = None
+    faces: FilePlaces
+    nodes: FilePlaces | None = None
 
 
 def place_in_file(mesh: Mesh, drawing: Drawing, dims: tuple[str, str]) -> FileMesh:
@@ -55,15 +55,18 @@ def place_in_file(mesh: Mesh, drawing: Drawing, dims: tuple[str, str]) -> FileMe
     corners = drawing.faces[drawing.shown]
     nodes = np.unique(corners[corners >= 0])
     at_faces = at_nodes = None
+
     if mesh.crs is not None:
         at_faces, at_nodes = east_north(mesh.centres, mesh.crs), east_north(mesh.nodes, mesh.crs)
         if drawing.vectors is not None:  # a node on a pole has a longitude there
             at_nodes = east_north_at(*lonlat(drawing.vectors[nodes]), mesh.crs)
+
     geographic = drawing.vectors is not None
     face_axes = at_faces if geographic and at_faces else plane_axes(mesh.n_faces)
     node_axes = at_nodes if geographic and at_nodes else plane_axes(mesh.n_nodes)
+
     return FileMesh(
         mesh,
-        Places((dims[0],), np.flatnonzero(drawing.shown), face_axes, at_faces),
-        Places((dims[1],), nodes, node_axes, at_nodes),
+        FilePlaces((dims[0],), np.flatnonzero(drawing.shown), face_axes, at_faces),
+        FilePlaces((dims[1],), nodes, node_axes, at_nodes),
     )

@@ -48,26 +48,33 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
         store = zarr.open_group(path, mode="r")
         cube: Any = store["datacube"]
         names = _names(store)
+
         if cube.ndim not in (3, 4) or len(names) != cube.shape[1]:
             raise InputError(
                 f"datacube has shape {cube.shape} and {len(names)} names; expected (time, variable, cell) or "
                 "(time, variable, y, x)"
             )
+
         auxiliary = _auxiliary(path)
         mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
+
         if cube.shape[2:] not in (mask.shape, (np.count_nonzero(mask),)):
             raise InputError(
                 f"the grid of {_AUXILIARY} is {mask.shape} with {np.count_nonzero(mask)} ocean cells, the datacube has "
                 f"{cube.shape[2:]}"
             )
+
         source = read_grid(auxiliary, mesh.crs if mesh is not None else None, mask)
         cells = source.faces.index if cube.ndim == 4 else (np.cumsum(mask) - 1)[source.faces.index]
         known = [variable for variable in default_variables().variables if variable.name in names]
+
         if len(known) < len(names):
             log.warning("%s: not read, not in the variable table: %s", path, set(names) - {one.name for one in known})
+
         block = _block(cube, [names.index(one.name) for one in known])
         columns = {one.name: block[:, number][:, cells] for number, one in enumerate(known)}
         dataset = on_mesh(source, {"face": columns}, {one.name: {"units": one.units} for one in known})
+
         return dataset.assign_coords(time=_times(store, cube.shape[0]))
 
 
@@ -85,13 +92,16 @@ def _block(cube: Any, numbers: list[int]) -> Array:
     """Some variables, (time, variable, flat cell), in one pass: a chunk holds them all. Missing values are 0."""
     size = 4 * len(numbers) * np.prod([cube.shape[0], *cube.shape[2:]], dtype=np.int64)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
     if size > memory:
         raise InputError(
             f"its {cube.shape[0]} records need {size / 2**30:.0f} GiB of memory, this machine has "
             f"{memory / 2**30:.0f}; write a shorter period to a store of its own and open that"
         )
+
     values = cube.get_orthogonal_selection((slice(None), np.array(numbers)))
     values = values.reshape(*values.shape[:2], -1).astype(np.float32, copy=False)
+
     return np.nan_to_num(values, copy=False)
 
 
@@ -102,8 +112,10 @@ def _names(store: zarr.Group) -> list[str]:
         found = values[:].tolist()
     else:
         found = store.attrs.get("var_names", store["datacube"].attrs.get("var_names"))
+
     if not isinstance(found, list):
         raise InputError("the store has no 'var_names', so nobody knows what is in the datacube")
+
     return [name.decode() if isinstance(name, bytes) else str(name) for name in found]
 
 
@@ -112,6 +124,7 @@ def _times(store: zarr.Group, count: int) -> Array:
         values: Any = store["time"]
         variable = xr.Variable("time", np.asarray(values[:]), dict(values.attrs))
         return xr.conventions.decode_cf_variable("time", variable).values
+
     log.warning("the store has no times: records are taken to be 6 h apart, from 2000-01-01")
     return np.datetime64("2000-01-01", "ns") + np.arange(count) * _STEP
 
@@ -121,6 +134,7 @@ def _auxiliary(path: Path) -> xr.Dataset:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise InputError(f"needs {_AUXILIARY} (x_coord, y_coord, mask) beside it or in a folder 'auxiliary' next to it")
+
     with naming(file), opened_dataset(file) as ds:
         missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds.variables]
         if missing:

@@ -21,7 +21,7 @@ from gensim_graph.typing import Array, Path
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset(meshio.extension_to_filetypes)
+MESHIO_SUFFIXES = frozenset(meshio.extension_to_filetypes)
 """Suffixes that meshio knows, with the dot."""
 
 _CORNERS = {"triangle": 3, "triangle6": 3, "triangle7": 3, "quad": 4, "quad8": 4, "quad9": 4}
@@ -43,13 +43,16 @@ def read_gmsh(path: Path, crs: CRS | None = None, defects: Defects = "raise") ->
     """
     content = _read(FilePath(path))
     faces = _faces(content)
+
     if len(faces) == 0:
         found = ", ".join(sorted({block.type for block in content.cells})) or "no elements at all"
         raise InputError(f"no faces (triangles, quadrilaterals or polygons) in it; it has {found}")
+
     points, faces, boundaries = _used(np.asarray(content.points, dtype=np.float64), faces, _boundaries(content))
     if on_sphere(points):
         crs = crs or NEXTSIM_CRS
         points = sphere_to_plane(points, crs)
+
     return Mesh.from_faces(points, faces, crs, boundaries, defects=defects)
 
 
@@ -57,6 +60,7 @@ def _read(path: FilePath) -> meshio.Mesh:
     is_gmsh = path.suffix.lower() == ".msh"
     if is_gmsh:
         _refuse_truncated(path)
+
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
@@ -73,6 +77,7 @@ def _refuse_truncated(path: FilePath) -> None:
         head = stream.read(11)
         stream.seek(max(0, path.stat().st_size - 200))
         tail = stream.read().split()
+
     if head != b"$MeshFormat":
         raise InputError("not a gmsh mesh: it must begin with $MeshFormat (gmsh format 2.2 or 4.1)")
     if not tail[-1].startswith(b"$End"):
@@ -87,8 +92,10 @@ def _faces(content: meshio.Mesh) -> Array:
             blocks.append(np.asarray(block.data)[:, : _CORNERS[block.type]].astype(np.int64))
         elif block.type.startswith("polygon"):
             blocks.extend(np.asarray(cell, dtype=np.int64)[None] for cell in block.data)
+
     width = max((block.shape[1] for block in blocks), default=3)
     padded = [np.pad(block, ((0, 0), (0, width - block.shape[1])), constant_values=-1) for block in blocks]
+
     return np.concatenate(padded) if padded else np.empty((0, 3), dtype=np.int64)
 
 
@@ -97,12 +104,15 @@ def _boundaries(content: meshio.Mesh) -> dict[str, Array]:
     tags = content.cell_data.get("gmsh:physical")
     if tags is None:  # another format, whose field data are something else
         return {}
+
     names = {int(number): name for name, (number, dimension) in content.field_data.items() if dimension == 1}
     lines = [(block.data[:, :2], tag) for block, tag in zip(content.cells, tags, strict=True) if block.type == "line"]
     if not lines:
         return {}
+
     pairs = np.concatenate([data for data, _ in lines]).astype(np.int64)
     tag = np.concatenate([tag for _, tag in lines])
+
     return {name: pairs[tag == number] for number, name in names.items() if (tag == number).any()}
 
 
@@ -112,12 +122,15 @@ def _used(points: Array, faces: Array, boundaries: dict[str, Array]) -> tuple[Ar
     if corners.max() >= len(points):
         rows = np.flatnonzero((faces >= len(points)).any(axis=1))
         raise InputError(f"faces {first_few(rows)} refer to nodes that the file does not have ({len(points)} nodes)")
+
     used = np.zeros(len(points), dtype=bool)
     used[corners] = True
     if used.all():
         return points, faces, boundaries
+
     log.info("dropped %d of %d nodes that belong to no face", np.count_nonzero(~used), len(points))
     number = np.where(used, np.cumsum(used) - 1, -1)
     kept = {name: number[pairs] for name, pairs in boundaries.items()}
     inside = {name: pairs[(pairs >= 0).all(axis=1)] for name, pairs in kept.items()}
+
     return points[used], np.where(faces >= 0, number[faces], -1), inside

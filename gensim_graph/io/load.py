@@ -11,12 +11,12 @@ from pyproj import CRS
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import read_grid
 from gensim_graph.io.fesom import is_fesom, read_fesom
-from gensim_graph.io.gmsh import SUFFIXES, read_gmsh
+from gensim_graph.io.gmsh import MESHIO_SUFFIXES, read_gmsh
 from gensim_graph.io.moorings import is_moorings, read_moorings_mesh
 from gensim_graph.io.mpas import is_mpas, mpas_mesh
 from gensim_graph.io.nextsim import is_pair, read_pair_mesh
 from gensim_graph.io.nextsimdg import is_nextsimdg, mesh_of_geometry, read_geometry, read_smesh
-from gensim_graph.io.safe import SUFFIXES as DATASETS
+from gensim_graph.io.safe import DATASET_SUFFIXES as DATASETS
 from gensim_graph.io.safe import opened_dataset
 from gensim_graph.io.ugrid import has_topology, mesh_from_dataset
 from gensim_graph.mesh import Defects, Mesh, as_crs
@@ -61,12 +61,15 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
     file = FilePath(path)
     if not file.exists():
         raise InputError(f"{file}: there is no such file; check the path")
-    known = next((one for one in FORMATS if one.recognises(file)), None)
+
+    known = next((one for one in MESH_FORMATS if one.recognises(file)), None)
     if known is None:
         what = "is a folder without a mesh" if file.is_dir() else f"unknown kind of mesh '{file.suffix}'"
-        raise InputError(f"{file}: {what}; supported are {'; '.join(one.name for one in FORMATS)}")
+        raise InputError(f"{file}: {what}; supported are {'; '.join(one.name for one in MESH_FORMATS)}")
+
     with naming(file):
         mesh = known.read(file, as_crs(crs), "drop" if repair else "raise")
+
     _warn_of_units(file, mesh)
     return mesh
 
@@ -89,9 +92,9 @@ def _warn_of_units(file: FilePath, mesh: Mesh) -> None:
         log.warning("%s: the mesh is only %.3g m wide; coordinates must be metres, not km or degrees", file, extent)
 
 
-_OTHERS = sorted(SUFFIXES - {".msh"})
+_OTHERS = sorted(MESHIO_SUFFIXES - {".msh"})
 
-FORMATS: list[MeshFormat] = [
+MESH_FORMATS: list[MeshFormat] = [
     MeshFormat(".msh (gmsh, neXtSIM)", _with_suffix(".msh"), read_gmsh),
     MeshFormat("moorings (neXtSIM)", is_moorings, lambda file, crs, _: read_moorings_mesh(file, crs)),
     MeshFormat(".nc (neXtSIM-DG)", is_nextsimdg, lambda file, crs, _: mesh_of_geometry(read_geometry(file), crs)),

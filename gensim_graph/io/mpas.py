@@ -47,16 +47,20 @@ def _drawing(ds: xr.Dataset, crs: CRS | None) -> Drawing:
     flat = _says(ds, "on_a_sphere", "NO")
     names = ("xVertex", "yVertex") if flat else ("lonVertex", "latVertex")
     missing = [name for name in names if name not in ds.variables]
+
     if missing:
         raise InputError(f"an MPAS mesh needs {', '.join(names)}; {', '.join(missing)} is missing")
+
     first, second = (ds[name].values.astype(np.float64) for name in names)
     if not flat:
         return from_globe(unit_vectors(np.degrees(first), np.degrees(second)), faces, crs)
+
     if _says(ds, "is_periodic", "YES"):
         raise InputError(
             "the mesh is periodic in a plane, which cannot close; make it with open sides "
             "(planar_hex --nonperiodic_x --nonperiodic_y)"
         )
+
     return on_plane(np.stack([first, second], axis=1), faces, crs)
 
 

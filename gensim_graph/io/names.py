@@ -54,12 +54,14 @@ def with_known_names(ds: xr.Dataset) -> xr.Dataset:
         column = _named(ds, variable.name, (variable.name, *_ALIASES.get(variable.name, ())))
         if column is not None:
             found[variable.name] = _converted(column, variable)
+
     for name, names in _THICKNESSES.items():
         thickness = None if name in found or "sic" not in found else _named(ds, name, names)
         if thickness is not None:
             in_metres = _converted(thickness, default_variables()[name])
             log.info("'%s' is thickness of what there is: times concentration it is '%s'", thickness.name, name)
             found[name] = (in_metres.fillna(0.0) * found["sic"]).assign_attrs(in_metres.attrs)
+
     return ds.drop_vars([name for name in found if name in ds.variables]).assign(found)
 
 
@@ -80,6 +82,7 @@ def _converted(column: xr.DataArray, variable: Variable) -> xr.DataArray:
     unit = str(column.attrs.get("units", variable.units)).strip()
     if (unit, variable.units) not in _CONVERSIONS:
         return column
+
     factor, offset = _CONVERSIONS[unit, variable.units]
     kept = column.dtype if column.dtype.kind == "f" else np.float64
     return (column * factor + offset).astype(kept).assign_attrs(column.attrs | {"units": variable.units})

@@ -18,7 +18,7 @@ from gensim_graph.io.cf import is_foreign, is_gridded, mesh_in_file, on_faces_of
 from gensim_graph.io.export import Values, on_other_mesh
 from gensim_graph.io.fields import Fields
 from gensim_graph.io.formats import find_format
-from gensim_graph.io.safe import SUFFIXES, opened_dataset
+from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.io.store import Source, open_store
 from gensim_graph.io.ugrid import mesh_from_dataset
 from gensim_graph.mesh import Mesh
@@ -50,6 +50,7 @@ class Records:
     def __init__(self, source: Source, mesh: Mesh, table: VariableTable, files: ExitStack) -> None:
         self.name = str(source.encoding.get("source", "dataset") if isinstance(source, xr.Dataset) else source)
         self._table = table
+
         with naming(self.name):
             raw = _opened(source, mesh, table, files)
             foreign = is_foreign(raw)
@@ -57,6 +58,7 @@ class Records:
             self.times = _times(self._raw)
             self._in_file = mesh_in_file(self._raw.isel(time=[0]), mesh) if foreign else None
             self._mesh = self._in_file.mesh if self._in_file is not None else mesh_from_dataset(raw)
+
         first = self._fields(0)
         self.names = tuple(variable.name for variable in first.variables)
         self._bring = self._way_to(mesh, first)
@@ -91,6 +93,7 @@ class Records:
             raise InputError(f"{place}: {error}") from None
         except Exception as error:  # whatever netCDF, HDF5, zarr, dask and their codecs raise
             raise InputError(f"{place}: cannot be read ({' '.join(str(error).split())[:120]})") from error
+
         record.encoding["source"] = place
         with naming(place):
             return Fields.on(self._mesh, record, self._table)
@@ -99,9 +102,11 @@ class Records:
 def _opened(source: Source, mesh: Mesh, table: VariableTable, files: ExitStack) -> xr.Dataset:
     if isinstance(source, xr.Dataset):
         return source
+
     path = FilePath(source)
-    if path.suffix.lower() in SUFFIXES and (is_gridded(path) or find_format(path) is None):
+    if path.suffix.lower() in DATASET_SUFFIXES and (is_gridded(path) or find_format(path) is None):
         return files.enter_context(opened_dataset(path))
+
     log.info("%s: read as a whole, as a %s", path, getattr(find_format(path), "name", "file"))
     return open_store(path, mesh, table, needs="forcing")
 
@@ -111,7 +116,9 @@ def _times(raw: xr.Dataset) -> Array:
         raise InputError(f"holds {raw.sizes['trajectory']} trajectories; choose one, .isel(trajectory=...)")
     if "time" not in raw.dims or "time" not in raw.coords or raw["time"].dtype.kind != "M":
         raise InputError("needs a dimension 'time' with calendar dates, such as 'hours since 2000-01-01'")
+
     times = raw["time"].values.astype("datetime64[ns]")
     if not len(times) or not (np.diff(times) > np.timedelta64(0)).all():
         raise InputError("its times must increase from record to record, and there must be at least one")
+
     return times

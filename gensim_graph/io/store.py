@@ -14,9 +14,9 @@ import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import is_foreign, on_faces
-from gensim_graph.io.checks import check_cover, check_unit, check_values
+from gensim_graph.io.checks import check_cover, check_field_values, check_unit
 from gensim_graph.io.formats import find_format
-from gensim_graph.io.safe import SUFFIXES, opened_dataset
+from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.io.ugrid import mesh_from_dataset, mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import conservative_weights, remap_faces, rotation
@@ -60,6 +60,7 @@ def open_store(
             f"the files do not fit together: they differ in mesh, times or variables ({groups}); pass mesh= to have "
             "them on one mesh, or open them separately"
         )
+
     return stores[0]
 
 
@@ -77,6 +78,7 @@ def open_stores(
     """As :func:`open_store`, one dataset for each mesh, trajectories of the same mesh and times together."""
     table = variables or default_variables()
     groups: dict[tuple, list[xr.Dataset]] = {}
+
     for item in expand(source):
         name, raw = _open(item, mesh, table)
         store = _on_faces(name, raw, table, needs)
@@ -84,6 +86,7 @@ def open_stores(
             store = _on_mesh(name, store, mesh, table)
         key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(map(str, store.data_vars))))
         groups.setdefault(key, []).append(store)
+
     return [_concatenate(group) for group in groups.values()]
 
 
@@ -93,19 +96,24 @@ def expand(source: Source | Sequence[Source]) -> list[Source]:
         return [source]
     if not isinstance(source, str | FilePath):
         return [part for item in source for part in expand(item)]  # type: ignore[union-attr,arg-type]
+
     path = FilePath(source)
     if path.is_file() or (path.is_dir() and find_format(path) is not None):
         return [path]
+
     if path.is_dir() and path.suffix != ".zarr":
         found = sorted([*path.glob("*.nc"), *path.glob("*.zarr")])
         if not found:
             raise InputError(f"{path}: no .nc or .zarr files in this folder")
         return list(found)
+
     if path.exists():
         return [path]
+
     matched = sorted(glob.glob(str(source)))
     if not matched:
         raise InputError(f"{source}: there is no such file; check the path (patterns such as 'runs/*.nc' work too)")
+
     return [FilePath(name) for name in matched]
 
 
@@ -114,12 +122,17 @@ def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, x
         name = item.encoding.get("source", "dataset")
         with naming(name):
             return name, on_faces(item, mesh) if is_foreign(item) else item
+
     path = FilePath(item)
     known = find_format(path)
     if known is not None:
         return str(path), known.read(path, mesh)
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: cannot be read as netCDF or zarr, which end in {', '.join(sorted(SUFFIXES))}")
+
+    if path.suffix.lower() not in DATASET_SUFFIXES:
+        raise InputError(
+            f"{path}: cannot be read as netCDF or zarr, which end in {', '.join(sorted(DATASET_SUFFIXES))}"
+        )
+
     with naming(path), opened_dataset(path) as raw:
         names = {variable.name for variable in table.variables}
         return str(path), raw[[name for name in raw.variables if name in names or "time" not in raw[name].dims]].load()
@@ -128,22 +141,27 @@ def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, x
 def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:
     with naming(name):
         mesh = mesh_from_dataset(raw)
+
     if "time" not in raw.dims:
         raise InputError(f"{name}: no dimension 'time' (dimensions: {', '.join(map(str, raw.dims))})")
     if raw.sizes["time"] == 0:
         raise InputError(f"{name}: the time dimension is empty; is the file complete?")
+
     found = [variable for variable in table.variables if variable.name in raw]
     if not any(variable.role == needs for variable in found):
         expected = ", ".join(variable.name for variable in table.select(needs))
         raise InputError(
             f"{name}: none of the {needs} variables ({expected}); it has: {', '.join(map(str, raw.data_vars))}"
         )
+
     columns = {variable.name: _column(name, raw[variable.name], variable, mesh) for variable in found}
     for variable in found:
         if variable.vector is not None and variable.vector not in columns:
             raise InputError(f"{name}: '{variable.name}' is here but its other component '{variable.vector}' is not")
+
     store = mesh_to_dataset(mesh).assign_coords(time=_times(name, raw))
     remapping = {key: value for key, value in raw.attrs.items() if str(key).startswith("remap_")}
+
     return store.assign(dict(columns)).assign_attrs(remapping, origin=name)
 
 
@@ -153,6 +171,7 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
     leading = [dim for dim in ("trajectory", "time") if dim in values.dims]
     location = "node" if "node" in values.dims else "face"
     expected = {"node": mesh.n_nodes, "face": mesh.n_faces}[location]
+
     if set(values.dims) != {*leading, "time", location} or not np.issubdtype(values.dtype, np.number):
         raise InputError(
             f"{name}: '{variable.name}' has dimensions {values.dims} and type {values.dtype}; expected numbers on "
@@ -163,12 +182,15 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
             f"{name}: '{variable.name}' has {values.sizes[location]} {location}s, the mesh in the file uses "
             f"{expected}; nodes without a face must be left out of both"
         )
+
     array = values.transpose(*leading, location).values
     if location == "node":
         array = mesh.to_faces(array)
-    check_values(name, array, variable)
+
+    check_field_values(name, array, variable)
     # What the check lets through beyond a bound is rounding.
     inside = np.clip(array.astype(np.float32), variable.lower, variable.upper)
+
     return xr.DataArray(inside, dims=(*leading, "face"), attrs=variable.attrs)
 
 
@@ -178,6 +200,7 @@ def _times(name: str, raw: xr.Dataset) -> Array:
         raise InputError(f"{name}: 'time' has no calendar dates; it needs units such as 'hours since 2000-01-01'")
     if len(times) > 1 and not (np.diff(times) > np.timedelta64(0)).all():
         raise InputError(f"{name}: 'time' does not increase from record to record")
+
     return times.astype("datetime64[ns]")
 
 
@@ -186,18 +209,22 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh, table: VariableTable) -> 
     source = mesh_from_dataset(store)
     fields = {key: column for key, column in store.data_vars.items() if "time" in column.dims}
     frame = mesh_to_dataset(mesh).assign_coords(time=store["time"]).assign_attrs(store.attrs)
+
     if source.matches(mesh):
         return frame.assign(fields)
+
     weights = conservative_weights(source, mesh, reproject=True)
     check_cover(name, source, mesh, weights)
     log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
     mapped = {key: remap_faces(column.values, weights) for key, column in fields.items()}
     turn = rotation(source, mesh)
+
     for first, second in vector_pairs(table.variables):
         x, y = table.variables[first].name, table.variables[second].name
         if x in mapped:
             turned = turn.to_plane(mapped[x], mapped[y])
             mapped[x], mapped[y] = (part.astype(mapped[x].dtype) for part in turned)
+
     return frame.assign({key: (fields[key].dims, values, fields[key].attrs) for key, values in mapped.items()})
 
 
@@ -206,7 +233,9 @@ def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:
     stores = list(group)
     if len(stores) == 1:
         return stores[0]
+
     fields = [name for name, column in stores[0].data_vars.items() if "time" in column.dims]
     joined = xr.concat([store[fields] for store in stores], dim="trajectory")
     origin = "; ".join(store.attrs["origin"] for store in stores)
+
     return stores[0].drop_vars(fields).merge(joined).assign_attrs(origin=origin)

@@ -39,13 +39,16 @@ def mesh_to_dataset(mesh: Mesh, name: str = "mesh") -> xr.Dataset:
     data: dict[str, tuple] = {name: ((), np.int32(0), topology)}
     for axis, values in zip("xy", mesh.nodes.T, strict=True):
         data[f"node_{axis}"] = ("node", values.copy(), _coordinate_attrs(axis, mesh.crs))
+
     attrs = {"cf_role": "face_node_connectivity", "start_index": 0, "long_name": "corners, counter-clockwise"}
     data["face_nodes"] = (("face", "corner"), mesh.faces.astype(np.int32), attrs, {"_FillValue": np.int32(-1)})
     on_nodes = {"mesh": name, "location": "node"}
     data["node_flag"] = ("node", _node_flags(mesh), _flag_attrs("boundary of the mesh at the node", _FLAGS) | on_nodes)
     data |= _boundary_variables(mesh)
+
     if mesh.crs is not None:
         data["crs"] = ((), np.int32(0), {key: value for key, value in mesh.crs.to_cf().items() if value is not None})
+
     return xr.Dataset(
         {key: xr.Variable(*parts) for key, parts in data.items()}, attrs={"Conventions": "CF-1.8 UGRID-1.0"}
     )
@@ -61,12 +64,15 @@ def in_degrees(mesh: Mesh) -> xr.Dataset:
     """
     if mesh.crs is None:
         raise InputError("longitude and latitude need a mesh with a crs; load it with crs=")
+
     dataset = mesh_to_dataset(mesh).drop_vars(["node_x", "node_y", "crs"])
     dataset["mesh"].attrs["node_coordinates"] = "node_lon node_lat"
+
     for part, values in zip(("lon", "lat"), lonlat(unproject(mesh.nodes, mesh.crs)), strict=True):
         standard, side = {"lon": ("longitude", "east"), "lat": ("latitude", "north")}[part]
         attrs = {"standard_name": standard, "long_name": f"{standard} of the nodes", "units": f"degrees_{side}"}
         dataset[f"node_{part}"] = ("node", values, attrs)
+
     return dataset
 
 
@@ -93,10 +99,13 @@ def _boundary_variables(mesh: Mesh) -> dict[str, tuple]:
     numbers = {"unnamed": 0} | {name: number for number, name in enumerate(mesh.boundaries, start=1)}
     named = [pairs for pairs in mesh.boundaries.values() if len(pairs)]
     flags = [np.full(len(pairs), numbers[name]) for name, pairs in mesh.boundaries.items() if len(pairs)]
+
     if not named:
         named, flags = [mesh.boundary_edges], [np.zeros(len(mesh.boundary_edges))]
+
     attrs = {"cf_role": "boundary_node_connectivity", "start_index": 0}
     meaning = _flag_attrs("boundary that the edge belongs to", {_token(key): value for key, value in numbers.items()})
+
     return {
         "boundary_nodes": (("boundary_edge", "two"), np.concatenate(named).astype(np.int32), attrs),
         "boundary_flag": ("boundary_edge", np.concatenate(flags).astype(np.int8), meaning),
@@ -159,19 +168,23 @@ def _topology(ds: xr.Dataset, name: str | None) -> xr.DataArray:
     found = [key for key, variable in ds.variables.items() if variable.attrs.get("cf_role") == "mesh_topology"]
     if name is not None:
         found = [key for key in found if key == name]
+
     if len(found) != 1:
         what = f"{len(found)} mesh topologies {found}; name one" if found else "no mesh topology"
         raise InputError(f"the dataset has {what}; UGRID needs a variable with cf_role = 'mesh_topology'")
+
     return ds[found[0]]
 
 
 def _referenced(ds: xr.Dataset, topology: xr.DataArray, attribute: str) -> list[xr.DataArray]:
     names = str(topology.attrs.get(attribute, "")).split()
     missing = [name for name in names if name not in ds.variables]
+
     if not names or missing:
         raise InputError(
             f"mesh topology '{topology.name}': {attribute} names {missing or 'nothing'} that is not in the dataset"
         )
+
     return [ds[name] for name in names]
 
 
@@ -181,11 +194,14 @@ def _drawing(ds: xr.Dataset, topology: xr.DataArray, crs: CRS | None) -> Drawing
     faces = _connectivity(_face_table(ds, topology))
     if x.ndim != 1 or x.dims != y.dims:
         raise InputError(f"node coordinates '{x.name}' {x.dims} and '{y.name}' {y.dims} need one dimension, the same")
+
     if is_angle(x):
         longitude, latitude = (y, x) if is_latitude(x) else (x, y)
         return from_globe(unit_vectors(in_double(longitude), in_double(latitude)), faces, crs)
+
     mapping = ds.variables.get(x.attrs.get("grid_mapping", "crs"))
     plane = crs_of(mapping) if mapping is not None else grid_mapping(ds)
+
     return on_plane(np.stack([in_double(x), in_double(y)], axis=1), faces, plane or crs)
 
 
@@ -196,6 +212,7 @@ def _connectivity(variable: xr.DataArray) -> Array:
     fill = variable.attrs.get("_FillValue", variable.encoding.get("_FillValue"))
     absent = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
     absent |= (values == fill) if fill is not None else (values < start)
+
     return np.where(absent, -1, np.where(absent, 0, values).astype(np.int64) - start)
 
 
@@ -210,12 +227,14 @@ def _boundaries(ds: xr.Dataset, topology: xr.DataArray, drawing: Drawing) -> dic
     """Names of boundary edges as the file has them, or None."""
     if "boundary_node_connectivity" in topology.attrs and "boundary_flag" in ds:
         return _named_boundaries(ds, topology)
+
     if "node_flag" in ds and ds["node_flag"].size == len(drawing.points):
         # An edge between two coast nodes is coast, one that touches an open node is open.
         edges, goes_on = rim(drawing)
         ends = ds["node_flag"].values[edges]
         is_coast = (ends == _FLAGS["coast"]).all(axis=1) & ~goes_on
         return named_boundaries(edges, is_coast, (ends == _FLAGS["open"]).any(axis=1) | goes_on)
+
     return None
 
 

@@ -31,9 +31,11 @@ def write_mesh(mesh: Mesh, path: Path) -> FilePath:
     writer = _WRITERS.get(target.suffix.lower())
     if writer is None:
         raise InputError(f"{target}: cannot be written as a mesh; expected a name that ends in {', '.join(_WRITERS)}")
+
     target.parent.mkdir(parents=True, exist_ok=True)
     with naming(target):
         write_atomically(target, lambda place: writer(mesh, place))
+
     return target
 
 
@@ -55,6 +57,7 @@ def _write_msh(mesh: Mesh, path: FilePath) -> None:
         raise InputError(
             f"gmsh has triangles and quadrilaterals; {len(polygons)} faces have more corners; write .nc, .zarr or .vtu"
         )
+
     on_rim = np.zeros(mesh.n_nodes, dtype=bool)
     on_rim[mesh.boundary_edges] = True
     order = np.argsort(~on_rim, kind="stable")
@@ -68,6 +71,7 @@ def _write_msh(mesh: Mesh, path: FilePath) -> None:
     rows = [*_elements(mesh, number, names), *_faces(mesh, number, water)]
     nodes = [f"{row} {x!r} {y!r} {z!r}" for row, (x, y, z) in enumerate(places.tolist(), start=1)]
     elements = [f"{row} {text}" for row, text in enumerate(rows, start=1)]
+
     with path.open("w", encoding="utf-8") as stream:
         stream.write("$MeshFormat\n2.2 0 8\n$EndMeshFormat\n")
         _section(stream.write, "PhysicalNames", lines)

@@ -31,6 +31,7 @@ def coarsen_mesh(mesh: Mesh, levels: int = 1) -> Mesh:
     """
     if levels < 1:
         raise InputError(f"coarsening by {levels} levels: expected 1 or more; each about doubles the spacing")
+
     steps = [2**levels] if mesh.grid_shape is not None else [2] * levels
     for step in steps:
         groups = _blocks(mesh, step) if mesh.grid_shape is not None else _fours(mesh)
@@ -38,6 +39,7 @@ def coarsen_mesh(mesh: Mesh, levels: int = 1) -> Mesh:
         if coarse.n_faces == mesh.n_faces:
             raise InputError(f"the mesh of {mesh.n_faces} faces cannot get any coarser; choose fewer levels")
         mesh = coarse
+
     return mesh
 
 
@@ -50,6 +52,7 @@ def _blocks(mesh: Mesh, size: int) -> Array:
     pairs = mesh.adjacency.faces
     inside = pairs[block[pairs[:, 0]] == block[pairs[:, 1]]]
     links = coo_array((np.ones(len(inside)), inside.T), shape=(mesh.n_faces, mesh.n_faces))
+
     return np.asarray(connected_components(links, directed=False)[1])
 
 
@@ -68,6 +71,7 @@ def _paired(pairs: Array, lengths: Array, areas: Array) -> Array:
     """
     number, free = np.arange(len(areas)), np.ones(len(areas), dtype=bool)
     pairs = pairs[np.argsort(-lengths / np.sqrt(areas[pairs].sum(axis=1)), kind="stable")]
+
     while len(pairs):
         rank = np.arange(len(pairs))
         best = np.full(len(areas), len(pairs))
@@ -76,6 +80,7 @@ def _paired(pairs: Array, lengths: Array, areas: Array) -> Array:
         number[taken[:, 1]] = taken[:, 0]
         free[taken] = False
         pairs = pairs[free[pairs].all(axis=1)]
+
     return np.unique(number, return_inverse=True)[1]
 
 
@@ -89,6 +94,7 @@ def _joined(number: Array, pairs: Array, areas: Array) -> Array:
     who, first = np.unique(both[:, 0], return_index=True)
     number = number.copy()
     number[who] = number[both[first, 1]]
+
     return np.unique(number, return_inverse=True)[1]
 
 
@@ -109,6 +115,7 @@ def united(mesh: Mesh, groups: Array) -> Mesh:
     loops = _loops(start, end, owner, int(groups.max()) + 1)
     needed = _needed(mesh, loops)
     loops = _squeezed(np.where((loops >= 0) & needed[np.maximum(loops, 0)], loops, -1))
+
     return Mesh.from_faces(mesh.nodes, loops, mesh.crs, _names(mesh, groups, loops), defects="raise")
 
 
@@ -120,6 +127,7 @@ def _names(mesh: Mesh, groups: Array, loops: Array) -> dict[str, Array]:
     order = np.argsort(known)
     place = order[np.searchsorted(known[order], owner * np.int64(mesh.n_nodes) + edges[:, 0])]
     kinds = mesh.boundary_kind[place]
+
     return {name: edges[kinds == name] for name in mesh.boundaries}
 
 
@@ -132,6 +140,7 @@ def _outline(mesh: Mesh, groups: Array) -> tuple[Array, Array, Array]:
     same = (np.diff(keys[order]) == 0) & (np.diff(owner[order]) == 0)
     inner = np.zeros(len(keys), dtype=bool)
     inner[order[1:][same]] = inner[order[:-1][same]] = True
+
     return pairs[~inner, 0], pairs[~inner, 1], owner[~inner]
 
 
@@ -144,6 +153,7 @@ def _simple(mesh: Mesh, groups: Array) -> Array:
     bad[visits[0][visits[1] > 1, 0]] = True  # pinched
     bad |= _loop_lengths(start, end, owner, count, ~bad) != np.bincount(owner, minlength=count)
     apart = bad[groups]
+
     return np.unique(np.where(apart, count + np.arange(len(groups)), groups), return_inverse=True)[1]
 
 
@@ -153,11 +163,13 @@ def _loop_lengths(start: Array, end: Array, owner: Array, count: int, some: Arra
     lengths = np.zeros(count, dtype=np.int64)
     alive = np.flatnonzero(some)
     here = first[alive].copy()
+
     while len(alive):
         lengths[alive] += 1
         here = following[here]
         going = (here != first[alive]) & (lengths[alive] <= len(start))
         alive, here = alive[going], here[going]
+
     return lengths
 
 
@@ -168,6 +180,7 @@ def _following(start: Array, end: Array, owner: Array, count: int) -> tuple[Arra
     wanted = owner * (np.int64(start.max()) + 1) + end
     following = order[np.minimum(np.searchsorted(keys[order], wanted), len(order) - 1)]
     by_owner = np.argsort(owner, kind="stable")
+
     return following, by_owner[np.searchsorted(owner[by_owner], np.arange(count))]
 
 
@@ -177,10 +190,12 @@ def _loops(start: Array, end: Array, owner: Array, count: int) -> Array:
     lengths = np.bincount(owner, minlength=count)
     loops = np.full((count, int(lengths.max())), -1, dtype=np.int64)
     here = first.copy()
+
     for corner in range(loops.shape[1]):
         going = corner < lengths
         loops[going, corner] = start[here[going]]
         here = following[here]
+
     return loops
 
 
@@ -200,12 +215,14 @@ def _needed(mesh: Mesh, loops: Array) -> Array:
     needed = degree != 2
     needed[loops[used][bends]] = True
     kinds = mesh.boundary_kind
+
     for end in (0, 1):  # a node at which the name of the boundary changes
         here = np.full(mesh.n_nodes, "", dtype=object)
         here[mesh.boundary_edges[:, end]] = kinds
         other = np.full(mesh.n_nodes, "", dtype=object)
         other[mesh.boundary_edges[:, 1 - end]] = kinds
         needed |= here != other
+
     return needed
 
 

@@ -24,6 +24,7 @@ def corner_points(nodes: Array, faces: Array) -> tuple[Array, Array]:
     following = next_corners(faces)
     following = np.where(following >= 0, following, first)
     origin = nodes[first]
+
     return nodes[here] - origin, nodes[following] - origin
 
 
@@ -51,6 +52,7 @@ def smallest_angles(nodes: Array, faces: Array) -> Array:
     backward[:, 0] = -forward[rows, last]
     dot = (forward * backward).sum(axis=-1)
     angle = np.degrees(np.arctan2(_cross(forward, backward), dot)) % 360.0
+
     return np.where(valid, angle, np.inf).min(axis=1)
 
 
@@ -73,6 +75,7 @@ def gradient_weights(nodes: Array, faces: Array) -> Array:
     previous[:, 0] = here[rows, last]
     across = following - previous
     normal = np.stack([across[..., 1], -across[..., 0]], axis=-1)
+
     return np.where(valid[..., None], normal / (2.0 * signed_areas(nodes, faces))[:, None, None], 0.0)
 
 
@@ -84,7 +87,9 @@ def face_gradient(mesh_nodes: Array, faces: Array, node_values: Array) -> Array:
     weights = gradient_weights(mesh_nodes, faces)
     first = node_values[..., faces[:, 0]]
     gradient = np.zeros((*first.shape, 2))
+
     for corner, weight in zip(faces.T[1:], weights.transpose(1, 0, 2)[1:], strict=True):
         # Relative to the first corner: weights add up to zero, so a large mean would only bring rounding.
         gradient += (node_values[..., np.maximum(corner, 0)] - first)[..., None] * weight
+
     return gradient

@@ -89,9 +89,11 @@ class Mesh:
         plane = as_crs(crs)
         if plane is None or not plane.is_geographic:
             return cls.from_arrays(assemble(nodes, faces, plane, boundaries, defects))
+
         points = checked_nodes(nodes)
         table = checked_faces(faces, len(points))
         drawing = from_globe(degrees_to_vectors(points), table, None)
+
         return cls.from_arrays(arrays_of_drawing(drawing, defects, boundaries))
 
     @classmethod
@@ -136,6 +138,7 @@ class Mesh:
             vectors = degrees_to_vectors(np.asarray(points, dtype=np.float64))
             plane = choose_plane(vectors)
             points = project(vectors, plane)
+
         return cls.from_arrays(point_cells(points, plane, max_distance))
 
     def __repr__(self) -> str:
@@ -217,10 +220,12 @@ class Mesh:
         for array in (self.nodes, self.faces):
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
+
         for name in sorted(self.boundaries):
             pairs = np.sort(self.boundaries[name], axis=1)
             digest.update(f"{name}:{len(pairs)}".encode())
             digest.update(pairs[np.lexsort(pairs.T)].tobytes())
+
         digest.update(self.crs.to_wkt().encode() if self.crs else b"")
         return digest.hexdigest()
 

@@ -76,6 +76,7 @@ class MeshQuality:
         table.add_column()
         for label, text in self._lines():
             table.add_row(label, text)
+
         return table
 
     def _lines(self) -> list[tuple[str, str]]:
@@ -85,6 +86,7 @@ class MeshQuality:
         )
         boundary = ", ".join(f"{count} {name}" for name, count in self.boundary_edges.items())
         left, low, right, high = self.bounding_box_km
+
         return [
             ("nodes, edges", f"{self.nodes}, {self.edges}"),
             ("faces", f"{self.faces} ({shapes})"),
@@ -120,6 +122,7 @@ def quality_report(mesh: Mesh) -> MeshQuality:
     angles = smallest_angles(mesh.nodes, mesh.faces)
     scale = None if mesh.crs is None else scale_factors(mesh)
     surface = _surface(mesh)
+
     return MeshQuality(
         nodes=mesh.n_nodes,
         faces=mesh.n_faces,

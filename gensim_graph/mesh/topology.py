@@ -86,6 +86,7 @@ def edge_table(faces: Array, n_nodes: int) -> EdgeTable:
     same_side = pairs[twins[:, 0], 0] == pairs[twins[:, 1], 0]
     many = order[np.repeat(counts > 2, counts)]
     crowded = np.sort(np.concatenate([many, twins[same_side].ravel()]))
+
     return EdgeTable(pairs, owners, twins[~same_side], single, crowded)
 
 
@@ -93,10 +94,12 @@ def find_pairs(pairs: Array, among: Array, n_nodes: int) -> Array:
     """Position of each node pair ``among`` others, in either direction: (E, 2), (B, 2) -> (E,), -1 where absent."""
     if len(among) == 0 or len(pairs) == 0:
         return np.full(len(pairs), -1)
+
     keys, known = undirected_keys(pairs, n_nodes), undirected_keys(among, n_nodes)
     order = np.argsort(known, kind="stable")
     place = np.minimum(np.searchsorted(known[order], keys), len(known) - 1)
     found = order[place]
+
     return np.where(known[found] == keys, found, -1)
 
 

@@ -48,16 +48,20 @@ def checked_nodes(nodes: Array) -> Array:
         points = np.array(nodes, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"nodes must be an array of numbers, shape (N, 2): {error}") from None
+
     if points.ndim != 2 or points.shape[1] not in (2, 3):
         raise InputError(f"nodes must have shape (N, 2), metres in a plane; got {points.shape}")
+
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
         raise InputError(
             f"coordinates are not finite (NaN or infinite) at nodes {first_few(bad)}; correct or remove them"
         )
+
     far = np.flatnonzero((np.abs(points) > _TOO_FAR).any(axis=1))
     if len(far):
         raise InputError(f"nodes {first_few(far)} lie more than {_TOO_FAR:g} m away; are they metres?")
+
     if points.shape[1] == 3 and len(points):
         if np.ptp(points[:, 2]) > _SAME_POINT * np.ptp(points, axis=0).max():
             raise InputError(
@@ -65,6 +69,7 @@ def checked_nodes(nodes: Array) -> Array:
                 "(gensim_graph.mesh.planes.nextsim_plane.sphere_to_plane for points on a sphere, pyproj for longitude and latitude)"
             )
         points = np.ascontiguousarray(points[:, :2])
+
     return points
 
 
@@ -79,14 +84,17 @@ def checked_faces(faces: Array, n_nodes: int) -> Array:
         raise InputError("the mesh has no faces (triangles, quadrilaterals or polygons)")
     if table.ndim != 2 or table.shape[1] < 3:
         raise InputError(f"faces must have shape (F, k) with k >= 3 node indices; got {table.shape}")
+
     if not np.issubdtype(table.dtype, np.integer):
         raise InputError(f"faces must be integer node indices, counted from 0; got {table.dtype}")
+
     table = table.astype(np.int64)
     valid = table >= 0
     _refuse(~valid & (table != -1), "have a negative node index other than the padding -1")
     _refuse(valid[:, 1:] & ~valid[:, :-1], "have padding (-1) between their corners; it belongs at the end of the row")
     _refuse(valid.sum(axis=1, keepdims=True) < 3, "have fewer than three corners")
     _refuse(table >= n_nodes, f"refer to nodes that do not exist (there are {n_nodes}, counted from 0)")
+
     return table
 
 
@@ -108,12 +116,15 @@ def renumbering(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Ar
     is_used = np.zeros(len(nodes), dtype=bool)
     is_used[faces[faces >= 0]] = True
     used = np.flatnonzero(is_used)
+
     if len(used) < len(nodes):
         log.info("dropped %d of %d nodes that belong to no face", len(nodes) - len(used), len(nodes))
+
     first = _first_of_duplicates(nodes, used, defects)
     kept, place = np.unique(first, return_inverse=True)
     number = np.full(len(nodes), -1)
     number[used] = place
+
     return kept, number
 
 
@@ -122,15 +133,19 @@ def _first_of_duplicates(nodes: Array, used: Array, defects: Defects) -> Array:
     points = nodes[used]
     tolerance = _SAME_POINT * np.ptp(points, axis=0).max()
     pairs = cKDTree(points).query_pairs(tolerance, output_type="ndarray")
+
     if len(pairs) == 0:
         return used
+
     if defects == "raise":
         shown = "; ".join(f"{a} and {b}" for a, b in used[pairs[:5]])
         raise InputError(f"{len(pairs)} pairs of nodes have the same position ({shown}); {_ADVICE}")
+
     links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(used), len(used)))
     _, group = connected_components(links, directed=False)
     _, first = np.unique(group, return_index=True)
     log.warning("merged %d nodes that have the position of another one", len(used) - len(first))
+
     return used[first[group]]
 
 
@@ -147,16 +162,20 @@ def without_degenerate(nodes: Array, faces: Array, defects: Defects) -> Array:
     longest = ((following - here) ** 2).sum(axis=-1).max(axis=1)
     empty = np.abs(signed_areas(nodes, faces)) <= _NO_AREA * longest
     bad = repeated | empty
+
     if not bad.any():
         return faces
+
     kinds = {"have the same node at two corners": repeated, "have zero area": empty & ~repeated}
     found = " and ".join(
         f"faces {first_few(np.flatnonzero(which))} {what}" for what, which in kinds.items() if which.any()
     )
     if defects != "drop":
         raise InputError(f"{found}; remove them from the mesh, or {_ADVICE}")
+
     if bad.all():
         raise InputError(f"{found}; no face is left")
+
     log.warning("left out %d faces: %s", np.count_nonzero(bad), found)
     return faces[~bad]
 
@@ -172,14 +191,17 @@ def counter_clockwise(nodes: Array, faces: Array, defects: Defects) -> Array:
     """
     clockwise = signed_areas(nodes, faces) < 0
     turned = np.flatnonzero(clockwise)
+
     if 0 < len(turned) < len(faces) and defects == "raise":
         raise InputError(
             f"faces {first_few(_minority(clockwise))} are inverted: their winding is opposite to that of the other "
             f"{max(len(turned), len(faces) - len(turned))}; {_ADVICE}"
         )
+
     if len(turned):
         faces = faces.copy()
         faces[turned] = reversed_faces(faces[turned])
+
     table = edge_table(faces, len(nodes))
     if len(table.crowded):
         bad = np.unique(table.faces[table.crowded])
@@ -188,8 +210,10 @@ def counter_clockwise(nodes: Array, faces: Array, defects: Defects) -> Array:
         raise InputError(
             f"{named} overlap their neighbours (inverted, doubled, or more than two on one edge); correct the mesh"
         )
+
     if len(turned):
         log.warning("reversed %d of %d faces that were clockwise", len(turned), len(faces))
+
     return faces
 
 

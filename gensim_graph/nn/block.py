@@ -15,7 +15,7 @@ from gensim_graph.typing import Float, Tensor
 Shared = tuple[Scales, tuple[Tensor, Tensor]]
 """Scales of the modulation, and of the two norms."""
 
-Parts = tuple[Tensor, Tensor, Tensor]
+SpinParts = tuple[Tensor, Tensor, Tensor]
 """Scalars, vectors and tensors."""
 
 
@@ -49,27 +49,28 @@ class Block(nn.Module):
         up, down = self.mlp.up.assemble(), self.mlp.down.assemble()
         norms = self.attention_norm.spread, self.mlp_norm.spread
 
-        def before_attention(tokens: slice, shared: Shared, x: Tensor) -> Parts:
+        def before_attention(tokens: slice, shared: Shared, x: Tensor) -> SpinParts:
             scales, (norm, _) = shared
             return up.spins.split(rms_normalise(x, norm) * scales(0, tokens))
 
         def look(tokens: slice, weights: HeadWeights, projected: Tensor) -> Packed:
             return attention.look(projected, weights, plan, tokens)
 
-        def see(tokens: slice, weights: HeadWeights, raw: Tensor) -> Parts:
+        def see(tokens: slice, weights: HeadWeights, raw: Tensor) -> SpinParts:
             return out.spins.split(attention.see(raw, weights, plan, tokens))
 
-        def before_mlp(tokens: slice, shared: Shared, x: Tensor, seen: Tensor) -> Parts:
+        def before_mlp(tokens: slice, shared: Shared, x: Tensor, seen: Tensor) -> SpinParts:
             scales, (_, norm) = shared
             return up.spins.split(rms_normalise(x + scales(1, tokens) * seen, norm) * scales(2, tokens))
 
-        def gate(tokens: slice, _: None, hidden: Tensor) -> Parts:
+        def gate(tokens: slice, _: None, hidden: Tensor) -> SpinParts:
             return self.mlp.gate(hidden)
 
         def add(tokens: slice, scales: Scales, x: Tensor, seen: Tensor, change: Tensor) -> tuple[Tensor]:
             return (x + scales(1, tokens) * seen + scales(3, tokens) * change,)
 
         weights, shared = attention.weights, (scales, norms)
+
         if torch.is_grad_enabled():
             (projected,) = in_chunks(before_attention, shared, features, matrices=project.matrices)
             raw = attention.attend(in_chunks(look, weights, projected), plan)
@@ -88,6 +89,7 @@ class Block(nn.Module):
             return add(tokens, scales, x, seen, down.of_parts(*gate(tokens, None, hidden)))
 
         raw = attention.attend(in_chunks(first, None, features), plan)
+
         return in_chunks(second, None, features, raw)[0]
 
 

@@ -87,7 +87,9 @@ def rotate_vectors(
     """Vector components after the vectors have turned by ``angle`` (radians, counter-clockwise)."""
     turned = values.clone()
     cosine, sine = torch.cos(torch.tensor(angle)).item(), torch.sin(torch.tensor(angle)).item()
+
     for x, y in pairs:
         turned[..., x] = cosine * values[..., x] - sine * values[..., y]
         turned[..., y] = sine * values[..., x] + cosine * values[..., y]
+
     return turned

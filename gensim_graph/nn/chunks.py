@@ -42,8 +42,10 @@ def in_chunks(
     if torch.compiler.is_compiling():
         everything = slice(0, tensors[0].shape[1])
         return _apply(function, matrices, everything, shared, tensors)
+
     if not torch.is_grad_enabled():
         return _run(function, matrices, shared, tensors)
+
     leaves, spec = tree_flatten((shared, matrices))
     return _Chunked.apply(_Call(function, spec, len(tensors)), *tensors, *leaves)
 
@@ -73,6 +75,7 @@ def _run(function: Function, matrices: Any, shared: Any, tensors: tuple[Tensor, 
     batch, count = tensors[0].shape[:2]
     if matrices is not None and not torch.is_autocast_enabled(tensors[0].device.type):
         return (_products(function, matrices, shared, tensors),)
+
     whole: tuple[Tensor, ...] = ()
     for some in _ranges(tensors[0]):
         results = _apply(function, matrices, some, shared, tuple(tensor[:, some] for tensor in tensors))
@@ -81,6 +84,7 @@ def _run(function: Function, matrices: Any, shared: Any, tensors: tuple[Tensor, 
         whole = whole or tuple(result.new_empty(batch, count, *result.shape[2:]) for result in results)
         for target, result in zip(whole, results, strict=True):
             target[:, some] = result
+
     return whole
 
 
@@ -97,6 +101,7 @@ def multiply_into(target: Tensor, parts: Sequence[Tensor], matrices: list[tuple[
     """Write the products of parts (B, n, ...) and matrices side by side, without a copy of any."""
     samples = 1 if target.is_contiguous() else len(target)  # rows of one product, where they lie evenly
     sides = target.split([len(weight) for weight, _ in matrices], dim=-1)
+
     for part, (weight, bias), side in zip(parts, matrices, sides, strict=True):
         for one, into in zip(part.chunk(samples), side.chunk(samples), strict=True):
             rows, row_into = one.flatten(0, 1), into.flatten(0, 1)
@@ -125,6 +130,7 @@ class _Chunked(torch.autograd.Function):
         device = tensors[0].device.type
         ctx.autocast = (device, torch.get_autocast_dtype(device), torch.is_autocast_enabled(device))
         ctx.save_for_backward(*tensors, *(leaf for leaf in leaves if isinstance(leaf, Tensor)))
+
         return _run(call.function, matrices, shared, tensors)
 
     @staticmethod
@@ -140,11 +146,13 @@ class _Chunked(torch.autograd.Function):
         totals = [torch.zeros_like(leaf) if _wants(leaf) else None for leaf in leaves]
         into = [torch.empty_like(tensor) if want else None for tensor, want in zip(tensors, wanted, strict=False)]
         device, dtype, enabled = ctx.autocast
+
         for some in _ranges(tensors[0]):
             parts = [_leaf(tensor[:, some], want) for tensor, want in zip(tensors, wanted, strict=False)]
             of_chunk = [grad[:, some] for grad in grads]
             with torch.enable_grad(), torch.autocast(device, dtype, enabled):
                 _backward_of_chunk(call, some, parts, leaves, of_chunk, into, totals)
+
         return None, *into, *totals
 
 
@@ -168,10 +176,12 @@ def _backward_of_chunk(
     """Add the gradients of one range to those of the shared leaves, and write those of its parts."""
     shared, matrices = tree_unflatten(leaves, call.spec)
     results = call.function(some, shared, *parts)
+
     if matrices is not None:
         of_leaf = {id(leaf): total for leaf, total in zip(leaves, totals, strict=True)}
         with torch.no_grad():
             grads = _through_matrices(results, matrices, grads[0], of_leaf)
+
     inputs = [part for part in parts if part.requires_grad]
     weights = [leaf for leaf in leaves if _wants(leaf)]
     used = [(result, grad) for result, grad in zip(results, grads, strict=True) if result.requires_grad]
@@ -180,6 +190,7 @@ def _backward_of_chunk(
     targets = [target[:, some] for target in into if target is not None]
     for target, gradient in zip(targets, found, strict=False):
         target.zero_() if gradient is None else target.copy_(gradient)
+
     sums = [total for total in totals if total is not None]
     for total, gradient in zip(sums, found[len(inputs) :], strict=True):
         if gradient is not None:
@@ -201,9 +212,12 @@ def _through_matrices(
         total = totals[id(weight)]
         if total is not None:
             total.addmm_(rows.t().to(total.dtype), result.reshape(len(rows), -1).to(total.dtype))
+
         total = None if bias is None else totals[id(bias)]
         if total is not None:
             total += rows.sum(0)
+
         # Of rows and not of the part, which lies beside others: a product of more than two dimensions would copy it.
         of_results.append((rows @ weight.to(rows.dtype)).view(result.shape).to(result.dtype))
+
     return of_results

@@ -45,6 +45,7 @@ def plain_gate(hidden: Float[Tensor, "*rest hidden"], n: int, m: int) -> Parts:
     scalars = (s * functional.silu(g), a0 * b0 + a1 * b1, a1 * b0 - a0 * b1, c0 * d0 + c1 * d1)
     vectors = (a0 * g1, c0 * b0 + c1 * b1, a1 * g1, c1 * b0 - c0 * b1)
     tensors = (c0 * g2, a0 * b0 - a1 * b1, c1 * g2, a0 * b1 + a1 * b0)
+
     return torch.cat(scalars, dim=-1), torch.cat(vectors, dim=-1), torch.cat(tensors, dim=-1)
 
 
@@ -76,6 +77,7 @@ class _Gate(torch.autograd.Function):
         torch.mul(a1, vector_gate, out=va1)
         torch.mul(c0, tensor_gate, out=tc0)
         torch.mul(c1, tensor_gate, out=tc1)
+
         return scalars, vectors, tensors
 
     @staticmethod
@@ -103,6 +105,7 @@ class _Gate(torch.autograd.Function):
         torch.mul(cd, d1, out=dc1).addcmul_(cb0, b1).addcmul_(cb1, b0).addcmul_(tc1, tensor_gate)
         torch.mul(cd, c0, out=dd0)
         torch.mul(cd, c1, out=dd1)
+
         return into, None, None
 
 
@@ -118,6 +121,7 @@ class _NativeGate(torch.autograd.Function):
         gated = hidden.new_empty(*hidden.shape[:-1], n + 11 * m)
         call("gate", gated[..., 0].numel(), n, m, hidden, gated)
         scalars, vectors, tensors = gated.split((n + 3 * m, 4 * m, 4 * m), dim=-1)
+
         return scalars, vectors, tensors
 
     @staticmethod

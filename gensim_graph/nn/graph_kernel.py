@@ -67,6 +67,7 @@ class GraphKernel(nn.Module):
             return self.mlp.gate(hidden)
 
         (normed,) = in_chunks(normalise, (scales, self.norm.spread), features)
+
         if torch.is_grad_enabled():
             (hidden,) = in_chunks(look, None, normed, neighbourhood(normed, graph), matrices=up.matrices)
             return features + in_chunks(gate, None, hidden, matrices=down.matrices)[0]
@@ -87,6 +88,7 @@ class GraphKernel(nn.Module):
         (tr_x, ti_x), (tr_y, ti_y) = tensor_x.chunk(2, -1), tensor_y.chunk(2, -1)
         (vr, vi), (mr, mi) = vector.chunk(2, -1), mean1.chunk(2, -1)
         (wr, wi), (nr, ni) = tensor.chunk(2, -1), mean2.chunk(2, -1)
+
         seen = (
             *(scalar, mean0, ur_x + ui_y, ui_x - ur_y),
             *(vr, mr, scalar_x, tr_x + ti_y, vi, mi, scalar_y, ti_x - tr_y),

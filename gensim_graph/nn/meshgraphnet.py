@@ -64,6 +64,7 @@ class MeshGraphNet(Operator):
         edges = self.encode_edge(torch.cat((graph.edge_attr, distance), dim=-1)).expand(len(noised), -1, -1)
         for block in self.blocks:
             cells, edges = block(cells, edges, graph.edge_index)
+
         return self._precondition(self.decode(cells), noised, time, graph)
 
 

@@ -32,6 +32,7 @@ def stencil_sum(features: Tensor, neighbours: Tensor, weights: Tensor, first: in
     count, parts = neighbours.shape[1], weights.shape[2]
     out = features.new_empty(batch, last - first, parts, channels)
     step = _step(features, count)
+
     for start in range(first, last, step):
         cells = slice(start, min(start + step, last))
         weight = weights[cells].transpose(1, 2).to(features.dtype)
@@ -39,6 +40,7 @@ def stencil_sum(features: Tensor, neighbours: Tensor, weights: Tensor, first: in
             rows = features[b].index_select(0, neighbours[cells].flatten()).unflatten(0, (-1, count))
             rows -= features[b, cells].unsqueeze(1)
             torch.bmm(weight, rows, out=out[b, cells.start - first : cells.stop - first])
+
     return out
 
 
@@ -54,14 +56,17 @@ def stencil_sum_backward(grad: Tensor, neighbours: Tensor, weights: Tensor) -> T
     count = neighbours.shape[1]
     out = grad.new_empty(batch, cells_in_all, channels)
     step = _step(grad, count * parts)
+
     for start in range(0, cells_in_all, step):
         cells = slice(start, min(start + step, cells_in_all))
         back = way_back(neighbours, weights, cells).to(grad.dtype).flatten(1).unsqueeze(1)
         own = weights[cells].sum(1, dtype=grad.dtype).unsqueeze(1)
+
         for b in range(batch):
             rows = grad[b].flatten(1).index_select(0, neighbours[cells].flatten())
             total = torch.bmm(back, rows.reshape(-1, count * parts, channels))
             out[b, cells] = total.baddbmm_(own, grad[b, cells], alpha=-1).squeeze(1)
+
     return out
 
 
@@ -80,6 +85,7 @@ def way_back(
     mine = (neighbours[others] == me[:, None, None]) & (weights[..., 0][others] != 0)
     column = mine.to(torch.uint8).argmax(dim=-1)
     found = mine.any(-1) & (weights[cells, :, 0] != 0)
+
     return weights[others, column] * found.unsqueeze(-1)
 
 

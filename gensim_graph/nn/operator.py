@@ -85,6 +85,7 @@ class VelocityOperator(Operator):
             return lift.spins.split(given)[: len(lift.matrices)]
 
         (features,) = in_chunks(inputs, None, conditions, matrices=lift.matrices)
+
         return Prepared(features, plan)
 
     def velocity(
@@ -98,10 +99,12 @@ class VelocityOperator(Operator):
         cells = prepared.features + self.lift_state(self.state.to_spins(noised))
         for layer in self.encoder:
             cells = layer(cells, embedding, graph)
+
         tokens = self._attend(self.pool(cells, graph), embedding, prepared.plan)
         cells = cells + self.unpool(self.token_norm(tokens), graph)
         for layer in self.decoder:
             cells = layer(cells, embedding, graph)
+
         found = self.state.from_spins(self.project(self.cell_norm(cells)))
         return self._precondition(found, noised, time, graph)
 
@@ -109,12 +112,14 @@ class VelocityOperator(Operator):
         """Blocks; the second half interpolates towards the first, last in first out."""
         kept: list[Tensor] = []
         half = len(self.skips)
+
         for index, block in enumerate(self.blocks):
             if index >= len(self.blocks) - half:
                 tokens = self.skips[len(self.blocks) - 1 - index](tokens, kept.pop())
             tokens = block(tokens, embedding, plan)
             if index < half:
                 kept.append(tokens)
+
         return tokens
 
 
@@ -139,6 +144,7 @@ def _condition_inputs(channels: Channels, conditions: Tensor, graph: MeshGraph, 
     boundary = graph.boundary[cells].to(conditions.dtype).expand(len(conditions), -1, -1)
     log_length = -per_length.log().expand(len(conditions), -1, -1)
     real, imaginary = vectors.chunk(2, dim=-1)
+
     parts = (
         *(scalars, boundary[..., :2], log_length),
         *(real, real * per_length, boundary[..., 2:3]),

@@ -31,6 +31,7 @@ def _lifted(spins: Spins, features: Tensor, offset: Complex, square: Complex) ->
     v_down, w_down = times_conjugate(v, offset), times_conjugate(w, square)
     vectors = (v, times(_real(scalar), offset), times_conjugate(w, offset))
     tensors = (w, times(_real(scalar), square), times(v, offset))
+
     parts = (
         *(scalar, *v_down, *w_down),
         *(part[0] for part in vectors),
@@ -76,6 +77,7 @@ class MomentPool(nn.Module):
         cell_of_slot = torch.zeros_like(graph.slot_weight, dtype=torch.long)
         cell_of_slot[graph.slot] = torch.arange(len(graph.slot), device=graph.slot.device)
         slots = features.index_select(1, cell_of_slot).unflatten(1, (-1, TOKEN_CELLS))
+
         return in_chunks(moments, None, slots, matrices=project.matrices)[0]
 
 
@@ -98,4 +100,5 @@ class MomentUnpool(nn.Module):
             return combine.spins.split(_lift(self.hidden, values, offset[cells]))
 
         at_cells = self.project(features).index_select(1, graph.slot // TOKEN_CELLS)
+
         return in_chunks(evaluate, None, at_cells, matrices=combine.matrices)[0]

@@ -116,10 +116,12 @@ class SpinMap(NamedTuple):
         """The map of features that come as scalars, vectors and tensors."""
         matrices = self.matrices
         parts = parts[: len(matrices)]
+
         if parts[0].dim() == 3 and _is_plain(parts[0]):
             whole = parts[0].new_empty(*parts[0].shape[:2], sum(len(weight) for weight, _ in matrices))
             multiply_into(whole, parts, matrices)
             return whole
+
         return _join([functional.linear(part, *matrix) for part, matrix in zip(parts, matrices, strict=True)])
 
     def __call__(self, features: Float[Tensor, "*rest channel_in"]) -> Float[Tensor, "*rest channel_out"]:

@@ -6,7 +6,7 @@
 :mod:`~gensim_graph.simulate.initial_ice`. It needs nothing of the package but meshes and the variable table.
 """
 
-from gensim_graph.simulate.cyclone import check_place, simulate_cyclone, write_cyclone
+from gensim_graph.simulate.cyclone import check_simulation_place, simulate_cyclone, write_cyclone
 from gensim_graph.simulate.ensemble import Ensemble, build_ensemble
 from gensim_graph.simulate.experiment import Experiment
 from gensim_graph.simulate.member_batches import in_words, seconds_needed
@@ -21,7 +21,7 @@ __all__ = [
     "Experiment",
     "WindField",
     "build_ensemble",
-    "check_place",
+    "check_simulation_place",
     "in_words",
     "seconds_needed",
     "simulate_cyclone",

@@ -9,7 +9,15 @@ import zarr
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
-from gensim_graph.simulate.cyclone_dataset import MARK, ON_NODES, START, attributes_of, dims_of, frame_of, variables_of
+from gensim_graph.simulate.cyclone_dataset import (
+    ON_NODES,
+    SIMULATION_MARK,
+    START,
+    attributes_of,
+    dims_of,
+    records_of,
+    variables_of,
+)
 from gensim_graph.simulate.ensemble import Ensemble, build_ensemble
 from gensim_graph.simulate.experiment import Experiment
 from gensim_graph.simulate.member_batches import fill
@@ -61,11 +69,14 @@ def simulate_cyclone(
     ensemble = build_ensemble(mesh, experiment)
     frame = _frame(ensemble)
     columns = {}
+
     for name in variables_of(experiment):
         size = mesh.n_nodes if name in ON_NODES else mesh.n_faces
         columns[name] = np.empty((members, experiment.records + 1, size), dtype=np.float32)
+
     fill(ensemble, columns, 1, progress)
     attributes = {name: attributes_of(name, mesh) for name in columns}
+
     return frame.assign({name: (dims_of(name), columns[name], attributes[name]) for name in columns})
 
 
@@ -84,7 +95,7 @@ def write_cyclone(ensemble: Ensemble, out: Path, *, progress: bool = True) -> Fi
         InputError: a path that holds something else, or that cannot be written.
     """
     target = FilePath(out)
-    check_place(target)
+    check_simulation_place(target)
 
     def write(path: FilePath) -> None:
         columns, together = _create(path, ensemble)
@@ -97,10 +108,11 @@ def write_cyclone(ensemble: Ensemble, out: Path, *, progress: bool = True) -> Fi
         write_atomically(target, write)
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error}); choose another path with --out") from None
+
     return target
 
 
-def check_place(target: FilePath) -> None:
+def check_simulation_place(target: FilePath) -> None:
     """Refuse a path that exists and is no simulation of ours, or that is no place for a store."""
     if target.suffix != ".zarr":
         raise InputError(f"{target}: a simulation is a zarr store; give it a name that ends in .zarr")
@@ -108,10 +120,12 @@ def check_place(target: FilePath) -> None:
         raise InputError(f"{target}: there is no folder {target.absolute().parent}; make it first")
     if not target.exists():
         return
+
     try:
-        ours = str(zarr.open_group(str(target), mode="r").attrs.get("source", "")).startswith(MARK)
+        ours = str(zarr.open_group(str(target), mode="r").attrs.get("source", "")).startswith(SIMULATION_MARK)
     except Exception:  # whatever is there, it is not ours
         ours = False
+
     if not ours:
         raise InputError(f"{target}: exists and is not a simulation of gensim-graph; choose another path with --out")
 
@@ -119,7 +133,7 @@ def check_place(target: FilePath) -> None:
 def _frame(ensemble: Ensemble) -> xr.Dataset:
     members = range(ensemble.experiment.members)
     current = ensemble.current(ensemble.mesh.centres, members)
-    return frame_of(ensemble.mesh, ensemble.experiment, ensemble.forcings, current)
+    return records_of(ensemble.mesh, ensemble.experiment, ensemble.forcings, current)
 
 
 def _create(path: FilePath, ensemble: Ensemble) -> tuple[dict[str, zarr.Array], int]:
@@ -130,6 +144,7 @@ def _create(path: FilePath, ensemble: Ensemble) -> tuple[dict[str, zarr.Array], 
     group = zarr.open_group(str(path), mode="r+")
     together = min(experiment.records + 1, max(1, round(86400.0 / experiment.interval)))
     arrays = {}
+
     for name in variables_of(experiment):
         size = mesh.n_nodes if name in ON_NODES else mesh.n_faces
         arrays[name] = group.create_array(
@@ -141,4 +156,5 @@ def _create(path: FilePath, ensemble: Ensemble) -> tuple[dict[str, zarr.Array], 
             fill_value=float("nan"),
             attributes=attributes_of(name, mesh),
         )
+
     return arrays, together

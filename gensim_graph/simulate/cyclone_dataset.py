@@ -9,11 +9,11 @@ import xarray as xr
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.simulate.experiment import Experiment
-from gensim_graph.simulate.storms import Forcing
+from gensim_graph.simulate.storms import StormForcing
 from gensim_graph.typing import Array
 from gensim_graph.variables import default_variables
 
-MARK = "gensim-graph simulation"
+SIMULATION_MARK = "gensim-graph simulation"
 """How the attribute ``source`` of what we write begins."""
 
 ON_FACES = ("sit", "sic", "sid", "siu", "siv", "snt", "uas", "vas")
@@ -26,7 +26,7 @@ def variables_of(experiment: Experiment) -> tuple[str, ...]:
     return (*ON_FACES, *ON_NODES, *(("tus",) if experiment.thermodynamics else ()))
 
 
-def frame_of(mesh: Mesh, experiment: Experiment, forcings: list[Forcing], current: Array) -> xr.Dataset:
+def records_of(mesh: Mesh, experiment: Experiment, forcings: list[StormForcing], current: Array) -> xr.Dataset:
     """Everything but the variables in time: topology, coordinates, currents, attributes.
 
     Args:
@@ -40,6 +40,7 @@ def frame_of(mesh: Mesh, experiment: Experiment, forcings: list[Forcing], curren
         time=("time", START + steps, {"standard_name": "time"}),
         trajectory=("trajectory", np.arange(experiment.members), {"long_name": "number of the simulation"}),
     )
+
     for axis, name, values in zip("xy", ("uo", "vo"), current, strict=True):
         attrs = {
             "standard_name": f"sea_water_{axis}_velocity",
@@ -47,10 +48,11 @@ def frame_of(mesh: Mesh, experiment: Experiment, forcings: list[Forcing], curren
         }
         attrs |= {"units": "m s-1", "mesh": "mesh", "location": "face"}
         frame[name] = (("trajectory", "face"), values.T.astype(np.float32), attrs)
+
     return frame.assign_attrs(
         Conventions="CF-1.8 UGRID-1.0",
         title="sea ice under idealised storms",
-        source=f"{MARK}: brittle Bingham-Maxwell rheology on triangles",
+        source=f"{SIMULATION_MARK}: brittle Bingham-Maxwell rheology on triangles",
         experiment=json.dumps(experiment.to_dict()),
         constants=json.dumps(experiment.constants.to_dict()),
         forcing=json.dumps([forcing.to_dict() for forcing in forcings]),
@@ -64,6 +66,7 @@ def attributes_of(name: str, mesh: Mesh) -> dict[str, Any]:
     attrs: dict[str, Any] = dict(default_variables()[base].attrs)
     if on_nodes:
         attrs["long_name"] += ", at the nodes"
+
     attrs |= {"mesh": "mesh", "location": "node" if on_nodes else "face"}
     return attrs | ({"grid_mapping": "crs"} if mesh.crs is not None else {})
 

@@ -20,7 +20,7 @@ from gensim_graph.simulate.solver import (
     cohesion_of,
     state_at_rest,
 )
-from gensim_graph.simulate.storms import Forcing, WindField, benchmark_forcing, gyre_on, random_forcing
+from gensim_graph.simulate.storms import StormForcing, WindField, benchmark_forcing, gyre_on, random_forcing
 from gensim_graph.typing import Array
 
 _ICE = ("sit", "sic", "snt")
@@ -39,7 +39,7 @@ class Ensemble:
 
     experiment: Experiment
     elements: Elements
-    forcings: list[Forcing]
+    forcings: list[StormForcing]
 
     @property
     def mesh(self) -> Mesh:
@@ -68,6 +68,7 @@ class Ensemble:
         current = torch.as_tensor(self.current(elements.triangles.nodes, members)).to(elements.areas)
         cohesion = cohesion_of(elements, experiment.constants, elements.from_faces(chance))
         weather = _WEATHER if experiment.thermodynamics else None
+
         return build_solver(elements, experiment.constants, experiment.interval, cohesion, current, weather), state
 
     def run(self, members: range) -> Iterator[dict[str, Array]]:
@@ -90,6 +91,7 @@ class Ensemble:
         to_faces, mesh = self.elements.to_faces, self.mesh
         siu, siv = state.velocity[:, : mesh.n_nodes].permute(0, 2, 1).cpu().numpy()
         uas, vas = winds(time).permute(0, 2, 1).cpu().numpy()
+
         fields = {
             "sit": to_faces(state.thickness),
             "sic": to_faces(state.concentration).clip(0.0, 1.0),
@@ -105,6 +107,7 @@ class Ensemble:
         if self.experiment.thermodynamics:
             air = _WEATHER.temperature(time, self.elements.sine_on_elements())
             fields["tus"] = np.broadcast_to(to_faces(air), uas.shape)
+
         return {name: values.astype(np.float32) for name, values in fields.items()}
 
     def seconds(self, members: range) -> float:
@@ -112,11 +115,13 @@ class Ensemble:
         solver, state = self.start(members)
         wind = self.winds(self.elements.triangles.nodes, members)(0.0)
         taken = []
+
         for _ in range(3):
             begin = time.perf_counter()
             state = solver.step(state, wind, 0.0)
             float(state.thickness[0, 0])  # waits for a GPU
             taken.append(time.perf_counter() - begin)
+
         return min(taken) * solver.steps.per_record * self.experiment.records
 
 
@@ -135,7 +140,7 @@ def _stream(experiment: Experiment, member: int, purpose: int) -> np.random.Gene
     return np.random.default_rng([experiment.seed, member, purpose])
 
 
-def _forcing(mesh: Mesh, experiment: Experiment, member: int) -> Forcing:
+def _forcing(mesh: Mesh, experiment: Experiment, member: int) -> StormForcing:
     if experiment.case == "benchmark":
         return benchmark_forcing(mesh)
     return random_forcing(mesh, experiment.days, _stream(experiment, member, 0))

@@ -58,6 +58,7 @@ class Experiment:
         }
         check_values(self, "simulate", rules)
         whole = math.isfinite(self.days) and self.days > 0 and math.isclose(self.records, self._records, abs_tol=1e-6)
+
         if not whole or self.records < 1:
             raise InputError(
                 f"simulate.days: expected a number of days that is a multiple of every={self.every}; came {self.days!r}"

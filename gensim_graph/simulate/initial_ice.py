@@ -48,9 +48,11 @@ def random_ice(mesh: Mesh, rng: np.random.Generator) -> Ice:
     least, where = rng.uniform(0.05, 0.25), rng.uniform(-0.5, 1.0)
     has_patches, share = rng.random() < 1.0 / 3.0, rng.uniform(0.03, 0.12)
     sic = 1.0 - np.minimum(0.25, least * np.maximum(0.0, loose - where))
+
     if has_patches:
         rim = patchy - np.quantile(patchy, share)
         sic = sic * np.clip(rim / 0.15, 0.0, 1.0)
+
     sit = sic * mean * np.clip(1.0 + 0.3 * thick, 0.2, None)
     return Ice(sit, sic, sit * snow * np.clip(1.0 + 0.3 * snowy, 0.2, 1.8))
 
@@ -63,4 +65,5 @@ def _smooth_field(mesh: Mesh, rng: np.random.Generator) -> Array:
     heading, phase = rng.uniform(0.0, 2.0 * np.pi, (2, _WAVES))
     along = np.stack([number * np.cos(heading), number * np.sin(heading)])
     field: Array = np.cos((mesh.centres - mesh.centres.mean(axis=0)) @ along + phase).sum(axis=1)
+
     return field * np.sqrt(2.0 / _WAVES)

@@ -43,6 +43,7 @@ def fill(ensemble: Ensemble, columns: dict[str, Any], together: int, progress: b
     batches = split_members(ensemble, cores)
     workers = min(cores, len(batches))
     stop = Event()
+
     with _progress_bar(ensemble, progress) as advance, _threads(ensemble, batches, cores // workers):
 
         def watch(count: int) -> None:
@@ -68,6 +69,7 @@ def _fill_batch(
     for record, fields in enumerate(ensemble.run(members)):
         held.append(fields)
         watch(len(members) if record else 0)
+
         if len(held) == together or record == ensemble.experiment.records:
             where = slice(members.start, members.stop), slice(record + 1 - len(held), record + 1)
             for name, column in columns.items():
@@ -88,6 +90,7 @@ def _threads(ensemble: Ensemble, batches: list[range], each: int) -> Iterator[No
     before = torch.get_num_threads()
     large = ensemble.elements.n_elements * len(batches[0]) >= _MANY
     torch.set_num_threads(each if large else 1)
+
     try:
         yield
     finally:

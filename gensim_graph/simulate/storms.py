@@ -20,8 +20,8 @@ import torch
 
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array, Float, Tensor
+from gensim_graph.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 
-HOUR, DAY = 3600.0, 86400.0
 _BOX = 512e3  # m, the domain of the benchmark: what the sizes of random storms are made for
 _STRONGEST = 25.0  # m/s, where several storms meet
 _LIFE = 4.0  # days, of a storm, then another one comes
@@ -55,7 +55,7 @@ class Storm:
 
 
 @dataclass(frozen=True)
-class Forcing:
+class StormForcing:
     """What drives one member: storms on a background wind, and a gyre in the ocean.
 
     Attributes:
@@ -73,18 +73,18 @@ class Forcing:
         return asdict(self)
 
 
-def benchmark_forcing(mesh: Mesh) -> Forcing:
+def benchmark_forcing(mesh: Mesh) -> StormForcing:
     """Cyclone and gyre of the benchmark: 11 m/s at 100 km, from the middle of the box along its diagonal, no ramp.
 
     Mehlmann et al. (2021) as neXtSIM-DG implements it, where the strongest wind is 30 m/s over e.
     """
     (x, y), length = _middle(mesh), _length(mesh)
-    pace = 0.1 * length / DAY
+    pace = 0.1 * length / SECONDS_PER_DAY
     storm = Storm(x, y, pace, pace, 30.0 / math.e, 100e3, 72.0)
-    return Forcing((storm,))
+    return StormForcing((storm,))
 
 
-def random_forcing(mesh: Mesh, days: float, rng: np.random.Generator) -> Forcing:
+def random_forcing(mesh: Mesh, days: float, rng: np.random.Generator) -> StormForcing:
     """Storms across a domain of any size.
 
     In the box of the benchmark one storm at a time, 10 to 25 m/s at 70 to 200 km from its centre, which passes over
@@ -100,24 +100,27 @@ def random_forcing(mesh: Mesh, days: float, rng: np.random.Generator) -> Forcing
     scale = min(_length(mesh) / _BOX, 2.5)
     crowd = max(1, round(mesh.areas.sum() / _TERRITORY**2))
     spells = max(1, math.ceil(days / _LIFE - 1e-9))
+
     storms = [
-        _random_storm(mesh, scale, number * _LIFE * DAY, days * DAY, number == spells - 1, rng)
+        _random_storm(mesh, scale, number * _LIFE * SECONDS_PER_DAY, days * SECONDS_PER_DAY, number == spells - 1, rng)
         for number in range(spells)
         for _ in range(crowd)
     ]
     background = tuple(float(part) for part in rng.normal(0.0, 1.5, 2))
-    return Forcing(tuple(storms), background, float(rng.uniform(-0.02, 0.02)))  # type: ignore[arg-type]
+
+    return StormForcing(tuple(storms), background, float(rng.uniform(-0.02, 0.02)))  # type: ignore[arg-type]
 
 
 def _random_storm(mesh: Mesh, scale: float, begin: float, length: float, last: bool, rng: np.random.Generator) -> Storm:
     """A storm whose centre lies somewhere in the domain in the middle of its life."""
-    end = length if last else begin + _LIFE * DAY
+    end = length if last else begin + _LIFE * SECONDS_PER_DAY
     heading, pace = rng.uniform(0.0, 2.0 * math.pi), rng.uniform(0.4, 4.0) * max(scale, 0.25)
     east, north = pace * math.cos(heading), pace * math.sin(heading)
     place = mesh.centres[rng.choice(mesh.n_faces, p=mesh.areas / mesh.areas.sum())]
     middle = 0.5 * (begin + end)
     anticyclone = rng.random() < 1.0 / 3.0
     wind, radius, turn = rng.uniform(10.0, 25.0), rng.uniform(70e3, 200e3) * scale, rng.normal(0.0, 3.0)
+
     return Storm(
         float(place[0] - east * middle),
         float(place[1] - north * middle),
@@ -128,7 +131,7 @@ def _random_storm(mesh: Mesh, scale: float, begin: float, length: float, last: b
         float((81.0 if anticyclone else 72.0) + turn),
         begin,
         math.inf if last else end,
-        3.0 * HOUR,
+        3.0 * SECONDS_PER_HOUR,
     )
 
 
@@ -142,7 +145,7 @@ class WindField:
         like: a tensor of the type and on the device wanted.
     """
 
-    def __init__(self, forcings: list[Forcing], points: Array, southern: bool, like: Tensor) -> None:
+    def __init__(self, forcings: list[StormForcing], points: Array, southern: bool, like: Tensor) -> None:
         def tensor(values: object) -> Tensor:
             return torch.as_tensor(np.asarray(values, dtype=np.float64)).to(like)
 
@@ -159,6 +162,7 @@ class WindField:
         for storm, begin, end in zip(self.storms, self._begins, self._ends, strict=True):
             if begin <= time <= end:  # of the hundreds of a year a few blow at a time
                 total = total + self._of(storm, time)
+
         speed = torch.sqrt(total.square().sum(dim=0))
         return total * (_STRONGEST / speed.clamp(min=_STRONGEST))
 
@@ -168,6 +172,7 @@ class WindField:
         distance = torch.sqrt(off_x * off_x + off_y * off_y)
         strength = wind / radius * torch.exp(1.0 - distance / radius) * _age(time, begin, end, ramp)
         cosine, sine = torch.cos(torch.deg2rad(angle)), self.hand * torch.sin(torch.deg2rad(angle))
+
         return torch.stack([-strength * (cosine * off_x + sine * off_y), strength * (sine * off_x - cosine * off_y)])
 
 
@@ -177,7 +182,7 @@ def _age(time: float, begin: Tensor, end: Tensor, ramp: Tensor) -> Tensor:
     return torch.where(ramp > 0.0, grown * ((end - time) / ramp).clamp(0.0, 1.0), grown * (time <= end))
 
 
-def gyre_on(forcings: list[Forcing], mesh: Mesh, points: Array) -> Array:
+def gyre_on(forcings: list[StormForcing], mesh: Mesh, points: Array) -> Array:
     """Current at some points (P, 2), m/s along the axes of the plane: (2, P, member)."""
     off = (points - _middle(mesh)) / (0.5 * _length(mesh))
     speed = np.array([forcing.gyre for forcing in forcings])

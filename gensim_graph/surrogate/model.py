@@ -28,7 +28,7 @@ from gensim_graph.system import write_atomically
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import Variable, VariableTable
 
-FORMAT_VERSION = 2
+MODEL_FORMAT = 2
 """Version of the folder; a surrogate of another version is refused with a word on what to do."""
 
 Precision = Literal["float32", "bf16"]
@@ -122,8 +122,10 @@ class Surrogate:
 
         if self.deterministic:
             return self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))
+
         noise = torch.stack([torch.randn(state.shape[1:], generator=generator) for generator in generators])
         bounds = self.normaliser.residual_bounds(state)
+
         return self.normaliser.advance(state, sample(velocity, noise.to(self.device), self.sampler, bounds))
 
     def advance(
@@ -145,6 +147,7 @@ class Surrogate:
             torch.from_numpy(values).to(self.device) for values in (now.forcing, then.forcing, now.slow)
         )
         generators = [_generator(seed, member, step) for member in members]
+
         return self.step(state, driving, next_driving, slow, plan, generators)
 
     def first_state(self, initial: xr.Dataset) -> Float[Tensor, "face state"]:
@@ -157,6 +160,7 @@ class Surrogate:
             raise InputError(
                 f"initial state: expected one time, came {initial.sizes['time']}; choose one, .isel(time=0)"
             )
+
         self._require("initial state", initial, self.normaliser.table.state)
         return torch.from_numpy(stack_variables(initial, self.normaliser.table.state))
 
@@ -172,16 +176,19 @@ class Surrogate:
         needed = (*table.forcing, *table.slow)
         if isinstance(forcing, xr.Dataset):
             self._require("forcing", forcing.data_vars, needed)
+
         found = as_forcing(forcing, mesh, table)
         self._require("forcing", found.names, needed)
         for start in starts:
             found.check(start + np.arange(steps + 1) * self.lead_time)
+
         return found
 
     def _require(self, what: str, there: Iterable[Hashable], variables: tuple[Variable, ...]) -> None:
         names = [str(name) for name in there]
         known = self.normaliser.statistics.values
         missing = [one.name for one in variables if one.name in known and one.name not in names]
+
         if missing:
             raise InputError(
                 f"{what}: {', '.join(missing)} missing; this model was trained with them "
@@ -224,12 +231,14 @@ class Surrogate:
         drivers = self.drivers(forcing, mesh, [start], steps)
         plan = self.plan(mesh)
         yield self._dataset(state, start, 0)
+
         for index in range(steps):
             time, parts = start + index * self.lead_time, []
             for first in range(0, count, batch):
                 chosen = range(first, min(first + batch, count))
                 some = state[chosen.start : chosen.stop].to(self.device)
                 parts.append(self.advance(some, drivers, time, index, chosen, seed, plan).cpu())
+
             state = torch.cat(parts)
             yield self._dataset(state, start, index + 1)
 
@@ -251,6 +260,7 @@ class Surrogate:
         states = [initial] if times.ndim == 0 else [initial.isel(time=index) for index in range(len(times))]
         runs = [self.rollout(state, forcing, steps, members, seed, batch, mesh) for state in states]
         starts = [xr.concat(list(run), "lead_time", coords="different", compat="equals") for run in runs]
+
         if times.ndim == 0:
             joined = starts[0]
         else:
@@ -259,6 +269,7 @@ class Surrogate:
             joined = joined.assign_coords(
                 initial_time=("start", times.values), valid_time=(("start", "lead_time"), valid)
             )
+
         return mesh_to_dataset(mesh).merge(
             joined.transpose("start", "member", "lead_time", "face", missing_dims="ignore")
         )
@@ -276,6 +287,7 @@ class Surrogate:
             for column, variable in self.forecast_variables
         }
         coords = {"member": np.arange(len(state)), "lead_time": lead, "valid_time": start + lead, "initial_time": start}
+
         return xr.Dataset(variables, coords=coords)
 
     def save(self, folder: Path) -> None:
@@ -283,9 +295,10 @@ class Surrogate:
         target = FilePath(folder)
         target.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().cpu().contiguous() for name, value in self.operator.state_dict().items()}
+
         description = {
             "format": "gensim-graph surrogate",
-            "format_version": FORMAT_VERSION,
+            "format_version": MODEL_FORMAT,
             "operator": asdict(self.operator.config),
             "variables": self.normaliser.table.to_dict(),
             "statistics": self.normaliser.statistics.to_dict(),
@@ -305,6 +318,7 @@ class Surrogate:
         """
         path = folder_of(folder)
         description = _read_description(path / "surrogate.json")
+
         try:
             table = VariableTable.from_dict(description["variables"])
             statistics = Statistics.from_dict(description["statistics"])
@@ -314,13 +328,16 @@ class Surrogate:
             sampler = SamplerConfig(**description["sampler"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path / 'surrogate.json'}: not understood ({error}); train again") from None
+
         normaliser = Normaliser(table, statistics)
         operator = build_operator(config, normaliser.state_channels, normaliser.condition_channels)
         weights = path / "weights.safetensors"
+
         try:
             operator.load_state_dict(load_file(weights))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise InputError(f"{weights}: cannot be read ({error}); is it complete, and from the same run?") from None
+
         return cls(
             operator.eval(),
             normaliser,
@@ -344,21 +361,26 @@ def _read_description(path: FilePath) -> dict:
             f"{path.parent}: no trained model here (no {path.name}); "
             f"train one with gensim-graph train --out {path.parent}, or take one that ships ({', '.join(SHIPPED)})"
         )
+
     try:
         description = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); is it complete?") from None
+
     if not isinstance(description, dict) or description.get("format") != "gensim-graph surrogate":
         raise InputError(f"{path}: not the description of a gensim-graph model")
+
     version = description.get("format_version")
-    if version != FORMAT_VERSION:
+    if version != MODEL_FORMAT:
         raise InputError(
-            f"{path}: format version {version}, this installation reads {FORMAT_VERSION}; "
+            f"{path}: format version {version}, this installation reads {MODEL_FORMAT}; "
             "install the version of gensim-graph that wrote it, or train again"
         )
+
     missing = [key for key in _PARTS if key not in description]
     if missing:
         raise InputError(f"{path}: incomplete, {', '.join(missing)} missing; train again")
+
     return description
 
 

@@ -49,10 +49,12 @@ def compiled(folder: Path) -> ctypes.CDLL:
 def _loaded(folder: Path) -> ctypes.CDLL:
     command = [*_compiler(), *_FLAGS]
     name = f"{folder.name}-{_key(folder, command)}.so"
+
     try:
         return _kept(command, folder, cache_folder() / name)
     except OSError as error:
         log.debug("%s is not kept: %s", name, error)
+
     with tempfile.TemporaryDirectory() as own:  # a library that is loaded needs its file no longer
         return _made(command, folder, Path(own) / name)
 
@@ -63,6 +65,7 @@ def _kept(command: list[str], folder: Path, target: Path) -> ctypes.CDLL:
             return ctypes.CDLL(str(target))
         except OSError as error:
             log.warning("%s: cannot be loaded (%s); it is compiled again", target, error)
+
     target.parent.mkdir(parents=True, exist_ok=True)
     return _made(command, folder, target)
 
@@ -80,6 +83,7 @@ def _compiler() -> list[str]:
         found = shutil.which(name)
         if found:
             return [found, *named[1:]]
+
     came = f"CXX={named[0]} is not there" if named else "no C++ compiler (g++, clang++) is installed"
     raise CompilerError(f"{came}; set CXX to one")
 
@@ -90,6 +94,7 @@ def _key(folder: Path, command: list[str]) -> str:
     digest = hashlib.sha256()
     for part in (*parts, version, " ".join(command).encode(), _processor().encode()):
         digest.update(hashlib.sha256(part).digest())
+
     return digest.hexdigest()[:20]
 
 
@@ -99,6 +104,7 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
+
     named = ("model name", "flags", "Features", "CPU part")
     return "\n".join(sorted({line for line in lines if line.startswith(named)}))
 
@@ -106,6 +112,7 @@ def _processor() -> str:
 def _compile(command: list[str], folder: Path, target: Path) -> None:
     sources = sorted(str(path) for path in folder.glob("*.cpp"))
     done = subprocess.run([*command, *sources, "-o", str(target)], capture_output=True, text=True, check=False)
+
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         telling = [line for line in lines if "error:" in line or "cannot find" in line] or lines[-1:]

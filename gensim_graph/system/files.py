@@ -14,6 +14,7 @@ def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
     """
     target = target.resolve()  # a link goes on pointing to the same place
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.part")
+
     try:
         write(temporary)
         if temporary.is_file():
@@ -27,13 +28,16 @@ def _put_in_place(new: Path, target: Path) -> None:
     if not target.is_dir():
         os.replace(new, target)
         return
+
     old = new.with_suffix(".old")  # a folder that is not empty cannot be replaced in one go
     target.rename(old)
+
     try:
         new.rename(target)
     except BaseException:
         old.rename(target)
         raise
+
     shutil.rmtree(old)
 
 

@@ -10,19 +10,32 @@ import torch
 from gensim_graph.errors import InputError
 
 
-def choose_device(name: str) -> torch.device:
-    """Device by name; ``auto`` takes a GPU if there is one.
+def choose_device(name: str, local_rank: int = 0) -> torch.device:
+    """Device by name for this process; ``auto`` takes a GPU if there is one.
+
+    Args:
+        name: ``auto``, ``cpu``, ``cuda`` or ``cuda:NUMBER``.
+        local_rank: number of this process among those on its machine; without a number in ``name``, each takes
+            another GPU.
 
     Raises:
-        InputError: neither auto, cpu nor cuda, or no GPU.
+        InputError: another name, no GPU, or no GPU of that number.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.split(":")[0] not in ("cpu", "cuda"):
+    kind, _, number = name.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
         raise InputError(f"--device {name}: expected auto, cpu or cuda")
-    if name.startswith("cuda") and not torch.cuda.is_available():
+
+    count = torch.cuda.device_count()
+    if kind == "cpu" or (kind == "auto" and not count):
+        return torch.device("cpu")
+    if not count:
         raise InputError(f"--device {name}: this PyTorch ({torch.__version__}) finds no GPU; take --device cpu")
-    return torch.device(name)
+
+    chosen = int(number) if number else local_rank % count
+    if chosen >= count:
+        raise InputError(f"--device {name}: there are {count} GPUs, counted from 0")
+
+    return torch.device("cuda", chosen)
 
 
 def precision(device: torch.device) -> torch.dtype:
@@ -34,6 +47,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     """Processor, cores, threads, memory, versions and device, for the record."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -49,13 +63,32 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that a process may still take."""
+    """Bytes that this process may still take, on a CPU within the limits that a container or a job sets."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    return min(_available(), _allowed())
+
+
+def _available() -> int:
     rows = _table(Path("/proc/meminfo"))
     if "MemAvailable" in rows:
         return 1024 * int(rows["MemAvailable"].split()[0])
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)  # not Linux: half of the memory
+
+
+def _allowed() -> int:
+    """Bytes that the control group of this process leaves; 2^63 without a limit."""
+    folder = Path("/sys/fs/cgroup")
+    version_2 = ("memory.max", "memory.current")
+    version_1 = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")
+
+    for limit, used in (version_2, version_1):
+        try:
+            return int((folder / limit).read_text()) - int((folder / used).read_text())
+        except (OSError, ValueError):  # no such group, or no limit
+            continue
+
+    return 2**63
 
 
 def _processor() -> str:

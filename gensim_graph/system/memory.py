@@ -19,7 +19,9 @@ def keep_freed_memory() -> bool:
     """Let the allocator keep what is freed, from now on and for the whole process; whether it could be told so."""
     if sys.platform != "linux":
         return False
+
     tune = getattr(ctypes.CDLL(None), "mallopt", None)  # the GNU library's alone
     done = tune is not None and bool(tune(_M_MMAP_MAX, 0)) and bool(tune(_M_TRIM_THRESHOLD, -1))
     log.debug("freed memory %s", "stays with the process" if done else "goes back to the system")
+
     return done

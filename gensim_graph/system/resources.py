@@ -19,6 +19,7 @@ def resource(*parts: str) -> Path:
         path = root.joinpath(*parts)
         if path.exists():
             return path
+
     raise FileNotFoundError(
         f"{'/'.join(parts)} is missing from this installation of gensim-graph; reinstall the package"
     )

@@ -9,7 +9,7 @@ import torch
 from gensim_graph.errors import InputError
 from gensim_graph.system import write_atomically
 from gensim_graph.train.module import TrainingModule
-from gensim_graph.train.plan import FORMAT_VERSION, TrainingPlan
+from gensim_graph.train.plan import RUN_FORMAT, TrainingPlan
 from gensim_graph.train.simulated import STORE
 
 
@@ -32,6 +32,7 @@ def open_folder(folder: Path, plan: TrainingPlan) -> None:
     """Begin a run, or make sure that what it goes on with is the same; a start that came to nothing is forgotten."""
     check_folder(folder)
     identity, path = plan.identity(), folder / "run.json"
+
     if (folder / "last.ckpt").exists() or (folder / "surrogate.json").exists():
         changed = _differences(_previous_run(path), identity)
         if changed:
@@ -42,7 +43,9 @@ def open_folder(folder: Path, plan: TrainingPlan) -> None:
                 f"{folder}: holds a run with other settings ({', '.join(changed)}); choose another folder with "
                 f"--out, or give the settings it was started with to resume it{hint}"
             )
+
         return
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lambda part: part.write_text(json.dumps(identity, indent=1)))
@@ -58,11 +61,13 @@ def _previous_run(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: cannot be read ({error!r}), so the run cannot be resumed; choose another folder with --out"
         ) from None
-    if version != FORMAT_VERSION:
+
+    if version != RUN_FORMAT:
         raise InputError(
-            f"{path}: expected format_version {FORMAT_VERSION}, came {version}; resume it with the version of "
+            f"{path}: expected format_version {RUN_FORMAT}, came {version}; resume it with the version of "
             "gensim_graph that began it, or choose another folder with --out"
         )
+
     return previous
 
 
@@ -73,20 +78,23 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
     return [] if old == new else [name.removeprefix("config.")]
 
 
-def steps_done(checkpoint: Path, module: TrainingModule, max_steps: int) -> int:
+def training_steps_done(checkpoint: Path, module: TrainingModule, max_steps: int) -> int:
     """Steps in the checkpoint of this module, 0 without one."""
     if not checkpoint.exists():
         return 0
+
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)
         steps, weights = state["global_step"], {name: value.shape for name, value in state["state_dict"].items()}
         missing = {"optimizer_states", "lr_schedulers", "loops"} - state.keys()
     except Exception as error:
         raise InputError(f"{checkpoint}: cannot be read ({error!r}); delete it to start the run anew") from None
+
     if not isinstance(steps, int) or not 1 <= steps <= max_steps:
         missing.add(f"a global_step from 1 to {max_steps}, came {steps!r}")
     if weights != {name: value.shape for name, value in module.state_dict().items()}:
         missing.add("the weights of this operator")
     if missing:
         raise InputError(f"{checkpoint}: lacks {'; '.join(sorted(missing))}; delete it to start the run anew")
+
     return steps

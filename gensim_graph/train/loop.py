@@ -27,7 +27,7 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
-from gensim_graph.train.folder import check_folder, open_folder, steps_done
+from gensim_graph.train.folder import check_folder, open_folder, training_steps_done
 from gensim_graph.train.module import TrainingModule
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
 from gensim_graph.train.simulated import plan_simulation
@@ -72,15 +72,19 @@ def train(
     steps = [] if max_steps is None else [f"trainer.max_steps={max_steps}"]
     config = compose_config(preset, [*steps, *overrides])
     model = start if start is None or isinstance(start, Surrogate) else Surrogate.load(start)
+
     if model:
         config = config_of(model, config, overrides)
+
     folder = FilePath(out)
     check_folder(folder)
     simulated = plan_simulation(mesh, folder, config.trainer.seed) if data is None else None
+
     if simulated is not None:
         if not simulated.is_there:
             simulated.announce()
         data = simulated.write(progress)
+
     plan = plan_training(mesh, data, config, variables, model)
     return fit(plan, folder, progress)
 
@@ -95,25 +99,31 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
     config, checkpoint = plan.config.trainer, folder / "last.ckpt"
     interrupt = StopOnInterrupt()
     callbacks: list[Any] = [interrupt, Checkpoint(checkpoint, config.save_every)]
+
     if progress:
         callbacks.append(TrainingProgress(config.max_steps, plan.config.data.batch))
+
     with warnings.catch_warnings(), _quiet():
         warnings.filterwarnings("ignore", module="lightning.*")
         trainer = _trainer(config, folder, callbacks)
         open_folder(folder, plan)
+
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)  # the scale model starts from the seed too
             module = TrainingModule(plan.operator(), config)
-        start = steps_done(checkpoint, module, config.max_steps)
+
+        start = training_steps_done(checkpoint, module, config.max_steps)
         if start < config.max_steps:
             loader = _loader(_samples(plan), plan.config.data, start, trainer)
             _run(trainer, module, loader, checkpoint if start else None)
         else:
             log.warning("%s: already trained for %d steps", folder, start)
             module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"])
+
     if interrupt.stopped and trainer.global_step < config.max_steps:
         log.warning("%s: stopped after %d steps; the same command goes on from there", folder, trainer.global_step)
         raise KeyboardInterrupt
+
     return _finish(plan, module, folder)
 
 
@@ -183,10 +193,13 @@ def _finish(plan: TrainingPlan, module: TrainingModule, folder: FilePath) -> Sur
         "parameters": operator.n_parameters,
         "trained_on": "; ".join(f"{part.n_pairs} pairs on {part.mesh.n_faces} faces" for part in plan.data),
     }
+
     if plan.start:
         information["started_from"] = plan.start.information
+
     surrogate = Surrogate(operator.eval(), plan.normaliser, config.sampler, config.trainer.deterministic, information)
     surrogate.save(folder)
+
     return surrogate
 
 

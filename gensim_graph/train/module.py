@@ -46,6 +46,7 @@ class TrainingModule(lightning.LightningModule):
         mean = (loss * batch.weight).sum() / batch.weight.sum()
         self._check_finite("loss", mean)
         self.log("loss", mean, prog_bar=True, batch_size=len(batch.flow_time[0]))
+
         return mean
 
     def _check_finite(self, what: str, value: Tensor) -> None:
@@ -71,12 +72,14 @@ class TrainingModule(lightning.LightningModule):
         maps = linear_maps(self.operator)
         kept = {id(weight) for weight in maps}
         others = [weight for weight in self.operator.parameters() if id(weight) not in kept]
+
         groups = [
             {"params": maps, "lr": config.learning_rate, "weight_decay": config.weight_decay},
             {"params": others, "lr": config.learning_rate, "weight_decay": 0.0},
             {"params": self.scale_model.parameters(), "lr": config.scale_learning_rate, "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
+
         return [optimizer], [{"scheduler": Rate(optimizer, lambda step: self._rate(step)), "interval": "step"}]
 
     def _rate(self, step: int) -> float:
@@ -116,6 +119,7 @@ def linear_maps(operator: nn.Module) -> list[Tensor]:
             maps.append(module.weight)
         elif isinstance(module, SpinLinear):
             maps += [module.vector, module.tensor]
+
     return maps
 
 

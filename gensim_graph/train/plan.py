@@ -23,7 +23,7 @@ from gensim_graph.variables import VariableTable, default_variables
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+RUN_FORMAT = 1
 """Of ``run.json``."""
 
 
@@ -52,8 +52,10 @@ class TrainingPlan:
             operator = build_operator(
                 self.config.operator, self.normaliser.state_channels, self.normaliser.condition_channels
             )
+
         if self.start:
             operator.load_state_dict(self.start.operator.state_dict())
+
         return operator
 
     def pairs(self) -> Iterator[tuple[Array, Array, Array, Array]]:
@@ -67,7 +69,7 @@ class TrainingPlan:
     def identity(self) -> dict[str, Any]:
         """What makes two runs the same: configuration, meshes, data, variables."""
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": RUN_FORMAT,
             "config": json.loads(json.dumps(self.config.to_dict())),
             "meshes": [part.mesh.hash for part in self.data],
             "pairs": [part.n_pairs for part in self.data],
@@ -101,14 +103,17 @@ def plan_training(
     config, table = config or compose_config(), variables or (start.normaliser.table if start else default_variables())
     if start:
         config = config_of(start, config)
+
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
     lead = config.data.lead
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
     _warn_of_held_out(stores)
     trajectories = [Trajectories.from_dataset(store, table, lead, config.data.skipped) for store in stores]
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
+
     if start is None:
         return TrainingPlan(config, trajectories, Normaliser(table, statistics))
+
     _check_data(start, table, statistics)
     # Samples are made on the CPU, wherever the model was.
     return TrainingPlan(config, trajectories, start.normaliser.to(torch.device("cpu")), start, statistics)
@@ -123,14 +128,17 @@ def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()
     sizes = [one for one in overrides if one.startswith("operator") and not one.startswith("operator.backend")]
     if sizes:
         raise InputError(f"start: a model keeps its size; leave out {' '.join(sizes)}, or begin without a start")
+
     if start.lead_time != config.data.lead:
         raise InputError(
             f"start: the model was trained for {start.normaliser.statistics.lead_hours:g} h; came "
             f"data.lead_time={config.data.lead_time}. Take its lead time, or begin without a start"
         )
+
     if config.trainer.deterministic != start.deterministic:
         kind = "is a deterministic twin" if start.deterministic else "is no deterministic twin"
         raise InputError(f"start: the model {kind}; set trainer.deterministic={str(start.deterministic).lower()}")
+
     return replace(config, operator=replace(start.operator.config, backend=config.operator.backend))
 
 
@@ -139,6 +147,7 @@ def _check_data(start: Surrogate, table: VariableTable, statistics: Statistics) 
     known = start.normaliser
     if table != known.table:
         raise InputError("start: a model keeps its variable table; leave out variables, or begin without a start")
+
     missing = sorted(known.statistics.values.keys() - statistics.values.keys())
     if missing:
         raise InputError(f"start: the data lack {', '.join(missing)}, which the model was trained with")

@@ -42,17 +42,20 @@ class SimulatedData:
         """
         if not self.store.exists():
             return False
+
         try:
             found = xr.open_zarr(self.store)
             same = found.attrs["experiment"] == json.dumps(self.experiment.to_dict())
             same = same and mesh_from_dataset(found).matches(self.mesh)
         except Exception:  # whatever it is, it is not what is needed
             same = False
+
         if not same and (self.store.parent / "run.json").exists():
             raise InputError(
                 f"{self.store}: was simulated for a run on another mesh or with another seed; choose another folder "
                 "with --out, or give the settings it was started with to resume it"
             )
+
         return same
 
     def announce(self) -> None:
@@ -75,6 +78,7 @@ class SimulatedData:
             except OSError as error:
                 raise InputError(f"{self.store.parent}: cannot be made ({error}); choose another --out") from None
             write_cyclone(build_ensemble(self.mesh, self.experiment), self.store, progress=progress)
+
         return self.store
 
 

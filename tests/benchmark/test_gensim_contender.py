@@ -12,11 +12,11 @@ import torch
 from support.examples import small_trajectory
 
 from gensim_graph.benchmark.resolutions import (
-    Budget,
     DataSet,
     Protocol,
     StudyOptions,
     StudyPlan,
+    TrainingBudget,
     load_transformer,
     run_resolutions,
 )
@@ -204,7 +204,7 @@ def test_trained_beside_the_flow_on_grids_alone(tmp_path, checkout, small_mesh):
         small_trajectory(mesh, hours=24).to_netcdf(tmp_path / f"{name}.nc")
     sets = {name: DataSet(name, (f"{name}.nc",), (f"{name}.nc",), since=0.0) for name in ("grid", "triangles")}
     plan = StudyPlan(sets, {"pixels": ("grid",), "any": ("triangles",)}, ("grid", "triangles"))
-    budget = Budget(steps=1, overrides=("data.batch=1", "data.lead_time=6h"), baselines=(), gensim=checkout)
+    budget = TrainingBudget(steps=1, overrides=("data.batch=1", "data.lead_time=6h"), baselines=(), gensim=checkout)
     options = StudyOptions(plan, tmp_path / "out", tmp_path, budget, Protocol(2, 1, 1))
     run_resolutions(options)
     report = json.loads((options.out / "resolutions.json").read_text())

@@ -11,11 +11,11 @@ import torch
 from support.examples import small_trajectory
 
 from gensim_graph.benchmark.resolutions import (
-    Budget,
     DataSet,
     Protocol,
     StudyOptions,
     StudyPlan,
+    TrainingBudget,
     grid_over,
     read_plan,
     run_resolutions,
@@ -161,9 +161,9 @@ def test_persistence_scores_the_change_of_the_truth(small_mesh):
 def test_networks_beside_the_flow_are_trained_where_the_plan_says(tmp_path):
     plan = StudyPlan({}, {"one": (), "two": ()}, (), compared=("two",))
     options = StudyOptions(plan, tmp_path)
-    assert options.budget_of("one") == Budget(baselines=())
-    assert options.budget_of("two") == Budget()
-    assert StudyOptions(replace(plan, compared=None), tmp_path).budget_of("one") == Budget()
+    assert options.budget_of("one") == TrainingBudget(baselines=())
+    assert options.budget_of("two") == TrainingBudget()
+    assert StudyOptions(replace(plan, compared=None), tmp_path).budget_of("one") == TrainingBudget()
 
 
 def test_studies_share_their_simulations(tmp_path):
@@ -200,7 +200,7 @@ def test_a_study_is_written_and_goes_on(tmp_path):
     plan = read_plan("quick")
     plan = type(plan)(plan.sets, plan.trainings, ("triangles_16km", "missing"))
     plan.sets["missing"] = DataSet("missing", test=("nothing.nc",))
-    options = StudyOptions(plan, tmp_path, budget=Budget(steps=2), protocol=Protocol(2, 1, 1))
+    options = StudyOptions(plan, tmp_path, budget=TrainingBudget(steps=2), protocol=Protocol(2, 1, 1))
     table = run_resolutions(options)
     report = json.loads((tmp_path / "resolutions.json").read_text())
     assert {row["contender"] for row in report["rows"]} == {"flow", "twin", "MeshGraphNet", "linear", "persistence"}

@@ -11,10 +11,11 @@ from support.forecasts import DATA, FORECAST, MESH, TABLE, small_model, write
 
 from gensim_graph.data import open_forcing
 from gensim_graph.errors import InputError
-from gensim_graph.forecast import Ranks, choose_device, read_initial, steps_of, write_forecast
+from gensim_graph.forecast import Ranks, read_initial, steps_of, write_forecast
 from gensim_graph.forecast.batches import Unit, bytes_per_cell, choose_batch, share_of, split_units
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.nn import PRESETS
+from gensim_graph.system import choose_device
 
 MODEL = small_model()
 CPU = torch.device("cpu")
@@ -218,7 +219,7 @@ def test_devices_that_are_not_there(name):
     if name == "cuda" and torch.cuda.is_available():
         pytest.skip("it is there")
     with pytest.raises(InputError, match=f"--device {name}"):
-        choose_device(name, Ranks())
+        choose_device(name)
 
 
 def test_ten_years_are_7305_half_days():

@@ -11,7 +11,7 @@ from gensim_graph.io import load_mesh, mesh_from_dataset, mesh_to_dataset, open_
 from gensim_graph.io.cf import on_faces
 from gensim_graph.io.fesom.fesom_output import rotated_axes
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.operators import deformation
+from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.mesh.planes import NEXTSIM_CRS
 
 TIMES = np.datetime64("2000-01-01", "ns") + np.arange(2) * np.timedelta64(6, "h")
@@ -76,7 +76,7 @@ def test_drift_on_triangles_is_exact(location, flow, form):
     speed = np.hypot(u, v).max()
     np.testing.assert_allclose(read["siu"].values, np.stack([u, 2 * u]), atol=2e-6 * speed)
     np.testing.assert_allclose(read["siv"].values, np.stack([v, 2 * v]), atol=2e-6 * speed)
-    found = deformation(mesh, read["siu"].values[0], read["siv"].values[0], location)
+    found = compute_deformation(mesh, read["siu"].values[0], read["siv"].values[0], location)
     scale = np.abs(FLOWS[flow]).max()
     np.testing.assert_allclose(found.divergence, u_x + v_y, atol=1e-4 * scale)
     np.testing.assert_allclose(found.shear, np.hypot(u_x - v_y, u_y + v_x), atol=1e-4 * scale)

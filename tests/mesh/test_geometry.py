@@ -7,7 +7,7 @@ import shapely
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, signed_areas
 from gensim_graph.mesh.geometry import centroids, face_gradient, smallest_angles
-from gensim_graph.mesh.operators import deformation
+from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.mesh.operators.gradients import centre_gradient
 
 
@@ -78,7 +78,7 @@ def test_gradient_of_a_linear_field_on_faces_is_exact(request, fixture):
 @pytest.mark.parametrize("location", ["node", "face"])
 def test_rotation_does_not_deform(small_mesh, location):
     x, y = (small_mesh.nodes if location == "node" else small_mesh.centres).T
-    found = deformation(small_mesh, 0.2 - 3e-6 * y, 3e-6 * x, location)
+    found = compute_deformation(small_mesh, 0.2 - 3e-6 * y, 3e-6 * x, location)
     np.testing.assert_allclose(found.vorticity, 6e-6, rtol=1e-9)
     np.testing.assert_allclose(found.total, 0, atol=1e-17)
 
@@ -86,7 +86,7 @@ def test_rotation_does_not_deform(small_mesh, location):
 @pytest.mark.parametrize("location", ["node", "face"])
 def test_pure_strain(small_mesh, location):
     x, y = (small_mesh.nodes if location == "node" else small_mesh.centres).T
-    found = deformation(small_mesh, 4e-6 * x + 1e-6 * y, -4e-6 * y + 1e-6 * x, location)
+    found = compute_deformation(small_mesh, 4e-6 * x + 1e-6 * y, -4e-6 * y + 1e-6 * x, location)
     np.testing.assert_allclose(found.shear, 2 * np.hypot(4e-6, 1e-6), rtol=1e-9)
     np.testing.assert_allclose(found.divergence, 0, atol=1e-17)
     np.testing.assert_allclose(found.vorticity, 0, atol=1e-17)
@@ -94,7 +94,7 @@ def test_pure_strain(small_mesh, location):
 
 def test_convergence_is_a_negative_divergence_with_leading_dimensions(small_mesh):
     u, v = -2e-6 * small_mesh.nodes.T
-    found = deformation(small_mesh, np.stack([u, 2 * u])[None], np.stack([v, 2 * v])[None], "node")
+    found = compute_deformation(small_mesh, np.stack([u, 2 * u])[None], np.stack([v, 2 * v])[None], "node")
     assert found.divergence.shape == (1, 2, small_mesh.n_faces)
     np.testing.assert_allclose(found.divergence[0, 1], -8e-6, rtol=1e-9)
 
@@ -105,12 +105,12 @@ def test_invariants_do_not_depend_on_the_frame(small_mesh):
     angle = 0.7
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     turned = Mesh.from_faces(small_mesh.nodes @ turn.T, small_mesh.faces)
-    here = deformation(small_mesh, *velocity.T, "node")
-    there = deformation(turned, *(velocity @ turn.T).T, "node")
+    here = compute_deformation(small_mesh, *velocity.T, "node")
+    there = compute_deformation(turned, *(velocity @ turn.T).T, "node")
     for name in ("divergence", "shear", "vorticity"):
         np.testing.assert_allclose(getattr(there, name), getattr(here, name), rtol=1e-6, atol=1e-14)
 
 
 def test_deformation_wants_velocities_of_the_mesh(small_mesh):
     with pytest.raises(InputError, match="velocity on nodes needs shape"):
-        deformation(small_mesh, np.zeros(small_mesh.n_faces), np.zeros(small_mesh.n_faces), "node")
+        compute_deformation(small_mesh, np.zeros(small_mesh.n_faces), np.zeros(small_mesh.n_faces), "node")

@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 
 from gensim_graph.io import mesh_from_dataset
-from gensim_graph.mesh.operators import deformation
+from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.simulate.solver import NEXTSIM, build_elements, build_solver, cohesion_of, state_at_rest
 
 EVERY = 10800.0
@@ -39,7 +39,7 @@ def test_drift_damage_and_deformation_are_those_of_nextsim(shared_data, name):
     speed = np.hypot(last["siu"].values, last["siv"].values)[pack]
     assert np.sqrt((apart**2).mean()) < 0.2 * np.sqrt((speed**2).mean())
     rates = [
-        deformation(mesh, *parts, "node").total[ice] * 86400
+        compute_deformation(mesh, *parts, "node").total[ice] * 86400
         for parts in ((last["siu"].values.astype(float), last["siv"].values.astype(float)), (u, v))
     ]
     theirs, ours = (np.quantile(rate, (0.5, 0.75, 0.9, 0.95)) for rate in rates)

@@ -10,7 +10,7 @@ from support.meshes import jittered_box
 from gensim_graph.mesh import Mesh
 from gensim_graph.simulate import WindField
 from gensim_graph.simulate.initial_ice import benchmark_ice, random_ice
-from gensim_graph.simulate.storms import Forcing, Storm, benchmark_forcing, gyre_on, random_forcing
+from gensim_graph.simulate.storms import Storm, StormForcing, benchmark_forcing, gyre_on, random_forcing
 
 DAY = 86400.0
 BOX = 512e3
@@ -22,7 +22,7 @@ def box() -> Mesh:
     return jittered_box(10, side=BOX)
 
 
-def wind_of(forcing: Forcing, points: np.ndarray, time: float, southern: bool = False) -> np.ndarray:
+def wind_of(forcing: StormForcing, points: np.ndarray, time: float, southern: bool = False) -> np.ndarray:
     return WindField([forcing], points, southern, LIKE)(time)[..., 0].numpy()
 
 
@@ -47,7 +47,7 @@ def test_benchmark_current_and_ice_are_the_published_formulas(box):
 
 
 def test_wind_is_strongest_at_the_radius_counter_clockwise_and_inwards():
-    storm = Forcing((Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0),))
+    storm = StormForcing((Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0),))
     radii = np.arange(10e3, 300e3, 1e3)
     u, v = wind_of(storm, np.stack([radii, 0 * radii], axis=1), 0.0)
     speed = np.hypot(u, v)
@@ -60,16 +60,16 @@ def test_wind_is_strongest_at_the_radius_counter_clockwise_and_inwards():
 
 def test_anticyclones_and_the_southern_hemisphere_turn_the_other_way():
     point = np.array([[60e3, 0.0]])
-    u, v = wind_of(Forcing((Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0),)), point, 0.0)
-    reverse = wind_of(Forcing((Storm(0.0, 0.0, 0.0, 0.0, -20.0, 80e3, 72.0),)), point, 0.0)
-    south = wind_of(Forcing((Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0),)), point, 0.0, southern=True)
+    u, v = wind_of(StormForcing((Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0),)), point, 0.0)
+    reverse = wind_of(StormForcing((Storm(0.0, 0.0, 0.0, 0.0, -20.0, 80e3, 72.0),)), point, 0.0)
+    south = wind_of(StormForcing((Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0),)), point, 0.0, southern=True)
     np.testing.assert_allclose(reverse, [-u, -v])
     np.testing.assert_allclose(south, [u, -v])
 
 
 def test_storms_move_grow_and_go():
     storm = Storm(10e3, 20e3, 3.0, -1.0, 15.0, 80e3, 72.0, begin=DAY, end=3 * DAY, ramp=3600.0)
-    forcing = Forcing((storm,), background=(2.0, 1.0))
+    forcing = StormForcing((storm,), background=(2.0, 1.0))
     middle = 2 * DAY
     centre = np.array([[10e3 + 3.0 * middle, 20e3 - middle]])
     np.testing.assert_allclose(wind_of(forcing, centre, middle)[:, 0], [2.0, 1.0])
@@ -84,7 +84,7 @@ def test_storms_move_grow_and_go():
 
 def test_where_storms_meet_the_wind_is_capped():
     storm = Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0)
-    u, v = wind_of(Forcing((storm, storm)), np.array([[80e3, 0.0]]), 0.0)
+    u, v = wind_of(StormForcing((storm, storm)), np.array([[80e3, 0.0]]), 0.0)
     assert np.hypot(u, v) == pytest.approx(25.0)
 
 

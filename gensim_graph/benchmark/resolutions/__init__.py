@@ -5,7 +5,14 @@ Read :mod:`~gensim_graph.benchmark.resolutions.study_sets`, then :mod:`~gensim_g
 """
 
 from gensim_graph.benchmark.resolutions.box_meshes import grid_over
-from gensim_graph.benchmark.resolutions.contenders import FLOW, PERSISTENCE, TWIN, Budget, network, train_network
+from gensim_graph.benchmark.resolutions.contenders import (
+    FLOW,
+    PERSISTENCE,
+    TWIN,
+    TrainingBudget,
+    network,
+    train_network,
+)
 from gensim_graph.benchmark.resolutions.gensim_network import load_transformer
 from gensim_graph.benchmark.resolutions.scoring import Protocol, score, spread_skill
 from gensim_graph.benchmark.resolutions.study_sets import DataSet, StudyPlan, read_plan
@@ -15,11 +22,11 @@ __all__ = [
     "FLOW",
     "PERSISTENCE",
     "TWIN",
-    "Budget",
     "DataSet",
     "Protocol",
     "StudyOptions",
     "StudyPlan",
+    "TrainingBudget",
     "as_markdown",
     "grid_over",
     "load_transformer",

@@ -34,13 +34,16 @@ def grid_over(mesh: Mesh, spacing: float) -> Mesh:
     """
     low, high = mesh.nodes.min(axis=0), mesh.nodes.max(axis=0)
     most = float((high - low).min()) / 2
+
     if not 0 < spacing <= most:
         raise InputError(
             f"a grid of {spacing / 1e3:g} km: expected more than 0 and at most {most / 1e3:g}, half the box"
         )
+
     count = np.floor((high - low) / spacing + 1e-6).astype(int)  # what fits but for rounding fits
     first = (low + high - (count - 1) * spacing) / 2
     x, y = (start + spacing * np.arange(number) for start, number in zip(first, count, strict=True))
+
     return Mesh.from_grid(x, y, crs=mesh.crs)
 
 
@@ -52,6 +55,7 @@ def _triangulated(x: Array, y: Array, box: float) -> Mesh:
     inner = (slice(1, -1), slice(1, -1))
     points[inner] += 0.2 * step[inner] * rng.uniform(-1, 1, points[inner].shape)
     nodes = points.reshape(-1, 2) * box
+
     return Mesh.from_faces(nodes, Delaunay(nodes).simplices.astype(np.int64), defects="drop")
 
 

@@ -32,7 +32,7 @@ NO_GRID = "not all of it lies on grids of squares"
 
 
 @dataclass(frozen=True)
-class Budget:
+class TrainingBudget:
     """What every network may spend.
 
     Attributes:
@@ -50,7 +50,7 @@ class Budget:
     gensim: Path | None = None
 
 
-def train_contenders(stores: list[xr.Dataset], budget: Budget, folder: Path) -> dict[str, Forecast]:
+def train_contenders(stores: list[xr.Dataset], budget: TrainingBudget, folder: Path) -> dict[str, Forecast]:
     """Train all on some data, in folders of their own; those that are there already are read.
 
     Raises:
@@ -58,13 +58,17 @@ def train_contenders(stores: list[xr.Dataset], budget: Budget, folder: Path) -> 
     """
     found: dict[str, Forecast] = {}
     names = [FLOW, *budget.baselines]
+
     if budget.gensim:
         use_gensim(budget.gensim)
         names += [GENSIM] if lie_on_grids(stores) else []
+
     for name in names:
         found[name] = network(train_network(name, stores, budget, folder / name))
+
     found[LINEAR] = linear(plan_of(FLOW, stores, budget))
     found[PERSISTENCE] = unchanged(plan_of(FLOW, stores, budget))
+
     return found
 
 
@@ -73,7 +77,7 @@ def lie_on_grids(stores: list[xr.Dataset]) -> bool:
     return all(lies_on_grid(mesh_from_dataset(store)) for store in stores)
 
 
-def plan_of(name: str, stores: list[xr.Dataset], budget: Budget) -> TrainingPlan:
+def plan_of(name: str, stores: list[xr.Dataset], budget: TrainingBudget) -> TrainingPlan:
     """The plan of the training of a contender."""
     own = {TWIN: ["trainer.deterministic=true"], MESSAGES: ["data.rotate=true"]}.get(name, [])
     preset = "meshgraphnet" if name == MESSAGES else budget.preset
@@ -82,7 +86,7 @@ def plan_of(name: str, stores: list[xr.Dataset], budget: Budget) -> TrainingPlan
     return plan if name != GENSIM else plan_like(plan)
 
 
-def train_network(name: str, stores: list[xr.Dataset], budget: Budget, folder: Path) -> Surrogate:
+def train_network(name: str, stores: list[xr.Dataset], budget: TrainingBudget, folder: Path) -> Surrogate:
     """A network of some data; the one in the folder if it is done.
 
     Raises:
@@ -91,12 +95,14 @@ def train_network(name: str, stores: list[xr.Dataset], budget: Budget, folder: P
     plan = plan_of(name, stores, budget)
     if not (folder / "surrogate.json").exists():
         return fit(plan, folder)
+
     found = Surrogate.load(folder)
     if found.operator.config != plan.config.operator:
         raise InputError(
             f"{folder}: holds a network of other settings ({found.operator.config}; asked for is "
             f"{plan.config.operator}); choose another folder with --out"
         )
+
     return found
 
 

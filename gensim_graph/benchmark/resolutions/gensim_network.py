@@ -56,11 +56,13 @@ def load_transformer(checkout: Path) -> Callable[..., nn.Module]:
     folder = checkout / "gensim"
     if not (folder / "network.py").is_file():
         raise InputError(f"{checkout} is no checkout of GenSIM (it has no gensim/network.py)")
+
     # A package of another name: its own imports what the network does not need.
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [str(folder)]
     for name in [name for name in sys.modules if name.split(".")[0] == _PACKAGE]:
         del sys.modules[name]
+
     sys.modules[_PACKAGE] = package
     try:
         return importlib.import_module(f"{_PACKAGE}.network").Transformer
@@ -91,6 +93,7 @@ def config_like(config: OperatorConfig, state: Channels, conditions: Channels) -
         above = next(width for width in itertools.count(8, 8) if excess(width) >= 0)
         below = max(8, above - 8)
         width = min((below, above), key=lambda width: abs(excess(width)))
+
     return replace(config, network=NETWORK, width=width)
 
 
@@ -171,6 +174,7 @@ class GensimNetwork(Operator):
         resolution = (images.spacing / 1e3).repeat(len(noised)).unsqueeze(-1)
         turned = [_turn(part, labels) for part in (seen, mesh, mask)]
         outcome = self._look(turned, (time.reshape(-1, 1), labels, resolution))
+
         return self._precondition(images.pick(_turn_back(outcome, labels)), noised, time, graph)
 
     def _look(self, fields: list[Tensor], scalars: tuple[Tensor, ...]) -> Tensor:

@@ -50,20 +50,24 @@ class Images:
         """
         owner = face_graph(graph)
         pixel, spacing = torch.empty_like(graph.pos), torch.empty(graph.n_graphs, device=graph.pos.device)
+
         for index in range(graph.n_graphs):
             own = owner == index
             spacing[index] = graph.area[own].median().sqrt()
             pixel[own] = (graph.pos[own] - graph.pos[own].amin(dim=0)) / spacing[index]
+
         column, row = pixel.round().long().unbind(dim=-1)
         longest = int(pixel.round().max()) + 1
         side = -(-longest // multiple) * multiple
         place = (owner * side + row) * side + column
         off = float((pixel - pixel.round()).abs().max())
+
         if off > _OFF or len(place.unique()) < len(place):
             raise InputError(
                 f"{len(place)} cells: expected squares of one size in rows and columns along the axes, which a network "
                 f"of pixels needs; came centres up to {off:.2f} spacings off. Train it on a regular grid"
             )
+
         return cls(owner, row, column, spacing, side)
 
     def paint(self, values: Float[Tensor, "batch face channel"]) -> Float[Tensor, "image channel side side"]:
@@ -96,6 +100,7 @@ def with_blocks(part: Trajectories, levels: int) -> list[Trajectories]:
     rows, columns = int(images.row.max()) + 1, int(images.column.max()) + 1
     if levels < 2 or rows % 2 or columns % 2 or rows * columns != part.mesh.n_faces or rows * columns < 4 * _FEWEST:
         return [part]
+
     order = (images.row * columns + images.column).argsort().numpy()
     x, y = (part.mesh.centres[order].reshape(rows, columns, 2)[..., axis] for axis in (0, 1))
     mesh = Mesh.from_grid(x[0].reshape(-1, 2).mean(axis=1), y[:, 0].reshape(-1, 2).mean(axis=1))
@@ -105,6 +110,7 @@ def with_blocks(part: Trajectories, levels: int) -> list[Trajectories]:
         return blocks.mean(axis=(3, 5)).reshape(*values.shape[:2], rows * columns // 4, values.shape[-1])
 
     coarse = replace(part, mesh=mesh, state=mean(part.state), forcing=mean(part.forcing), slow=mean(part.slow))
+
     return [part, *with_blocks(coarse, levels - 1)]
 
 

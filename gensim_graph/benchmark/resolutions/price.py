@@ -19,20 +19,25 @@ def price_table(rows: list[dict[str, Any]], trainings: Mapping[str, tuple[str, .
     errors = {(row["contender"], row["training"], row["test"]): _first(row) for row in rows}
     names = list(dict.fromkeys(name for own in errors.values() for name in own))
     lines = []
+
     for (contender, training, test), own in errors.items():
         home = next((name for name, sets in trainings.items() if tuple(sets) == (test,)), None)
         at_home = errors.get((contender, home, test))
         if contender == PERSISTENCE or at_home is None or training == home:
             continue
+
         ratios = " | ".join(
             f"{own[v] / max(at_home[v], 1e-30):.2f}" if v in own and v in at_home else "" for v in names
         )
         lines.append((contender == LINEAR, f"| {test} | {contender} | {training} | {ratios} |"))
+
     if not lines:
         return ""
+
     head = f"| forecast | | trained on | {' | '.join(names)} |\n{'|---' * (len(names) + 3)}|"
     text = "RMSE at the first lead time over that of the same network trained on the set that is forecast, and no more."
     body = "\n".join(line for _, line in sorted(lines, key=lambda one: one[0]))
+
     return f"## The price of not having been trained there\n\n{text}\n\n{head}\n{body}\n"
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 from gensim_graph.benchmark.resolutions.contenders import Forecast
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import Verification, evaluate, match
-from gensim_graph.evaluate.physics import MOMENTS, deformation_scores, spatial_scaling
+from gensim_graph.evaluate.physics import SCALING_ORDERS, deformation_scores, spatial_scaling
 from gensim_graph.variables import default_variables
 
 _SQUARES = ("rmse", "spread")
@@ -55,6 +55,7 @@ def score(forecast: Forecast, truths: list[xr.Dataset], since: float, protocol: 
         work += steps * initial.sizes["time"] * found.sizes["member"] * found.sizes["face"]
         scores.append(evaluate(found, truth).assign(starts=initial.sizes["time"]))
         deformation += _deformation(match(found, truth, default_variables()))
+
     return {
         "scores": average(pd.concat(scores)).to_dict("records"),
         "deformation": pd.DataFrame(deformation).groupby("lead_hours").mean().reset_index().to_dict("records"),
@@ -68,10 +69,13 @@ def starts_of(truth: xr.Dataset, since: float, protocol: Protocol) -> tuple[xr.D
     times, step = truth["time"].values, np.timedelta64(12, "h")
     first = times[0] + np.timedelta64(round(since * 3600), "s")
     steps = min(protocol.steps, int((times[-1] - first) // step))
+
     if steps < 1:
         raise InputError(f"{truth.attrs.get('origin', 'data')}: ends before a forecast from {since:g} h on has a step")
+
     wanted = first + np.arange(protocol.starts) * step
     wanted = wanted[np.isin(wanted, times) & (wanted + steps * step <= times[-1])]
+
     return truth.sel(time=wanted), steps
 
 
@@ -88,6 +92,7 @@ def average(scores: pd.DataFrame) -> pd.DataFrame:
     mean = total[columns].div(total["starts"], axis=0)
     for name in _SQUARES:
         mean[name] = np.sqrt(mean[name])
+
     return mean.assign(starts=total["starts"]).reset_index()
 
 
@@ -95,6 +100,7 @@ def _deformation(matched: Verification) -> list[dict[str, float]]:
     """Distance of the distributions, and exponents of forecast and truth, by lead time."""
     table = deformation_scores({"forecast": matched})
     rows = []
+
     for lead, hours in enumerate(matched.lead_hours):
         of_lead = table[table["lead_hours"] == hours].set_index("model")
         row = {"lead_hours": float(hours), "log_distance": float(of_lead.loc["forecast", "log_distance"])}
@@ -105,6 +111,7 @@ def _deformation(matched: Verification) -> list[dict[str, float]]:
         }
         row |= _exponents(matched, lead)
         rows.append(row)
+
     return rows
 
 
@@ -116,14 +123,16 @@ def _exponents(matched: Verification, lead: int) -> dict[str, float]:
     x, y = (
         np.stack([matched.truth_at(name, start, lead) for start in range(matched.starts)]) for name in ("siu", "siv")
     )
+
     try:
         found, true = spatial_scaling(matched.mesh, u, v), spatial_scaling(matched.mesh, x, y)
     except InputError:  # a mesh too small for boxes
         return {}
+
     exponents = {
         f"{name}_beta_{q:g}": float(b)
         for name, scaling in (("forecast", found), ("truth", true))
-        for q, b in zip(MOMENTS, scaling.exponents, strict=True)
+        for q, b in zip(SCALING_ORDERS, scaling.exponents, strict=True)
     }
     return exponents | {"forecast_curvature": found.curvature, "truth_curvature": true.curvature}
 

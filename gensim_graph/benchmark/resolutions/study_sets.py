@@ -62,23 +62,28 @@ class DataSet:
             stores = [one.isel(trajectory=index) for one in stores for index in range(one.sizes["trajectory"])]
         else:
             stores = [open_store(path) for path in self._files(part, data)]
+
         if self.grid is not None:
             stores = [_on_grid(store, 1e3 * self.grid) for store in stores]
         if part == "train" and self.until is not None:
             return [_first_hours(store, self.until) for store in stores]
+
         return stores
 
     def _files(self, part: str, data: Path | None) -> list[str]:
         patterns: tuple[str, ...] = getattr(self, part)
         found: list[str] = []
+
         for pattern in patterns:
             if pattern.startswith(_BUILTIN):
                 found += [str(path) for path in cyclone_trajectories(pattern.removeprefix(_BUILTIN))]  # type: ignore[arg-type]
             elif data is not None:
                 found += sorted(glob.glob(str(data / pattern)))
+
         if not found:
             where = "no --data was given" if data is None else f"not in {data}"
             raise InputError(f"set '{self.name}' has no files for {part} ({', '.join(patterns) or 'none'}; {where})")
+
         return found
 
     def _simulated(self, part: str, folder: Path) -> Path:
@@ -91,6 +96,7 @@ class DataSet:
             seed = 2 * settings.pop("seed", 0) + (part == "test")
             folder.mkdir(parents=True, exist_ok=True)
             write_cyclone(build_ensemble(mesh, Experiment(seed=seed, physics="nextsim", **settings)), store)
+
         return store
 
 
@@ -129,6 +135,7 @@ def read_plan(name: str | Path) -> StudyPlan:
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
         path = resource("configs", "benchmark", f"{name}.yaml")
+
     try:
         rows = yaml.safe_load(path.read_text())
         sets = {key: _data_set(key, row) for key, row in rows["sets"].items()}
@@ -137,11 +144,13 @@ def read_plan(name: str | Path) -> StudyPlan:
         plan = StudyPlan(sets, trainings, tuple(rows["tests"]), compared)
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: is no plan of a study ({error}); it needs sets, trainings and tests") from None
+
     unknown = {name for names in (*trainings.values(), plan.tests) for name in names} - set(sets)
     if unknown:
         raise InputError(f"{path}: names sets that it does not have: {', '.join(sorted(unknown))}")
     if unknown := set(plan.compared or ()) - set(plan.trainings):
         raise InputError(f"{path}: compares in trainings that it does not have: {', '.join(sorted(unknown))}")
+
     return plan
 
 
@@ -149,10 +158,12 @@ def _data_set(name: str, row: Mapping[str, Any]) -> DataSet:
     known = {part.name for part in fields(DataSet)} - {"name"}
     simulation = row.get("simulate", {})
     wrong = [*(set(row) - known), *(set(simulation) - _SIMULATION)]
+
     if wrong:
         raise InputError(
             f"set '{name}': unknown {', '.join(map(str, sorted(wrong)))}; known are {', '.join(sorted(known))}"
         )
+
     given: dict[str, Any] = {key: _typed(value) for key, value in row.items()}
     return DataSet(name, **given)
 

@@ -5,7 +5,6 @@ command goes on.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from gensim_graph.benchmark.resolutions.contenders import (
     GENSIM,
     NO_GRID,
     PERSISTENCE,
-    Budget,
     Forecast,
+    TrainingBudget,
     lie_on_grids,
     train_contenders,
 )
@@ -27,10 +26,9 @@ from gensim_graph.benchmark.resolutions.price import price_table
 from gensim_graph.benchmark.resolutions.scoring import Protocol, score, spread_skill
 from gensim_graph.benchmark.resolutions.study_figure import draw_study
 from gensim_graph.benchmark.resolutions.study_sets import StudyPlan
+from gensim_graph.benchmark.speed import Watch
 from gensim_graph.errors import InputError
 from gensim_graph.system import describe_machine, write_atomically
-
-Watch = Callable[[str, float], object]
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class StudyOptions:
     plan: StudyPlan
     out: Path
     data: Path | None = None
-    budget: Budget = field(default_factory=Budget)
+    budget: TrainingBudget = field(default_factory=TrainingBudget)
     protocol: Protocol = field(default_factory=Protocol)
     simulations: Path | None = None
 
@@ -57,7 +55,7 @@ class StudyOptions:
         """Stores of the training or the test part of a set."""
         return self.plan.sets[name].sources(part, self.data, self.simulations or self.out / "data")
 
-    def budget_of(self, training: str) -> Budget:
+    def budget_of(self, training: str) -> TrainingBudget:
         """The budget, without the twin and MeshGraphNet where they are not asked for."""
         compared = self.plan.compared
         return self.budget if compared is None or training in compared else replace(self.budget, baselines=())
@@ -76,6 +74,7 @@ def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: No
     rows: list[dict[str, Any]] = []
     left_out: list[str] = []
     count = len(options.plan.trainings)
+
     for index, training in enumerate(options.plan.trainings):
         watch(f"training on {training}", index / count)
         try:
@@ -83,17 +82,21 @@ def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: No
         except InputError as reason:
             left_out.append(f"training '{training}': {reason}")
             continue
+
         if options.budget.gensim and GENSIM not in contenders:
             left_out.append(f"{GENSIM}, training '{training}': {NO_GRID}")
+
         for number, test in enumerate(options.plan.tests):
             watch(f"{training} -> {test}", (index + (number + 1) / (len(options.plan.tests) + 1)) / count)
             try:
                 rows += _scores(training, test, contenders, options, left_out)
             except InputError as reason:
                 left_out.append(f"test '{test}': {reason}")
+
     watch("done", 1.0)
     if not rows:
         raise InputError(f"nothing to train on or to forecast: {'; '.join(left_out)}")
+
     return _write(rows, sorted(set(left_out)), options)
 
 
@@ -115,14 +118,17 @@ def _scores(
             options.out / "scores" / "_".join(map(_file_name, (owner, contender, test, str(options.protocol.members))))
         )
         file = file.with_suffix(".json")
+
         if not file.exists():
             truths = truths or options.sources(test, "test")
             if contender == GENSIM and not lie_on_grids(truths):
                 left_out.append(f"{GENSIM}, test '{test}': {NO_GRID}")
                 continue
             _keep(file, score(forecast, truths, data_set.since, options.protocol))
+
         found = json.loads(file.read_text())
         rows.append({"training": training, "contender": contender, "test": test} | found)
+
     return rows
 
 
@@ -153,6 +159,7 @@ def _write(rows: list[dict[str, Any]], left_out: list[str], options: StudyOption
     write_atomically(table, lambda path: path.write_text(words.rstrip() + "\n"))
     figure = draw_study(rows)
     write_atomically(options.out / "resolutions.png", lambda path: figure.savefig(path, format="png", dpi=130))
+
     return table
 
 
@@ -161,6 +168,7 @@ def as_markdown(rows: list[dict[str, Any]], members: int, left_out: list[str]) -
     by_test: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_test.setdefault(row["test"], []).append(row)
+
     parts = []
     for test, some in by_test.items():
         base = next(row for row in some if row["contender"] == PERSISTENCE)
@@ -171,16 +179,20 @@ def as_markdown(rows: list[dict[str, Any]], members: int, left_out: list[str]) -
             "| trained on | | " + " | ".join(variables) + " | spread-skill | deformation | beta(1), beta(2) | µs |",
         ]
         lines.append("|---" * (len(variables) + 6) + "|")
+
         for row in some:
             if row["contender"] != PERSISTENCE:
                 lines.append(_line(row, base, variables, members))
+
         parts.append("\n".join(lines))
+
     note = (
         "RMSE of the ensemble mean over that of persistence at the first / the last lead time; spread over skill "
         "averaged over variables at the first lead; Wasserstein distance of log10 of total deformation (decades); "
         "scaling exponents over those of the truth; time of a cell, member and step."
     )
     reasons = "".join(f"\n- left out: {reason}" for reason in left_out)
+
     return f"{note}\n{reasons}\n\n" + "\n\n".join(parts) + "\n"
 
 
@@ -189,15 +201,18 @@ def _line(row: dict[str, Any], base: dict[str, Any], variables: list[str], membe
     own = {(one["variable"], one["lead_hours"]): one for one in row["scores"]}
     leads = sorted({lead for _, lead in own})
     cells = []
+
     for variable in variables:
         ratios = [own[variable, lead]["rmse"] / max(reference[variable, lead], 1e-30) for lead in (leads[0], leads[-1])]
         cells.append(" / ".join(f"{ratio:.2f}" for ratio in ratios))
+
     spreads = [spread_skill(own[variable, leads[0]], members) for variable in variables]
     known = [value for value in spreads if np.isfinite(value)]
     cells.append(f"{np.mean(known):.2f}" if known else "")
     cells.append(f"{np.mean([one['log_distance'] for one in row['deformation']]):.2f}")
     cells.append(_exponents(row["deformation"]))
     cells.append(f"{row['microseconds_per_cell_step']:.0f}")
+
     return f"| {row['training']} | {row['contender']} | " + " | ".join(cells) + " |"
 
 

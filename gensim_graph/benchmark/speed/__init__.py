@@ -1,8 +1,8 @@
 """TODO gensim_graph.benchmark.speed."""
 
-from gensim_graph.benchmark.speed.growth import contestant
-from gensim_graph.benchmark.speed.measure import Run, compete, ratios, spread
-from gensim_graph.benchmark.speed.options import Options, parse_cells, square_grid
+from gensim_graph.benchmark.speed.growth import operator_contestant
+from gensim_graph.benchmark.speed.measure import TimedCall, compete, ratios, spread
+from gensim_graph.benchmark.speed.options import Options, Watch, parse_cells, square_grid
 from gensim_graph.benchmark.speed.peak_memory import peak_of
 from gensim_graph.benchmark.speed.speed_report import BACKWARD, FORWARD, Ratio, Report, Row
 from gensim_graph.benchmark.speed.suites import SUITES, run_suite
@@ -15,9 +15,10 @@ __all__ = [
     "Ratio",
     "Report",
     "Row",
-    "Run",
+    "TimedCall",
+    "Watch",
     "compete",
-    "contestant",
+    "operator_contestant",
     "parse_cells",
     "peak_of",
     "ratios",

@@ -9,7 +9,7 @@ Eight heads of 64 channels. The contestants:
 - ``windows``: dense attention within windows of 1024 tokens, as in GenSIM, for as many tokens;
 - ``edge-wise``: gather, softmax and scatter along the edges within the radius, as graph libraries do it.
 
-Memory is what a run needs beyond its inputs; gathered keys, lists of edges and plans are not counted. Achieved speed
+Memory is what a run_attention needs beyond its inputs; gathered keys, lists of edges and plans are not counted. Achieved speed
 counts the multiply-adds of the pairs that attend to each other (with gradients 3.5 times those), against the speed of
 a product of large matrices.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from gensim_graph.benchmark.speed.measure import Run, compete, matrix_speed, ratios, spread
+from gensim_graph.benchmark.speed.measure import TimedCall, compete, matrix_speed, ratios, spread
 from gensim_graph.benchmark.speed.options import Options, Watch, square_grid
 from gensim_graph.benchmark.speed.peak_memory import peak_in_fresh_process
 from gensim_graph.benchmark.speed.peers import WINDOW, dense_attention, edge_attention, edges_within, window_attention
@@ -38,7 +38,7 @@ from gensim_graph.nn.attention import (
 from gensim_graph.system import describe_machine, free_memory, precision
 from gensim_graph.typing import Tensor
 
-CELLS = (4096, 16384, 65536, 262144)
+ATTENTION_CELLS = (4096, 16384, 65536, 262144)
 HEADS, CHANNELS = 8, 64
 DENSE, PADDED, WINDOWS, EDGES = "dense SDPA", "dense SDPA, padded", "windows", "edge-wise"
 STAGES = (FORWARD, BACKWARD)
@@ -48,13 +48,14 @@ Entry = tuple[Callable[..., Any], list[Tensor]]
 """A function and its arguments."""
 
 
-def run(options: Options, watch: Watch) -> Report:
+def run_attention(options: Options, watch: Watch) -> Report:
     """Measure all sizes, one after the other."""
     device = options.start()
     rows: list[Row] = []
     found: list[Ratio] = []
     left_out: list[str] = []
-    sizes = options.cells or CELLS
+    sizes = options.cells or ATTENTION_CELLS
+
     for index, cells in enumerate(sizes):
         done = index / len(sizes)
         watch(f"{cells:,} cells: time", done)
@@ -63,11 +64,13 @@ def run(options: Options, watch: Watch) -> Report:
         rows += [_with_memory(row, device) for row in some]
         found += _ratios(some)
         left_out += reasons
+
     watch("done", 1.0)
     settings: dict[str, Any] = {"cells": list(sizes), "rounds": options.rounds, "heads": HEADS, "channels": CHANNELS}
     settings["keep_memory"] = options.keep_memory
     machine = describe_machine(device)
     left, derived = without_repeats(left_out), _speeds(rows, device)
+
     return Report("attention", machine, settings, tuple(rows), tuple(found), left, derived)
 
 
@@ -80,8 +83,10 @@ def _speeds(rows: list[Row], device: torch.device) -> dict[str, Any]:
             pairs = int(graph.halo_valid.sum()) * graph.query_pos.shape[1]
             work = 4 * pairs * HEADS * CHANNELS * (1 if row.stage == FORWARD else 3.5)
             found[f"{row.contestant}, {row.stage}, {row.cells}"] = work / spread(row.seconds).median / 1e12
+
     ceiling = matrix_speed(device)
     shares = {name: speed / ceiling for name, speed in found.items()}
+
     return {"matrix_product_tflops": ceiling, "attention_tflops": found, "share_of_matrix_product": shares}
 
 
@@ -89,15 +94,15 @@ def _share_of(watch: Watch, start: float, length: float) -> Callable[[float], ob
     return lambda share: watch("", start + share * length)
 
 
-def contestant(name: str, stage: str, cells: int, device: torch.device) -> Run:
-    """One contestant on a square grid, ready to run."""
+def attention_contestant(name: str, stage: str, cells: int, device: torch.device) -> TimedCall:
+    """One attention_contestant on a square grid, ready to run_attention."""
     graph = build_graph(square_grid(cells)).to(device)
     function, leaves = _ENTRIES[name](graph) if name in _ENTRIES else _backend(name, graph)
     return one_pass(function, leaves, stage)
 
 
-def one_pass(function: Callable[..., Any], leaves: Sequence[Tensor], stage: str) -> Run:
-    """A run of a function without gradients, or with those of all its arguments."""
+def one_pass(function: Callable[..., Any], leaves: Sequence[Tensor], stage: str) -> TimedCall:
+    """A run_attention of a function without gradients, or with those of all its arguments."""
 
     @torch.no_grad()
     def forward() -> object:
@@ -105,6 +110,7 @@ def one_pass(function: Callable[..., Any], leaves: Sequence[Tensor], stage: str)
 
     if stage == FORWARD:
         return forward
+
     outputs = forward()
     directions = [torch.randn_like(one) for one in (outputs if isinstance(outputs, tuple) else (outputs,))]
     leaves = [leaf.requires_grad_() for leaf in leaves]
@@ -122,22 +128,25 @@ def _time(
     """Rows without memory, and what was left out."""
     graph = build_graph(square_grid(cells)).to(device)
     torch.manual_seed(options.seed)
-    runs: dict[tuple[str, str], Run] = {}
+    runs: dict[tuple[str, str], TimedCall] = {}
     left_out = []
+
     for name in (*BACKENDS, *_ENTRIES):
         for stage in STAGES:
             try:
                 _refuse(name, stage, cells, graph)
-                runs[name, stage] = contestant(name, stage, cells, device)
+                runs[name, stage] = attention_contestant(name, stage, cells, device)
             except InputError as reason:
                 left_out.append(f"{cells:,} cells, {reason}")
+
     on_round = lambda done: on_share(done / (options.rounds + 1))  # noqa: E731
     samples = compete(runs, options.rounds, device, seed=options.seed, on_round=on_round)
+
     return [Row(name, stage, cells, seconds) for (name, stage), seconds in samples.items()], left_out
 
 
 def _refuse(name: str, stage: str, cells: int, graph: MeshGraph) -> None:
-    """Whether a contestant takes too much memory or time.
+    """Whether a attention_contestant takes too much memory or time.
 
     Raises:
         InputError: it does.
@@ -147,6 +156,7 @@ def _refuse(name: str, stage: str, cells: int, graph: MeshGraph) -> None:
         raise InputError(f"{name}: all pairs in double precision; measured up to {_REFERENCE_CELLS:,} cells")
     if name == EDGES and tokens > _EDGE_TOKENS:
         raise InputError(f"{name}: too much memory and time; measured up to {_EDGE_TOKENS:,} tokens")
+
     vectors = {EDGES: tokens * math.pi * float(graph.radius[0]) ** 2, DENSE: 2 * graph.halo.numel()}.get(
         name.split(",")[0], 0
     )
@@ -154,6 +164,7 @@ def _refuse(name: str, stage: str, cells: int, graph: MeshGraph) -> None:
     copies = {EDGES: 3, DENSE: 1}.get(name.split(",")[0], 0) * (1 if stage == FORWARD else 2)
     need = copies * vectors * HEADS * CHANNELS * precision(device).itemsize
     free = free_memory(device)
+
     if need > free / 2:
         raise InputError(f"{name}, {stage}: needs {need / 1e9:.0f} GB, of {free / 1e9:.0f} GB that are free")
 

@@ -15,7 +15,7 @@ import torch
 
 from gensim_graph.system import precision
 
-Run = Callable[[], object]
+TimedCall = Callable[[], object]
 Key = TypeVar("Key")
 
 
@@ -34,7 +34,7 @@ def spread(samples: Sequence[float]) -> Spread:
 
 
 def compete(
-    contestants: Mapping[Key, Run],
+    contestants: Mapping[Key, TimedCall],
     rounds: int,
     device: torch.device,
     *,
@@ -56,6 +56,7 @@ def compete(
     generator = random.Random(seed)
     order = list(contestants)
     samples: dict[Key, list[float]] = {key: [] for key in order}
+
     for number in range(rounds + 1):
         generator.shuffle(order)
         for key in order:
@@ -63,10 +64,11 @@ def compete(
             if number:
                 samples[key].append(seconds)
         on_round(number + 1)
+
     return {key: tuple(values) for key, values in samples.items()}
 
 
-def seconds_of(run: Run, device: torch.device) -> float:
+def seconds_of(run: TimedCall, device: torch.device) -> float:
     """Time of one run."""
     _wait(device)
     start = time.perf_counter()

@@ -50,12 +50,14 @@ class Options:
         for count in self.cells:
             if count < 64 or math.isqrt(count) ** 2 != count:
                 raise InputError(f"--cells {count}: expected square numbers of 64 or more, such as 4096 or 16384")
+
         if self.rounds < 1:
             raise InputError(f"--rounds {self.rounds}: expected 1 or more; 7 give quartiles")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"--threads {self.threads}: expected 1 or more")
         if self.preset not in PRESETS:
             raise InputError(f"--preset {self.preset}: expected one of {', '.join(PRESETS)}")
+
         choose_device(self.device)
 
     def start(self) -> torch.device:

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from gensim_graph.benchmark.speed.measure import Run
+from gensim_graph.benchmark.speed.measure import TimedCall
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def peak_of(run: Run, device: torch.device) -> int:
+def peak_of(run: TimedCall, device: torch.device) -> int:
     """Bytes that a run takes at its peak, beyond what was there before."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -29,10 +29,12 @@ def peak_of(run: Run, device: torch.device) -> int:
         run()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
+
     gc.collect()
     _give_back()
     before = _resident()
     run()
+
     return _highest() - before
 
 
@@ -47,6 +49,7 @@ def in_fresh_process(command: Sequence[str]) -> int | None:
         return int(done.stdout.split()[-1])
     if done.returncode in (-9, 137) or "out of memory" in done.stderr or "can't allocate memory" in done.stderr:
         return None
+
     raise RuntimeError(f"measuring memory failed: {' '.join(command)}\n{done.stderr}")
 
 

@@ -53,4 +53,5 @@ def edges_within(graph: MeshGraph) -> Int[Tensor, "2 edge"]:
     near = cKDTree(position).query_ball_point(position, float(graph.radius[0]) * length)
     target = np.repeat(tokens, [len(row) for row in near])
     source = tokens[np.concatenate([np.asarray(row, dtype=np.int64) for row in near])]
+
     return torch.from_numpy(np.stack([source, target])).to(graph.token_pos.device)

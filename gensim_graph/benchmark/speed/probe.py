@@ -5,11 +5,11 @@ import sys
 
 import torch
 
-from gensim_graph.benchmark.speed import attention_speed as attention
-from gensim_graph.benchmark.speed import growth as scaling
+from gensim_graph.benchmark.speed.attention_speed import attention_contestant
+from gensim_graph.benchmark.speed.growth import operator_contestant
 from gensim_graph.benchmark.speed.peak_memory import peak_of
 
-_BUILDERS = {"attention": attention.contestant, "scaling": scaling.contestant}
+_BUILDERS = {"attention": attention_contestant, "scaling": operator_contestant}
 _SMALL = 1024
 
 

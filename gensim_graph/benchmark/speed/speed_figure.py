@@ -16,6 +16,7 @@ def draw(report: Report) -> Figure:
     names = list(dict.fromkeys(row.contestant for row in report.rows))
     stages = list(dict.fromkeys(row.stage for row in report.rows))
     panels = (("microseconds_per_cell", 1.0, "time (µs a cell)"), ("bytes_per_cell", 1e3, "memory (kB a cell)"))
+
     for axes, (what, unit, label) in zip(figure.subplots(1, 2), panels, strict=True):
         for (index, name), stage in product(enumerate(names), stages):
             points = [(row.cells, value / unit) for row in _rows(report, name, stage) if (value := getattr(row, what))]
@@ -24,11 +25,14 @@ def draw(report: Report) -> Figure:
                 axes.plot(
                     *zip(*points, strict=True), style, marker="o", ms=4, color=_COLOURS[index], label=f"{name}, {stage}"
                 )
+
         axes.set(xscale="log", yscale="log", xlabel="cells", ylabel=label)
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
+
     figure.axes[0].legend(fontsize=7, frameon=False)
     figure.suptitle(f"{report.name}: {report.machine['processor']}, {report.machine['threads']} threads", fontsize=10)
+
     return figure
 
 

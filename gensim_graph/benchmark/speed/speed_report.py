@@ -48,6 +48,7 @@ class Row:
         found: dict[str, Any] = asdict(self)
         if self.seconds:
             found["spread_seconds"] = spread(self.seconds)._asdict()
+
         return found | {
             "microseconds_per_cell": self.microseconds_per_cell,
             "bytes_per_cell": self.bytes_per_cell,
@@ -112,6 +113,7 @@ class Report:
         table, picture = out / f"{self.name}.json", out / f"{self.name}.png"
         write_atomically(table, lambda path: path.write_text(text))
         write_atomically(picture, lambda path: figure.savefig(path, format="png", dpi=130))
+
         return table, picture
 
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from gensim_graph.benchmark.speed import attention_speed as attention
-from gensim_graph.benchmark.speed import growth as scaling
+from gensim_graph.benchmark.speed.attention_speed import run_attention
+from gensim_graph.benchmark.speed.growth import run_growth
 from gensim_graph.benchmark.speed.options import Options, Watch
 from gensim_graph.benchmark.speed.speed_figure import draw
 from gensim_graph.benchmark.speed.speed_report import Report
 from gensim_graph.errors import InputError
 
-SUITES: dict[str, Callable[[Options, Watch], Report]] = {"attention": attention.run, "scaling": scaling.run}
+SUITES: dict[str, Callable[[Options, Watch], Report]] = {"attention": run_attention, "scaling": run_growth}
 
 
 def run_suite(name: str, options: Options, out: Path, watch: Watch = lambda what, share: None) -> Report:

@@ -59,8 +59,10 @@ def sensitivity(
     mesh = mesh or mesh_from_dataset(initial)
     table, statistics = model.normaliser.table, model.normaliser.statistics
     names = [v.name for v in table.state]
+
     if variable not in names or variable not in statistics.values:
         raise InputError(f"sensitivity: no state variable '{variable}' in the model; it has {', '.join(names)}")
+
     state = model.first_state(initial)
     start = np.atleast_1d(initial["time"].values)[0]
     drivers = model.drivers(forcing, mesh, [start], 1)
@@ -74,12 +76,14 @@ def sensitivity(
     value = after[0, face, names.index(variable)]
     found = torch.autograd.grad(value, inputs)
     maps: dict[str, tuple[str, Array]] = {}
+
     for (part, variables), gradient in zip(parts.items(), found, strict=True):
         _, deviation = statistics.of_values(variables)
         for column, each in enumerate(variables):
             if each.name in statistics.values:
                 scaled = gradient[0, :, column].double().numpy() * deviation[column]
                 maps[each.name + (NEXT if part == NEXT else "")] = ("face", scaled)
+
     attributes = {"variable": variable, "units": table[variable].units, "face": face, "value": float(value.detach())}
     return xr.Dataset(maps, attrs=attributes | {"centre": mesh.centres[face].tolist()})
 
@@ -102,8 +106,10 @@ def mean_step(
 
     if model.deterministic:
         return normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))
+
     sampler = model.sampler if sampler_steps is None else replace(model.sampler, steps=sampler_steps)
     residual = sample(velocity, torch.zeros_like(state), sampler, normaliser.residual_bounds(state))
+
     return normaliser.advance(state, residual)
 
 
@@ -125,14 +131,18 @@ def sensitivity_figure(found: xr.Dataset, mesh: Mesh, inputs: list[str] | None =
     half = 0.5e-3 * window * float(np.ptp(mesh.nodes, axis=0).max())
     top = max(float(np.abs(found[name]).max()) for name in names) or 1.0
     scale = Normalize(-1.0, 1.0)
+
     for ax, name in zip(axes.ravel(), names, strict=False):
         image = face_map(ax, mesh, found[name].values / top, cmap="RdBu_r", norm=scale, title=name)
         ax.plot(x, y, marker="o", markerfacecolor="none", markeredgecolor="black", markersize=7)
         if window < 1:
             ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
+
     for ax in axes.ravel()[len(names) :]:
         ax.set_axis_off()
+
     units = f"{top:.2g} {found.attrs['units']}"
     text = f"change of {found.attrs['variable']} in the circle, in {units}, by one standard deviation"
     colour_bar(figure, image, axes, text, scale, [np.zeros(1)])
+
     return figure

@@ -40,12 +40,15 @@ def head_reach(model: Surrogate, mesh: Mesh) -> xr.DataArray:
     """
     if not isinstance(model.operator, VelocityOperator):
         raise InputError(f"reach of the heads: the network is a {type(model.operator).__name__}, which has none")
+
     graph = cached_graph(mesh)
     heads = [part for part in model.operator.modules() if isinstance(part, LocalisationHead)]  # in order of the blocks
     with torch.no_grad():
         widths = np.stack([np.exp(-head.clamped.double().cpu().numpy()) for head in heads])
+
     length = 1e-3 * float(np.median(graph.token_length[graph.token_valid].cpu().numpy()))
     attributes = {"units": "km", "long_name": "reach of a head", "token_length_km": length}
+
     return xr.DataArray(
         length * tapered_reach(widths, float(graph.radius)), dims=("block", "head"), name="reach", attrs=attributes
     )
@@ -68,8 +71,10 @@ def reach_figure(reach: xr.DataArray) -> Figure:
     middle = (float(reach.max()) + float(reach.min())) / 2
     for (block, head), value in np.ndenumerate(reach.values):
         ax.text(head, block, f"{value:.3g}", ha="center", va="center", color="white" if value < middle else "black")
+
     ax.set(xlabel="head", ylabel="block", xticks=range(heads), yticks=range(blocks))
     ax.set_xticklabels([str(head + 1) for head in range(heads)])
     ax.set_yticklabels([str(block + 1) for block in range(blocks)])
     figure.colorbar(image, ax=ax, label="reach (km)")
+
     return figure

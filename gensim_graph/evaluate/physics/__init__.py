@@ -12,13 +12,13 @@ from gensim_graph.evaluate.physics.deformation_rates import (
 )
 from gensim_graph.evaluate.physics.events import EVENTS, EventTally, detect_events
 from gensim_graph.evaluate.physics.intermittency import IntermittencyTally, temporal_scaling
-from gensim_graph.evaluate.physics.scaling import MOMENTS, ScalingTally, spatial_scaling
+from gensim_graph.evaluate.physics.scaling import SCALING_ORDERS, ScalingTally, spatial_scaling
 from gensim_graph.evaluate.physics.spectra import SpectrumTally, power_spectrum
 from gensim_graph.evaluate.physics.structure import StructureTally, structure_function
 
 __all__ = [
     "EVENTS",
-    "MOMENTS",
+    "SCALING_ORDERS",
     "BudgetTally",
     "DeformationTally",
     "EventTally",

@@ -16,11 +16,12 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.tally import ICE_EDGE, SECONDS_PER_DAY
+from gensim_graph.evaluate.tally import ICE_EDGE
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import Drift, GradientOperator, Locator, advect, node_operator
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
 
 def ice_age(dataset: xr.Dataset, mesh: Mesh | None = None, initial: Array | None = None) -> xr.DataArray:
@@ -54,6 +55,7 @@ def ages_in_time(dataset: xr.Dataset, mesh: Mesh | None = None, initial: Array |
     age = np.where(sic > ICE_EDGE, age, 0.0)
     yield age
     before = carrier.to_nodes(u, v)
+
     for position, (then, now) in enumerate(pairwise(dataset[time].values), start=1):
         u, v, sic = _at(fields, position)
         after = carrier.to_nodes(u, v)
@@ -88,6 +90,7 @@ class AgeCarrier:
         slope = self._gradient(age[None])[0, :, 0]
         step = points - self._mesh.centres[faces]
         low, high = self._range(age)
+
         return np.clip(age[faces] + (slope[:, faces].T * step).sum(axis=1), low[faces], high[faces])
 
     def _range(self, age: Array) -> tuple[Array, Array]:
@@ -105,9 +108,11 @@ class AgeCarrier:
 def _ordered(dataset: xr.Dataset, name: str) -> xr.DataArray:
     if name not in dataset:
         raise InputError(f"age of the ice: '{name}' is missing; it needs siu, siv and sic")
+
     time = "lead_time" if "lead_time" in dataset[name].dims else "time"
     if not {time, "face"} <= {*dataset[name].dims}:
         raise InputError(f"age of the ice: '{name}' has dims {dataset[name].dims}; expected (.., time, face)")
+
     return dataset[name].transpose(..., time, "face")
 
 

@@ -23,17 +23,18 @@ import xarray as xr
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import Verification
-from gensim_graph.evaluate.tally import SECONDS_PER_DAY, Step, Tally, by_model, tabulate
+from gensim_graph.evaluate.tally import Step, Tally, by_model, tabulate
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import Transport
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
 CARRIED = {"sit": "km3", "snt": "km3", "sic": "km2"}
 """What has a budget, and the units of its amount."""
 
 _PER_AREA = {"km3": 1e-9, "km2": 1e-6}
-COLUMNS = (
+BUDGET_COLUMNS = (
     *("model", "lead_hours", "variable", "amount", "change", "dynamics", "rest"),
     *("rms_change", "rms_dynamics", "rms_rest", "correlation"),
 )
@@ -108,6 +109,7 @@ def volume_budget(dataset: xr.Dataset, name: str = "sit", mesh: Mesh | None = No
     for needed in (name, "siu", "siv"):
         if needed not in dataset:
             raise InputError(f"volume budget: '{needed}' is missing; it needs {name}, siu and siv")
+
     transport = Transport(mesh or mesh_from_dataset(dataset))
     time = "lead_time" if "lead_time" in dataset[name].dims else "time"
     data = {
@@ -116,6 +118,7 @@ def volume_budget(dataset: xr.Dataset, name: str = "sit", mesh: Mesh | None = No
     shape = data["f"].shape
     flat = {key: field.values.reshape(-1, *shape[-2:]) for key, field in data.items()}
     times = dataset[time].values
+
     instants = [
         tendencies(transport, flat["u"][:, at], flat["v"][:, at], {name: flat["f"][:, at]})[name]
         for at in range(len(times))
@@ -125,6 +128,7 @@ def volume_budget(dataset: xr.Dataset, name: str = "sit", mesh: Mesh | None = No
     frame, units = data["f"].isel({time: slice(1, None)}), f"{dataset[name].attrs.get('units', '1')} day-1"
     terms = ("change", "advection", "convergence", "dynamics", "rest")
     fields = {term: np.stack([getattr(each, term).T for each in found], axis=1).reshape(frame.shape) for term in terms}
+
     return xr.Dataset({term: frame.copy(data=values).assign_attrs(units=units) for term, values in fields.items()})
 
 
@@ -132,7 +136,7 @@ def budget_table(models: Mapping[str, Verification]) -> pd.DataFrame:
     """Budgets of truth and forecasts, per lead time, means over members and starts.
 
     Returns:
-        Columns ``COLUMNS``: amount in km3 (ice, snow) or km2 (area of ice); its change over the last interval, what
+        Columns ``BUDGET_COLUMNS``: amount in km3 (ice, snow) or km2 (area of ice); its change over the last interval, what
         came through the open boundary (``dynamics``) and the ``rest``, per day; the root mean squares of the local
         terms in units of the variable per day, and the correlation of local change and dynamics. Empty where there is
         no drift, no mesh, or the truth does not hold the starts.
@@ -155,10 +159,12 @@ class BudgetTally(Tally):
             return
         if step.lead == 0:
             self._before[step.model] = self._tendencies(step.before)
+
         now = self._tendencies(step)
         for name, tendency in now.items():
             terms = budget(self._before[step.model][name], tendency, step.seconds)
             self._rows.setdefault((step.model, step.hours, name), []).append(_summary(step, name, terms))
+
         self._before[step.model] = now
 
     def _tendencies(self, step: Step) -> dict[str, Tendency]:
@@ -169,7 +175,7 @@ class BudgetTally(Tally):
     def table(self) -> pd.DataFrame:
         """See :func:`budget_table`."""
         rows = [(*key, *np.mean(values, axis=0)) for key, values in self._rows.items()]
-        return by_model(pd.DataFrame(rows, columns=[*COLUMNS]))
+        return by_model(pd.DataFrame(rows, columns=[*BUDGET_COLUMNS]))
 
 
 def _summary(step: Step, name: str, terms: Budget) -> Array:
@@ -178,10 +184,12 @@ def _summary(step: Step, name: str, terms: Budget) -> Array:
     weights = areas / areas.sum()
     change, dynamics, rest = terms.change, terms.dynamics, terms.rest
     amounts = [units * float((areas @ part).mean()) for part in (step[name].T, change, dynamics, rest)]
+
     change_square, dynamics_square, rest_square, together = (
         float((weights.astype(change.dtype) @ part).mean())
         for part in (change**2, dynamics**2, rest**2, change * dynamics)
     )
     norm = np.sqrt(change_square * dynamics_square)
     roots = np.sqrt([change_square, dynamics_square, rest_square])
+
     return np.array([*amounts, *roots, together / norm if norm > 0 else np.nan])

@@ -1,7 +1,7 @@
 """How the ice deforms in a forecast and in the truth: its distribution, and how localised it is.
 
 Divergence e_I, shear e_II and total deformation sqrt(e_I^2 + e_II^2) of the drift on the native faces, in 1/day
-(:func:`gensim_graph.mesh.operators.strain.deformation`; Marsan et al. 2004, doi 10.1103/PhysRevLett.93.178501). Sea ice
+(:func:`gensim_graph.mesh.operators.strain.compute_deformation`; Marsan et al. 2004, doi 10.1103/PhysRevLett.93.178501). Sea ice
 deforms in narrow bands: most of the deformation happens in little of the area, and an ensemble mean smears that out.
 Faces count where the truth has ice.
 """
@@ -15,17 +15,18 @@ import xarray as xr
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import Verification
-from gensim_graph.evaluate.tally import SECONDS_PER_DAY, Step, Tally, by_model, tabulate
+from gensim_graph.evaluate.tally import Step, Tally, by_model, tabulate
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import Deformation, invariants
-from gensim_graph.mesh.operators import deformation as rates_of
+from gensim_graph.mesh.operators import compute_deformation as rates_of
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
 FLOOR, CEILING = 1e-5, 1e3  # 1/day: what deforms less counts as rigid, so that logarithms stay finite
 _FINE, _COARSE = 100, 10  # bins a decade, of the distance and of the distribution that is handed out
 QUANTILES = {"median": 0.5, "q90": 0.9, "q99": 0.99}
-COLUMNS = ("model", "lead_hours", "mean", *QUANTILES, "localisation_share", "log_distance")
+DEFORMATION_COLUMNS = ("model", "lead_hours", "mean", *QUANTILES, "localisation_share", "log_distance")
 QUANTITIES = {
     "divergence": "divergence of the ice drift",
     "shear": "shear rate of the ice drift",
@@ -56,11 +57,13 @@ def deformation(dataset: xr.Dataset, mesh: Mesh | None = None) -> xr.Dataset:
             raise InputError(
                 f"deformation needs the drift; variable '{name}' is missing, the dataset has {list(dataset.data_vars)}"
             )
+
     location: Literal["node", "face"] = "node" if "node" in dataset["siu"].dims else "face"
     u = dataset["siu"].transpose(..., location)
     v = dataset["siv"].transpose(*u.dims)
     rates = rates_of(mesh or mesh_from_dataset(dataset), u.values, v.values, location)
     values = (rates.divergence, rates.shear, rates.total)
+
     fields = {
         name: ((*u.dims[:-1], "face"), rate * SECONDS_PER_DAY, {"long_name": meaning, "units": "day-1"})
         for (name, meaning), rate in zip(QUANTITIES.items(), values, strict=True)
@@ -106,6 +109,7 @@ def deformation_summary(total: Array, areas: Array) -> dict[str, float]:
     area = np.cumsum(areas)
     quantiles = {name: _quantile(ascending, area, level) for name, level in QUANTILES.items()}
     mean = float(ascending @ areas / area[-1])
+
     return {"mean": mean} | quantiles | {"localisation_share": _localisation(ascending, areas, 0.1)}
 
 
@@ -133,6 +137,7 @@ def log_histogram(rates: Array, areas: Array) -> Array:
     beyond = weights * (position - place)
     counts = np.bincount(place, weights - beyond, minlength=_points())
     counts[1:] += np.bincount(place, beyond, minlength=_points())[:-1]
+
     return np.asarray(counts / counts.sum())
 
 
@@ -177,6 +182,7 @@ class DeformationTally(Tally):
         """Add a step."""
         if step.operator is None or not step.matched.has("siu", "siv") or not step.ice.any():
             return
+
         self._keep(step.model, step, step.rates)
         if len(step["siu"]) > 1:
             mean = step.gradient.mean(axis=2, keepdims=True)
@@ -190,8 +196,10 @@ class DeformationTally(Tally):
         shares = {name: log_histogram(values, areas) for name, values in fields.items()}
         for name, share in shares.items():
             self._histograms[*key, name] = self._histograms.get((*key, name), 0.0) + share
+
         if step.is_truth:
             self._truth = shares["total"]
+
         summary = _mean([deformation_summary(member, areas) for member in fields["total"]])
         distance = {"log_distance": histogram_distance(shares["total"], self._truth)}
         self._rows.setdefault(key, []).append(summary | distance)
@@ -201,7 +209,7 @@ class DeformationTally(Tally):
         rows = [
             {"model": model, "lead_hours": hours} | _mean(of_starts) for (model, hours), of_starts in self._rows.items()
         ]
-        return by_model(pd.DataFrame(rows, columns=[*COLUMNS]))
+        return by_model(pd.DataFrame(rows, columns=[*DEFORMATION_COLUMNS]))
 
     def distribution(self) -> pd.DataFrame:
         """Distribution of the rates over area.
@@ -214,10 +222,12 @@ class DeformationTally(Tally):
         each = _FINE // _COARSE
         middles = FLOOR * 10 ** ((np.arange((_points() - 1) // each) + 0.5) / _COARSE)
         rows = []
+
         for (model, hours, quantity), counts in self._histograms.items():
             shares = counts / counts.sum()
             density = shares[1:].reshape(-1, each).sum(axis=1) * _COARSE
             rows += [(model, hours, quantity, *row) for row in zip(middles, density, strict=True)]
+
         return by_model(pd.DataFrame(rows, columns=["model", "lead_hours", "quantity", "rate", "density"]))
 
 

@@ -22,12 +22,13 @@ import xarray as xr
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import Verification
 from gensim_graph.evaluate.physics.deformation_rates import deformation
-from gensim_graph.evaluate.tally import SECONDS_PER_DAY, Step, Tally, by_model, tabulate
+from gensim_graph.evaluate.tally import Step, Tally, by_model, tabulate
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
 EVENTS = ("opening", "ridging", "healing")
-COLUMNS = ("model", "lead_hours", "event", "share", "truth_share", "detected", "false_alarms", "critical_success")
+EVENT_COLUMNS = ("model", "lead_hours", "event", "share", "truth_share", "detected", "false_alarms", "critical_success")
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def detect_events(dataset: xr.Dataset, mesh: Mesh | None = None, thresholds: Thr
     for name in ("sit", "sid", "siu", "siv"):
         if name not in dataset:
             raise InputError(f"events: '{name}' is missing; they need sit, sid, siu and siv")
+
     time = "lead_time" if "lead_time" in dataset["sit"].dims else "time"
     fields = dataset[["sit", "sid"]].assign(divergence=deformation(dataset, mesh)["divergence"])
     fields = fields.transpose(..., time, "face")
@@ -82,6 +84,7 @@ def detect_events(dataset: xr.Dataset, mesh: Mesh | None = None, thresholds: Thr
     middle = (fields["divergence"].values[..., 1:, :] + fields["divergence"].values[..., :-1, :]) / 2
     found = classify(middle, rates["sid"], rates["sit"], thresholds)
     frame = fields["sit"].isel({time: slice(1, None)})
+
     return xr.Dataset({name: frame.copy(data=values).drop_attrs() for name, values in found.items()})
 
 
@@ -89,7 +92,7 @@ def event_table(models: Mapping[str, Verification], thresholds: Thresholds | Non
     """How often events happen, and whether in the right cells, per model and lead time.
 
     Returns:
-        Columns ``COLUMNS``: share of the ice in the model and in the truth; of the truth's events the share
+        Columns ``EVENT_COLUMNS``: share of the ice in the model and in the truth; of the truth's events the share
         ``detected``, of the model's the share of ``false_alarms``, and the ``critical_success`` index, hits over hits,
         misses and false alarms. Sums over members and starts are taken before ratios; NaN where there is nothing to
         divide by. Empty where a variable, the mesh or the starts are missing.
@@ -110,9 +113,11 @@ class EventTally(Tally):
         """Add a step."""
         if not self._works or step.before is None:
             return
+
         found = events_of(step, self._thresholds)
         if step.is_truth:
             self._truth = found
+
         areas = step.matched.areas * step.ice
         for name, there in found.items():
             parts = [(where @ areas).mean() for where in (there, there & self._truth[name])]
@@ -127,7 +132,8 @@ class EventTally(Tally):
             for key, (ice, truth, model, hits) in self._sums.items():
                 scores = hits / truth, 1 - hits / model, hits / (truth + model - hits)
                 rows.append((*key, model / ice, truth / ice, *scores))
-        return by_model(pd.DataFrame(rows, columns=[*COLUMNS]))
+
+        return by_model(pd.DataFrame(rows, columns=[*EVENT_COLUMNS]))
 
 
 def events_of(step: Step, thresholds: Thresholds | None = None) -> dict[str, Array]:

@@ -18,18 +18,21 @@ import xarray as xr
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import Verification
-from gensim_graph.evaluate.physics.scaling import MOMENTS, Scaling, mean_powers, scaling_rows
-from gensim_graph.evaluate.tally import SECONDS_PER_DAY, Step, Tally, tabulate
+from gensim_graph.evaluate.physics.scaling import SCALING_ORDERS, Scaling, mean_powers, scaling_rows
+from gensim_graph.evaluate.tally import Step, Tally, tabulate
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import GradientOperator, invariants
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
 _FEWEST = 2
 """Windows of a length that are needed: the longest is half of a forecast."""
 
 
-def temporal_scaling(dataset: xr.Dataset, mesh: Mesh | None = None, orders: Sequence[float] = MOMENTS) -> Scaling:
+def temporal_scaling(
+    dataset: xr.Dataset, mesh: Mesh | None = None, orders: Sequence[float] = SCALING_ORDERS
+) -> Scaling:
     """Scaling in time of the deformation of a forecast or a truth.
 
     Args:
@@ -46,13 +49,16 @@ def temporal_scaling(dataset: xr.Dataset, mesh: Mesh | None = None, orders: Sequ
     mesh = mesh or mesh_from_dataset(dataset)
     time = "lead_time" if "lead_time" in dataset["siu"].dims else "time"
     steps = np.diff(dataset[time].values) / np.timedelta64(1, "s")
+
     if len(steps) < 3 or not np.allclose(steps, steps[0]):
         raise InputError(f"intermittency: expected four or more times, evenly spaced; came {len(steps) + 1}")
+
     operator, windows = GradientOperator(mesh), Windows(mesh.areas, orders)
     for position in range(len(steps) + 1):
         now = dataset[["siu", "siv"]].isel({time: position})
         u, v = (now[name].values.reshape(-1, mesh.n_faces) for name in ("siu", "siv"))
         windows.add(operator(u, v) * SECONDS_PER_DAY)
+
     return windows.scaling(float(steps[0]))
 
 
@@ -62,7 +68,7 @@ class Windows:
     Each length keeps one average that is not complete: memory grows with the logarithm of the time.
     """
 
-    def __init__(self, areas: Array, orders: Sequence[float] = MOMENTS) -> None:
+    def __init__(self, areas: Array, orders: Sequence[float] = SCALING_ORDERS) -> None:
         self._areas, self._orders = areas, orders
         self._half: list[Array | None] = []
         self._sums: list[Array] = []
@@ -78,9 +84,11 @@ class Windows:
             self._half.append(None)
             self._sums.append(np.zeros(len(self._orders)))
             self._counts.append(0)
+
         self._sums[level] += mean_powers(invariants(gradient).total, self._areas, self._orders)
         self._counts[level] += 1
         first, self._half[level] = self._half[level], gradient
+
         if first is not None:
             self._half[level] = None
             self._complete(level + 1, (first + gradient) / 2)
@@ -117,8 +125,10 @@ class IntermittencyTally(Tally):
         even = len(hours) >= 2 * _FEWEST and np.allclose(np.diff(hours), hours[0])
         if step.operator is None or not even or not step.matched.has("siu", "siv"):
             return
+
         if step.lead == 0:
             self._windows[step.model] = Windows(step.matched.areas * step.ice)
+
         self._windows[step.model].add(step.gradient)
         if step.lead == len(hours) - 1 and step.ice.any():
             scaling = self._windows[step.model].scaling(3600.0 * float(hours[0]))

@@ -18,12 +18,13 @@ from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import Verification
-from gensim_graph.evaluate.tally import SECONDS_PER_DAY, Step, Tally, by_model, tabulate
+from gensim_graph.evaluate.tally import Step, Tally, by_model, tabulate
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import invariants, velocity_gradient
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
-MOMENTS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+SCALING_ORDERS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
 _COVER = 0.5
 """Boxes that the faces cover less are left out."""
@@ -65,7 +66,7 @@ def spatial_scaling(
     location: Literal["node", "face"] = "face",
     *,
     ice: Array | None = None,
-    orders: Sequence[float] = MOMENTS,
+    orders: Sequence[float] = SCALING_ORDERS,
     lengths: Sequence[float] | None = None,
 ) -> Scaling:
     """Scaling of the deformation of a drift.
@@ -89,16 +90,18 @@ def scaling_of_gradients(
     gradient: Array,
     *,
     ice: Array | None = None,
-    orders: Sequence[float] = MOMENTS,
+    orders: Sequence[float] = SCALING_ORDERS,
     lengths: Sequence[float] | None = None,
 ) -> Scaling:
     """Scaling of velocity gradients (2, 2, ..., F) in 1/s; further arguments as of :func:`spatial_scaling`."""
     faces = np.arange(mesh.n_faces) if ice is None else np.flatnonzero(ice)
     if len(faces) == 0:
         raise InputError("scaling: no face counts; the mask 'ice' is False everywhere")
+
     boxes = boxes_by_size(mesh, faces, lengths)
     if len(boxes) < 2:
         raise InputError("scaling: fewer than two sizes of boxes fit into the domain; take a larger one, or lengths=")
+
     return _scaling(boxes, gradient[..., faces] * SECONDS_PER_DAY, orders)
 
 
@@ -108,7 +111,7 @@ def boxes_by_size(mesh: Mesh, faces: Array, lengths: Sequence[float] | None = No
     return {length: boxes for length, boxes in found.items() if boxes.shape[0] >= _FEWEST}
 
 
-def _scaling(boxes: Mapping[float, csr_array], gradient: Array, orders: Sequence[float] = MOMENTS) -> Scaling:
+def _scaling(boxes: Mapping[float, csr_array], gradient: Array, orders: Sequence[float] = SCALING_ORDERS) -> Scaling:
     """Of gradients (4, M, faces), 1/day."""
     columns = np.ascontiguousarray(gradient.reshape(-1, gradient.shape[-1]).T)
     moments = [_moments(part, columns, orders) for part in boxes.values()]
@@ -127,6 +130,7 @@ def _boxes(mesh: Mesh, faces: Array, length: float) -> csr_array:
     areas = mesh.areas[faces]
     if length <= float(np.median(mesh.spacing[faces])) * (1 + 1e-6):
         return csr_array((areas, (np.arange(len(faces)),) * 2))
+
     corner = mesh.nodes.min(axis=0)
     column, row = np.floor((mesh.centres[faces] - corner) / length + 1e-9).astype(np.int64).T
     _, box = np.unique(row * (column.max() + 1) + column, return_inverse=True)
@@ -136,6 +140,7 @@ def _boxes(mesh: Mesh, faces: Array, length: float) -> csr_array:
     number[kept] = np.arange(len(kept))
     inside = number[box] >= 0
     shape = (len(kept), len(faces))
+
     return csr_array((areas[inside], (number[box[inside]], np.flatnonzero(inside))), shape=shape)
 
 
@@ -186,6 +191,7 @@ class ScalingTally(Tally):
             return
         if step.is_truth:
             self._look(step)
+
         if len(self._boxes) > 1:
             whole = len(self._faces) == len(step.ice)
             gradient = step.gradient if whole else step.gradient[..., self._faces]
@@ -211,8 +217,10 @@ def scaling_rows(found: Mapping[tuple[str, float], Iterable[Scaling]], length: s
         at = [part.moments[:, np.isin(part.lengths, shared)] for part in parts]
         mean = Scaling(np.array(shared), parts[0].orders, np.mean(at, axis=0))
         betas = mean.exponents if len(shared) > 1 and (mean.moments > 0).all() else np.full(len(mean.orders), np.nan)
+
         for order, moments, beta in zip(mean.orders, mean.moments, betas, strict=True):
             rows += [
                 (model, hours, order, units * at, moment, beta) for at, moment in zip(shared, moments, strict=True)
             ]
+
     return by_model(pd.DataFrame(rows, columns=["model", "lead_hours", "order", length, "moment", "beta"]))

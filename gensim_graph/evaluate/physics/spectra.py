@@ -42,8 +42,10 @@ def as_grid(mesh: Mesh) -> Grid | None:
     x, y = (np.round(column / (1e-3 * size)).astype(np.int64) for column in (mesh.centres - mesh.centres[0]).T)
     columns, rows = np.unique(x), np.unique(y)
     even = all(len(axis) > 1 and np.ptp(np.diff(axis)) <= 2 for axis in (columns, rows))
+
     if not even or len(columns) * len(rows) != mesh.n_faces:
         return None
+
     width, height = (np.ptp(mesh.centres[:, axis]) / (count - 1) for axis, count in ((0, len(columns)), (1, len(rows))))
     return Grid(np.lexsort((x, y)), (len(rows), len(columns)), (float(height), float(width)))
 
@@ -67,6 +69,7 @@ def power_spectrum(fields: Array, spacing: tuple[float, float]) -> tuple[Array, 
     flat = coefficients.reshape(-1, ring.size)
     power = np.stack([np.bincount(ring, row, minlength=rings + 1)[1:] for row in flat])
     wavelengths = 1 / (width * np.arange(1, rings + 1))
+
     return wavelengths[::-1], power[:, ::-1].reshape(*fields.shape[:-2], rings)
 
 
@@ -108,11 +111,13 @@ class SpectrumTally(Tally):
         """See :func:`spectrum_table`."""
         rows = []
         means = {key: np.mean(values, axis=0) for key, values in self._found.items()}
+
         for (model, name, hours), values in means.items():
             truth = means["truth", name, hours]
             ratio = np.divide(values, truth, out=np.full(len(truth), np.nan), where=truth > 0)
             resolved = 1e-3 * resolved_scale(self._wavelengths, ratio)
             parts = zip(1e-3 * self._wavelengths, values, ratio, strict=True)
             rows += [(model, name, hours, *part, resolved) for part in parts]
+
         columns = ["model", "variable", "lead_hours", "wavelength_km", "power", "ratio", "resolved_km"]
         return by_model(pd.DataFrame(rows, columns=columns))

@@ -56,6 +56,7 @@ class Pairs:
         away = mesh.centres[begin] + distance * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
         off, end = tree.query(away)
         near = (off < mesh.spacing[end]) & (end != begin)
+
         return np.stack([begin[near], end[near]], axis=-1)
 
 
@@ -75,6 +76,7 @@ def structure_function(pairs: Pairs, *fields: Array, order: float = 2.0, ice: Ar
     mean = np.power(squared, order / 2).mean(axis=0, dtype=np.float64)
     number = np.bincount(bins, minlength=len(pairs.distances))
     total = np.bincount(bins, mean, minlength=len(pairs.distances))
+
     return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)
 
 
@@ -93,11 +95,14 @@ def resolved_scale(scales: Array, ratio: Array, level: float = 0.5) -> float:
     scales, ratio = scales[np.isfinite(ratio)], ratio[np.isfinite(ratio)]
     if len(ratio) == 0 or ratio[-1] < level:
         return float("nan")
+
     below = np.flatnonzero(ratio < level)
     if len(below) == 0:
         return float(scales[0])
+
     last = below[-1]
     logs, values = np.log(scales[last : last + 2]), ratio[last : last + 2]
+
     return float(np.exp(np.interp(level, values, logs)))
 
 
@@ -108,6 +113,7 @@ def components(names: Sequence[str], matched: Verification) -> dict[str, tuple[s
         first, second = matched.variables[x].name, matched.variables[y].name
         del found[first], found[second]
         found[f"{first}, {second}"] = (first, second)
+
     return found
 
 
@@ -142,6 +148,7 @@ class StructureTally(Tally):
         """See :func:`structure_table`."""
         rows = []
         means = {key: np.mean(values, axis=0) for key, values in self._found.items()}
+
         for (model, name, hours), values in means.items():
             truth = means["truth", name, hours]
             ratio = np.divide(values, truth, out=np.full(len(truth), np.nan), where=truth > 0)
@@ -149,5 +156,6 @@ class StructureTally(Tally):
             resolved = 1e-3 * resolved_scale(self._pairs.distances, ratio)
             parts = zip(1e-3 * self._pairs.distances, values, ratio, strict=True)
             rows += [(model, name, hours, *part, resolved) for part in parts]
+
         columns = ["model", "variable", "lead_hours", "distance_km", "structure", "ratio", "resolved_km"]
         return by_model(pd.DataFrame(rows, columns=columns))

@@ -11,12 +11,12 @@ from gensim_graph.evaluate.pictures.charts import (
 )
 from gensim_graph.evaluate.pictures.figures import deformation_maps, forecast_maps, mesh_figure
 from gensim_graph.evaluate.pictures.maps import STYLE, colour_bar, face_map, map_grid, pretty_units, styled
-from gensim_graph.evaluate.pictures.process_maps import budget_maps, event_maps, stamp_maps
 from gensim_graph.evaluate.pictures.mesh_picture import mesh_map
+from gensim_graph.evaluate.pictures.process_maps import budget_maps, event_maps, stamp_maps
 
 __all__ = [
-    "Animation",
     "STYLE",
+    "Animation",
     "animate",
     "budget_maps",
     "calibration_chart",

@@ -50,11 +50,13 @@ def animate(matched: Verification, mesh: Mesh, start: int = 0) -> Animation | No
     """A forecast as a GIF; None where it has fewer than two lead times."""
     if len(matched.lead_hours) < 2:
         return None
+
     chosen = next((v for name in _PREFERRED for v in matched.variables if v.name == name), matched.variables[0])
     leads = np.unique(np.linspace(0, len(matched.lead_hours) - 1, MOST_FRAMES).round().astype(np.int64))
     fields = [_panels(matched, chosen.name, start, int(lead)) for lead in leads]
     hours = matched.lead_hours[leads]
     meaning = chosen.long_name or chosen.name
+
     return Animation(
         f"{chosen.name} in motion",
         f"{meaning}, +{hours[0]:g} h to +{hours[-1]:g} h.",
@@ -75,16 +77,20 @@ def _frames(mesh: Mesh, variable: Variable, fields: list[dict[str, Array]], hour
     pooled = [np.concatenate([panel[name] for panel in fields[:: max(1, len(fields) // 8)]]) for name in fields[0]]
     norm = shared_norm(pooled, variable)
     cmap = DIVERGING_MAP if variable.vector else COLOUR_MAPS.get(variable.name, "viridis")
+
     with mpl.rc_context(STYLE):
         figure, axes = map_grid(mesh, 1, len(fields[0]))
         title = figure.suptitle("+0 h", fontsize=12)
+
         for number, (panels, lead) in enumerate(zip(fields, hours, strict=True)):
             for ax, (name, values) in zip(axes[0], panels.items(), strict=True):
                 ax.clear()
                 image = face_map(ax, mesh, values, cmap=cmap, norm=norm, title=name)
                 ax.set(xticks=[], yticks=[])
+
             if number == 0:
                 colour_bar(figure, image, axes, label(variable), norm, pooled)
+
             title.set_text(f"+{lead:g} h")
             figure.set_dpi(80)
             canvas = FigureCanvasAgg(figure)
@@ -99,4 +105,5 @@ def _as_gif(frames: list[Image.Image]) -> str:
     stream = BytesIO()
     durations = [MILLISECONDS] * (len(small) - 1) + [4 * MILLISECONDS]
     small[0].save(stream, format="GIF", save_all=True, append_images=small[1:], duration=durations, loop=0)
+
     return "data:image/gif;base64," + b64encode(stream.getvalue()).decode("ascii")

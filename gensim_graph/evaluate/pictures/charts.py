@@ -36,11 +36,14 @@ def style_of(model: str, models: Sequence[str]) -> dict[str, Any]:
     base = next((model.removesuffix(end) for end in _DERIVED if model.endswith(end)), model)
     known = [name for name in models if name not in MODEL_STYLES and not name.endswith(tuple(_DERIVED))]
     style = {"marker": "v", "linestyle": ":"} | MODEL_STYLES.get(base, {})
+
     if base not in MODEL_STYLES:
         style["color"] = OTHER_COLOURS[known.index(base) % len(OTHER_COLOURS)] if base in known else "#888888"
+
     if base != model:
         dash = next(dash for end, dash in _DERIVED.items() if model.endswith(end))
         style |= {"linestyle": dash, "marker": "", "linewidth": 1.3, "zorder": 4}
+
     return {"markersize": 4.0, "linewidth": 1.5} | style
 
 
@@ -59,12 +62,15 @@ class Panels:
             rows = table[(table["model"] == model) & np.isfinite(table[y])].sort_values(x)
             if rows.empty:
                 continue
+
             style = style_of(model, models)
             every = max(1, len(rows) // 12)
             self._handles.setdefault(model, ax.plot(rows[x], rows[y], markevery=every, **style)[0])
+
             if f"{y}_low" in rows and rows[f"{y}_low"].notna().any():
                 band = {"color": style["color"], "alpha": 0.16, "linewidth": 0}
                 ax.fill_between(rows[x], rows[f"{y}_low"], rows[f"{y}_high"], **band)
+
         ax.grid(axis="y", color="#dddddd", linewidth=0.7)
         ax.set_axisbelow(True)
 
@@ -75,6 +81,7 @@ class Panels:
             columns = min(len(order), 4)
             handles = [self._handles[name] for name in order]
             self.figure.legend(handles, order, loc="outside upper center", ncols=columns, fontsize=9.5)
+
         return self.figure
 
 
@@ -95,15 +102,19 @@ def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -
     variables = list(scores["variable"].unique())
     columns = {"rmse": "RMSE of the ensemble mean", "crps": "fair CRPS", "spread_skill": "spread-skill ratio"}
     panels = Panels(len(variables), 3, 2.1)
+
     for row, variable in enumerate(variables):
         of_variable = scores[scores["variable"] == variable]
         for ax, (metric, title) in zip(panels.axes[row], columns.items(), strict=True):
             panels.curves(ax, of_variable, "lead_hours", metric)
             _finish_score_axes(ax, metric, variable, title if row == 0 else "", (units or {}).get(variable, ""))
+
     for ax in panels.axes.ravel():
         _over_lead_time(ax, scores["lead_hours"].tolist())
+
     for ax in panels.axes[:-1].ravel():
         ax.set_xlabel("")
+
     return panels.done()
 
 
@@ -135,6 +146,7 @@ def calibration_chart(ranks: pd.DataFrame, spread_error: pd.DataFrame, reliabili
     figure = Figure(figsize=(2.9 * columns, 5.0 * blocks + 0.4), layout="constrained")
     axes = figure.subplots(2 * blocks, columns, squeeze=False)
     above, below = (axes[row::2].ravel() for row in range(2))
+
     for upper, lower, variable in zip(above, below, variables, strict=False):
         for (lead, colour), dash in zip(shown.items(), ("-", "--"), strict=False):
             style = {"color": colour, "linestyle": dash}
@@ -142,12 +154,16 @@ def calibration_chart(ranks: pd.DataFrame, spread_error: pd.DataFrame, reliabili
             _spread_error(lower, _of(spread_error, variable, lead), style)
         upper.set(title=variable, xlabel="rank of the truth", ylabel="share of the area", ylim=(0, None))
         lower.set(xlabel="spread", ylabel="error")
+
     if not reliable.empty:
         _reliability((above[count - 1], below[count - 1]), reliable, shown)
+
     for ax in (*above[count:], *below[count:]):
         ax.set_axis_off()
+
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
+
     return figure
 
 
@@ -166,6 +182,7 @@ def _spread_error(ax: Axes, rows: pd.DataFrame, style: Mapping[str, Any]) -> Non
     rows = rows[(rows["spread"] > 0) & (rows["rmse"] > 0)]
     if rows.empty:
         return
+
     ax.loglog(rows["spread"], rows["rmse"], marker="o", markersize=3, **style)
     _plain_decades(ax)
     both = [*rows["spread"], *rows["rmse"]]
@@ -190,6 +207,7 @@ def _reliability(axes: tuple[Axes, Axes], rows: pd.DataFrame, shown: Mapping[flo
         if part["low"].notna().any():
             ax.fill_between(part["probability"], part["low"], part["high"], color=colour, alpha=0.16, linewidth=0)
         below.semilogy(part["probability"], part["share"], marker="o", markersize=3, color=colour)
+
     ax.axline((0, 0), (1, 1), color="#222222", linestyle=(0, (1, 2)), linewidth=1)
     ax.set(
         title="P(sic > 15 %)", xlabel="probability", ylabel="frequency of ice", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
@@ -215,8 +233,10 @@ def curve_grid(table: pd.DataFrame, panels: Mapping[str, str], columns: int = 3,
         if column in zero:
             ax.set_ylim(bottom=0.0)
         _over_lead_time(ax, table["lead_hours"].tolist())
+
     for ax in grid.axes.ravel()[len(panels) :]:
         ax.set_axis_off()
+
     return grid.done()
 
 
@@ -231,10 +251,12 @@ def distribution_chart(distribution: pd.DataFrame, hours: float) -> Figure:
     grid = Panels(1, 3, 3.1)
     at = distribution[(distribution["lead_hours"] == hours) & (distribution["density"] > 0)]
     quantities = {"total": "total deformation", "opening": "opening", "closing": "closing"}
+
     for ax, (quantity, title) in zip(grid.axes[0], quantities.items(), strict=True):
         grid.curves(ax, at[at["quantity"] == quantity], "rate", "density")
         ax.set(xscale="log", yscale="log", title=title, xlabel="rate (day⁻¹)", xlim=(1e-4, None))
         ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-5))
+
     grid.axes[0, 0].set_ylabel("share of the area a decade")
     return grid.done()
 
@@ -250,15 +272,18 @@ def scaling_chart(scaling: pd.DataFrame, intermittency: pd.DataFrame, hours: flo
     found = [(scaling[scaling["lead_hours"] == hours], "length_km", "box (km)", "beta", "in space")]
     if not intermittency.empty:
         found.append((intermittency, "duration_hours", "window (h)", "alpha", "in time"))
+
     grid = Panels(len(found), 3)
     for row, (table, length, title, exponent, where) in zip(grid.axes, found, strict=True):
         for ax, order in zip(row, (1.0, 2.0), strict=False):
             grid.curves(ax, table[table["order"] == order], length, "moment")
             ax.set(xscale="log", yscale="log", xlabel=title, title=f"mean of e^{order:g} {where}")
             _plain_decades(ax)
+
         once = table.drop_duplicates(["model", "order"])
         grid.curves(row[2], once, "order", exponent)
         row[2].set(xlabel="order q", title=f"exponent {exponent}(q) {where}")
+
     return grid.done()
 
 
@@ -276,14 +301,18 @@ def scale_chart(table: pd.DataFrame, scale: str, hours: float, title: str) -> Fi
     variables = list(at["variable"].unique())
     columns = min(3, len(variables))
     grid = Panels(-(-len(variables) // columns), columns)
+
     for ax, variable in zip(grid.axes.ravel(), variables, strict=False):
         grid.curves(ax, at[at["variable"] == variable], scale, "ratio")
         ax.axhline(1.0, color="#222222", linewidth=1.0)
         ax.axhline(0.5, color="#222222", linewidth=1.0, linestyle=(0, (1, 2)))
         ax.set(xscale="log", title=variable, xlabel=scale.replace("_km", " (km)"))
         ax.set_ylim(0.0, float(np.clip(ax.get_ylim()[1], 1.2, 3.0)))
+
     for ax in grid.axes.ravel()[len(variables) :]:
         ax.set_axis_off()
+
     for ax in grid.axes[:, 0]:
         ax.set_ylabel(title)
+
     return grid.done()

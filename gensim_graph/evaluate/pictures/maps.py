@@ -22,9 +22,10 @@ from matplotlib.ticker import MaxNLocator
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import raster
 from gensim_graph.typing import Array
+from gensim_graph.units import KM_PER_METRE
 from gensim_graph.variables import Variable
 
-KILOMETRE, POLYGONS_UP_TO = 1e-3, 25_000
+POLYGONS_UP_TO = 25_000
 COLOUR_MAPS = {"sic": "Blues_r", "sit": "viridis", "sid": "magma", "snt": "cividis"}
 DIVERGING_MAP = "RdBu_r"
 STYLE: dict[Any, Any] = {
@@ -100,12 +101,13 @@ def face_map(
     _draw_coast(ax, mesh)
     _frame(ax, mesh)
     ax.set_title(title)
+
     return drawn
 
 
 def _draw_coast(ax: Axes, mesh: Mesh) -> None:
     if "coast" in mesh.boundaries:
-        lines = mesh.nodes[mesh.boundary_edges[mesh.boundary_kind == "coast"]] * KILOMETRE
+        lines = mesh.nodes[mesh.boundary_edges[mesh.boundary_kind == "coast"]] * KM_PER_METRE
         coast = LineCollection(list(lines), colors="#4a3420", linewidths=0.4)
         coast.set_in_layout(False)
         ax.add_collection(coast, autolim=False)
@@ -113,22 +115,23 @@ def _draw_coast(ax: Axes, mesh: Mesh) -> None:
 
 def _pixels(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> AxesImage:
     shown, edges = raster(mesh, values)
-    extent = tuple(KILOMETRE * edge for edge in edges)
+    extent = tuple(KM_PER_METRE * edge for edge in edges)
     return ax.imshow(shown, cmap=cmap, norm=norm, origin="lower", extent=extent, interpolation="nearest")  # type: ignore[arg-type]
 
 
 def _polygons(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> PolyCollection:
     corners = np.where(mesh.faces >= 0, mesh.faces, mesh.faces[:, :1])
-    polygons: Any = mesh.nodes[corners] * KILOMETRE
+    polygons: Any = mesh.nodes[corners] * KM_PER_METRE
     # Without antialiasing neighbours meet without a seam of background between them.
     drawn = PolyCollection(polygons, cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True)
     drawn.set_array(np.asarray(values, dtype=np.float64))
     ax.add_collection(drawn, autolim=False)
+
     return drawn
 
 
 def _frame(ax: Axes, mesh: Mesh) -> None:
-    low, high = mesh.nodes.min(axis=0) * KILOMETRE, mesh.nodes.max(axis=0) * KILOMETRE
+    low, high = mesh.nodes.min(axis=0) * KM_PER_METRE, mesh.nodes.max(axis=0) * KM_PER_METRE
     margin = 0.01 * (high - low).max()
     ax.set(
         xlim=(low[0] - margin, high[0] + margin),
@@ -154,8 +157,8 @@ def arrows(ax: Axes, mesh: Mesh, drift: tuple[Array, Array], *, scale: float, sp
     order = np.argsort(np.linalg.norm(mesh.centres - middle, axis=1), kind="stable")
     _, first = np.unique(bins[order], axis=0, return_index=True)
     chosen = order[first]
-    x, y = mesh.centres[chosen].T * KILOMETRE
-    length = scale / (spacing * extent * KILOMETRE)
+    x, y = mesh.centres[chosen].T * KM_PER_METRE
+    length = scale / (spacing * extent * KM_PER_METRE)
     quiver = ax.quiver(
         x, y, drift[0][chosen], drift[1][chosen], angles="xy", scale_units="xy", scale=length, width=0.0042, pivot="mid"
     )
@@ -177,6 +180,7 @@ def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75, between: 
     axes = grid.subplots(squeeze=False, sharex=True, sharey=True)
     for ax in axes[-1]:
         ax.set_xlabel("x (km)")
+
     return figure, axes
 
 
@@ -192,6 +196,7 @@ def shared_norm(fields: Sequence[Array], variable: Variable) -> Normalize:
     if variable.vector:
         top = top_of(np.abs(pooled), 0.995) or 1.0
         return TwoSlopeNorm(0.0, -top, top)
+
     low, high = np.quantile(pooled, [0.005, 0.995])
     return Normalize(low, high) if high > low else Normalize(low - 0.5, low + 0.5)
 

@@ -40,14 +40,18 @@ def stamp_maps(mesh: Mesh, truth: Array, members: Array, variable: Variable) -> 
     figure, axes = map_grid(mesh, -(-len(fields) // columns), columns, panel=1.75, between=0.34)
     norm = shared_norm(list(fields.values()), variable)
     cmap = DIVERGING_MAP if variable.vector else COLOUR_MAPS.get(variable.name, "viridis")
+
     for ax, (name, field) in zip(axes.ravel(), fields.items(), strict=False):
         image = face_map(ax, mesh, field, cmap=cmap, norm=norm, title=name)
         if name == "truth":
             ax.spines[:].set(visible=True, linewidth=2.0, color="#000000")
+
     for ax in axes.ravel():
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
+
     for ax in axes.ravel()[len(fields) :]:
         ax.set_axis_off()
+
     colour_bar(figure, image, axes, label(variable), norm, list(fields.values()))
     return figure
 
@@ -63,14 +67,17 @@ def event_maps(mesh: Mesh, events: Mapping[str, Mapping[str, Array]], hours: Seq
     figure, axes = map_grid(mesh, len(hours), len(events))
     cmap = ListedColormap([*EVENT_COLOURS.values()])
     norm = BoundaryNorm(np.arange(len(EVENT_COLOURS) + 1) - 0.5, cmap.N)
+
     for column, (source, found) in enumerate(events.items()):
         code = sum((number + 1) * np.asarray(found[name], dtype=np.int64) for number, name in enumerate(EVENTS))
         for row, (ax, lead) in enumerate(zip(axes[:, column], hours, strict=True)):
             face_map(ax, mesh, np.asarray(code)[row], cmap=cmap, norm=norm, title=source if row == 0 else "")
             if column == 0:
                 ax.set_ylabel(f"+{lead:g} h\ny (km)")
+
     handles = [Patch(facecolor=colour, edgecolor="#555555", label=name) for name, colour in EVENT_COLOURS.items()]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles))
+
     return figure
 
 
@@ -87,11 +94,14 @@ def budget_maps(mesh: Mesh, terms: Mapping[str, Mapping[str, Array]], units: str
     fields = [field for of_source in terms.values() for field in of_source.values()]
     top = max(top_of(np.abs(np.concatenate(fields)), 0.99), 1e-12)
     norm = TwoSlopeNorm(0.0, -top, top)
+
     for row, (source, of_source) in zip(axes, terms.items(), strict=True):
         for ax, field in zip(row, of_source.values(), strict=True):
             image = face_map(ax, mesh, field, cmap=DIVERGING_MAP, norm=norm)
         row[0].set_ylabel(f"{source}\ny (km)")
+
     for ax, term in zip(axes[0], columns, strict=True):
         ax.set_title(term)
+
     colour_bar(figure, image, axes, units, norm, fields)
     return figure

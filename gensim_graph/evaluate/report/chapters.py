@@ -36,6 +36,7 @@ def chapters(matched: Verification, mesh: Mesh, tables: Tables, model: Surrogate
     moving = animate(matched, mesh)
     maps: list[Part] = [Text("The first start, on the native faces of the mesh."), *gallery.variables()]
     maps += [*gallery.stamps(), *([moving] if moving else [])]
+
     return [
         Section("scores", "Scores", [*_scores(matched, tables)]),
         Section("curves", "Curves", [curves(tables["scores"], matched.variables)]),
@@ -55,6 +56,7 @@ def chapters(matched: Verification, mesh: Mesh, tables: Tables, model: Surrogate
 def _scores(matched: Verification, tables: Tables) -> Iterator[Part]:
     scores = tables["scores"]
     skill, consistency = summary.skill(scores), summary.consistency(scores)
+
     if skill:
         words = (
             "Error of the ensemble mean over that of persistence, which keeps the initial state. Below one is better. "
@@ -63,12 +65,14 @@ def _scores(matched: Verification, tables: Tables) -> Iterator[Part]:
         yield skill
     else:
         yield Text("There is no persistence to compare with: the truth does not hold the starts of the forecast.")
+
     if consistency:
         words = (
             "Ensemble spread over the error of the ensemble mean (Fortin et al. 2014). One is a consistent ensemble; "
         )
         yield Text(words + "below, it is too sure of itself.", "Spread and skill")
         yield consistency
+
     yield Text("No value of the forecast may leave these.", "Physical bounds")
     yield summary.bounds(scores, matched)
 
@@ -76,6 +80,7 @@ def _scores(matched: Verification, tables: Tables) -> Iterator[Part]:
 def _ensemble(tables: Tables) -> Iterator[Part]:
     if not (tables["ranks"]["model"] == "forecast").any():
         return
+
     yield Picture(
         calibration_chart(tables["ranks"], tables["spread_error"], tables["reliability"]),
         "Calibration",
@@ -86,6 +91,7 @@ def _ensemble(tables: Tables) -> Iterator[Part]:
         "first and the last lead time.",
     )
     rows = tables["brier"].to_dict("records")
+
     if rows:
         heads = {"model": "model", "lead_hours": "lead time (h)", "brier": "Brier score", "reliability": "reliability"}
         heads |= {"resolution": "resolution", "uncertainty": "uncertainty", "fair_brier": "fair Brier score"}
@@ -97,11 +103,13 @@ def _ice(tables: Tables) -> Iterator[Part]:
     ice = tables["ice"]
     if ice.empty:
         return
+
     panels = {"extent": "extent (km²)", "area": "area (km²)", "volume": "volume (km³)"}
     panels |= {"iiee": "IIEE (km²)", "misplacement": "misplaced ice (km²)", "sps": "spatial probability score (km²)"}
     panels |= {"edge_distance": "distance of ice edges (km)", "edge_length": "length of the edge (km)"}
     panels |= {"miz_width": "width of the marginal ice zone (km)"}
     panels = {name: title for name, title in panels.items() if ice[name].notna().any()}
+
     yield Picture(
         curve_grid(ice, panels, zero=("iiee", "misplacement", "sps", "edge_distance")),
         "Extent, volume and ice edge",
@@ -122,6 +130,7 @@ def _drift(tables: Tables) -> Iterator[Part]:
     on_ice = drift[drift["where"] == "ice"]
     if not on_ice["speed"].notna().any():
         return
+
     panels = {"vector_rmse": "vector error (m s⁻¹)", "speed_bias": "speed bias (m s⁻¹)"}
     panels |= {"angle_mae": "angle error (degrees)", "correlation": "complex correlation"}
     yield Picture(
@@ -131,8 +140,10 @@ def _drift(tables: Tables) -> Iterator[Part]:
         f"Curves over lead time of {', '.join(panels.values())} of the drift.",
     )
     buoys = tables["buoys"]
+
     if buoys.empty:
         return
+
     panels = {"separation": "separation (km)", "mean_separation": "separation of the mean (km)"}
     panels |= {"skill": "skill (Liu and Weisberg 2011)"}
     yield Picture(
@@ -148,6 +159,7 @@ def _deformation(tables: Tables, gallery: Gallery) -> Iterator[Part]:
     table = tables["deformation"]
     if table.empty:
         return
+
     yield Text(
         "Rates on the native faces from the drift on faces. Where a model has its drift on nodes it was averaged to "
         "faces first, in truth and forecast alike, which smooths the rates. "
@@ -155,6 +167,7 @@ def _deformation(tables: Tables, gallery: Gallery) -> Iterator[Part]:
     )
     yield from gallery.deformation()
     last = float(table["lead_hours"].max())
+
     yield Picture(
         distribution_chart(tables["distribution"], last),
         "Distribution of the rates",
@@ -185,6 +198,7 @@ def _scales(tables: Tables) -> Iterator[Part]:
             "Moments of first and second order over box size and over time, and their exponents over the order, for "
             "truth and models.",
         )
+
     for name, scale, title, words in (
         ("structure", "distance_km", "Structure functions", "mean square difference of two places"),
         ("spectra", "wavelength_km", "Power spectra", "variance at a wavelength"),
@@ -192,6 +206,7 @@ def _scales(tables: Tables) -> Iterator[Part]:
         table = tables[name]
         if table.empty:
             continue
+
         last = float(table["lead_hours"].max())
         yield Picture(
             scale_chart(table, scale, last, "forecast / truth"),
@@ -200,6 +215,7 @@ def _scales(tables: Tables) -> Iterator[Part]:
             "one half (dotted) and stays above it.",
             f"Ratio of forecast to truth of the {words}, one panel each for {', '.join(table['variable'].unique())}.",
         )
+
     yield from _resolution(tables)
 
 
@@ -209,6 +225,7 @@ def _resolution(tables: Tables) -> Iterator[Part]:
     table = tables[name]
     if table.empty:
         return
+
     last = table["lead_hours"].max()
     at = table[(table["lead_hours"] == last) & (table["model"] != "truth")].drop_duplicates(["model", "variable"])
     of = "structure functions" if name == "structure" else "spectra"
@@ -220,6 +237,7 @@ def _resolution(tables: Tables) -> Iterator[Part]:
 def _processes(tables: Tables, gallery: Gallery) -> Iterator[Part]:
     yield from gallery.processes()
     events = tables["events"]
+
     if not events.empty:
         at = events[events["lead_hours"].isin(summary.some_leads(sorted(events["lead_hours"].unique())))]
         at = at[at["model"] != "truth"]
@@ -227,12 +245,14 @@ def _processes(tables: Tables, gallery: Gallery) -> Iterator[Part]:
         heads |= {"truth_share": "in the truth", "detected": "detected", "false_alarms": "false alarms"}
         heads |= {"critical_success": "critical success"}
         yield plain("Events, cell by cell: of members, averaged", heads, at.to_dict("records"), 2, "Table of events")
+
     budget = tables["budget"]
     if not budget.empty:
         last = budget[budget["lead_hours"] == budget["lead_hours"].max()]
         heads = {"model": "model", "variable": "variable", "amount": "amount", "change": "change", "dynamics": "inflow"}
         heads |= {"rest": "rest", "rms_change": "local change", "rms_dynamics": "local dynamics"}
         heads |= {"rms_rest": "local rest", "correlation": "correlation"}
+
         caption = (
             f"Budgets at +{last['lead_hours'].iloc[0]:g} h: amount in km³ (sit, snt) or km² (sic) with its change, "
             "what came in through open boundaries, and the rest, per day; local terms as root mean squares per day, "
@@ -252,15 +272,19 @@ def _learnt(model: Surrogate, matched: Verification, mesh: Mesh) -> Iterator[Par
             f"Table of the reach of {reach.sizes['head']} heads in {reach.sizes['block']} blocks, from "
             f"{float(reach.min()):.3g} to {float(reach.max()):.3g} km.",
         )
+
     if not matched.has_start or mesh.n_faces > MOST_FACES:
         return
+
     initial = matched.truth.sel(time=matched.start_times[0])
     low, high = mesh.nodes.min(axis=0), mesh.nodes.max(axis=0)
     middle = (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2)
+
     try:
         found = sensitivity(model, initial, matched.truth, "sit", middle, sampler_steps=SAMPLER_STEPS, mesh=mesh)
     except InputError:  # the truth has no forcing: then there is nothing to look at
         return
+
     yield Picture(
         sensitivity_figure(found, mesh, window=0.25),
         "What a forecast depends on",

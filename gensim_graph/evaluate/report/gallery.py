@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from gensim_graph.units import SECONDS_PER_DAY
 from gensim_graph.evaluate.physics import volume_budget
 from gensim_graph.evaluate.pictures import score_curves
 from gensim_graph.evaluate.physics import EVENTS, detect_events
@@ -17,14 +18,13 @@ from gensim_graph.evaluate.pictures import deformation_maps, forecast_maps, mesh
 from gensim_graph.evaluate.pictures import STYLE
 from gensim_graph.evaluate.matching import Verification
 from gensim_graph.evaluate.pictures import budget_maps, event_maps, stamp_maps
-from gensim_graph.mesh.operators import deformation
+from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, vector_pairs
 
 SHOWN_LEADS, MOST_STAMPS = 4, 23
 STAMPED = ("sic", "sid")
-SECONDS_PER_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def curves(scores: pd.DataFrame, variables: Sequence[Variable]) -> Picture:
     """Scores over lead time."""
     models = ", ".join(scores["model"].unique())
     names = ", ".join(variable.name for variable in variables)
+
     return Picture(
         score_curves(scores, {variable.name: variable.units for variable in variables}),
         "Scores over lead time",
@@ -74,6 +75,7 @@ def mesh_picture(mesh: Mesh) -> Picture:
     """The mesh."""
     low, middle, high = np.quantile(mesh.spacing * 1e-3, [0.0, 0.5, 1.0])
     kinds = " and ".join(np.unique(mesh.boundary_kind))
+
     return Picture(
         mesh_figure(mesh),
         "Mesh",
@@ -99,6 +101,7 @@ class Gallery:
             truth, ensemble = self._fields(variable.name)
             figure = forecast_maps(self._mesh, truth, *self._statistics(ensemble), variable, self._hours)
             yield self._picture(figure, variable)
+
         for x, y in vector_pairs(self._matched.variables):
             yield self._drift(self._matched.variables[x], self._matched.variables[y])
 
@@ -106,15 +109,18 @@ class Gallery:
         """Total deformation and divergence, where there is a drift."""
         if not {"siu", "siv"} <= {variable.name for variable in self._matched.variables}:
             return
+
         truth, members = zip(self._fields("siu"), self._fields("siv"), strict=True)
         sources = {"truth": truth, "one member": tuple(component[0] for component in members)}
         if self._matched.members > 1:
             sources["ensemble mean"] = tuple(component.mean(axis=0) for component in members)
-        rates = {name: deformation(self._mesh, u, v) for name, (u, v) in sources.items()}
+
+        rates = {name: compute_deformation(self._mesh, u, v) for name, (u, v) in sources.items()}
         captions = {
             "total_deformation": "Sea ice deforms in narrow bands; the ensemble mean blurs them, a member must not.",
             "divergence": "Positive where the ice opens, negative where it closes.",
         }
+
         for quantity, caption in captions.items():
             attribute = "total" if quantity == "total_deformation" else quantity
             fields = {name: getattr(rate, attribute) * SECONDS_PER_DAY for name, rate in rates.items()}
@@ -128,13 +134,16 @@ class Gallery:
         members = min(self._matched.members, MOST_STAMPS)
         if members < 2:
             return
+
         lead = len(self._matched.lead_hours) - 1
         for variable in self._matched.variables:
             if variable.name not in STAMPED:
                 continue
+
             ensemble, truth = self._matched.pair(variable.name, self._start, lead)
             figure = stamp_maps(self._mesh, truth, ensemble[:members], variable)
             when = f"+{self._matched.lead_hours[lead]:g} h"
+
             yield Picture(
                 figure,
                 f"{variable.name} of {members} members, {when}",
@@ -146,8 +155,10 @@ class Gallery:
         """Events and the volume budget, where the truth holds the start and there is a drift."""
         if not self._matched.has_start or not self._matched.has("sit", "siu", "siv"):
             return
+
         ours = "one member" if self._matched.members > 1 else "forecast"
         sources = {"truth": None, ours: 0}
+
         if self._matched.has("sid"):
             events = {
                 source: [
@@ -166,6 +177,7 @@ class Gallery:
                 "-0.02 a day and it thickens; healing: neither, and damage falls.",
                 f"Maps of where the ice opens, ridges or heals at {self._when}, in the truth and in the forecast.",
             )
+
         terms = {
             source: self._budget(self._interval(member, self._positions[-1])) for source, member in sources.items()
         }
@@ -196,6 +208,7 @@ class Gallery:
         names = [name for name in ("sit", "sid", "siu", "siv") if matched.has(name)]
         values = {name: (("time", "face"), np.stack([at(name, lead - 1), at(name, lead)])) for name in names}
         times = [matched.start_times[start], *matched.valid_times[start]]
+
         return xr.Dataset(values, {"time": times[lead : lead + 2]})
 
     def _fields(self, name: str) -> tuple[Array, Array]:
@@ -214,6 +227,7 @@ class Gallery:
         spread = np.sqrt(u.var(axis=0, ddof=1) + v.var(axis=0, ddof=1)) if len(u) > 1 else None
         variable = Variable(f"{x.name}, {y.name}", "state", x.units, "speed and direction")
         figure = forecast_maps(self._mesh, truth, member, mean, spread, variable, self._hours, arrows)
+
         return self._picture(figure, variable)
 
     def _picture(self, figure: Figure, variable: Variable) -> Picture:

@@ -85,6 +85,7 @@ def render(title: str, facts: dict[str, str], sections: Sequence[Section]) -> st
         lstrip_blocks=True,
     )
     template = environment.get_template("report.html.jinja")
+
     return template.render(marker=MARKER, title=title, facts=facts, sections=[part for part in sections if part.parts])
 
 

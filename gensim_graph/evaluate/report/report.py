@@ -68,12 +68,15 @@ def write_report(
     table = variables or default_variables()
     models = match_models(forecast, truth, table, None, _with_persistence(forecast, truth, baselines or {}, table))
     mesh = models["forecast"].mesh
+
     if mesh is None:
         raise InputError("a report draws maps; write the mesh topology (UGRID) into the forecast or the truth")
+
     tables = assess(models, climatology, on_lead)
     page = _page(title, information or {}, models["forecast"], mesh, tables, model)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda folder: _write_files(folder, page, tables))
+
     return out / PAGE
 
 
@@ -82,6 +85,7 @@ def _write_files(folder: FilePath, page: str, tables: Mapping[str, pd.DataFrame]
     for name, table in tables.items():
         if not table.empty:
             table.to_csv(folder / f"{name}.csv", index=False)
+
     texts = {name: table.to_json(orient="records", double_precision=10) for name, table in tables.items()}
     rows = ",\n".join(f"{json.dumps(name)}: {text}" for name, text in texts.items())
     (folder / "tables.json").write_text("{\n" + rows + "\n}\n", encoding="utf-8")
@@ -93,8 +97,10 @@ def _check_place(out: FilePath) -> None:
         return
     if not out.is_dir():
         raise InputError(f"{out}: it is a file; name a folder for the report")
+
     present = {entry.name for entry in out.iterdir()}
     ours = PAGE in present and MARKER in (out / PAGE).read_text(encoding="utf-8", errors="replace")[:2000]
+
     if present and not (ours and present <= FILES):
         strange = ", ".join(sorted(present - FILES if ours else present)[:5])
         raise InputError(
@@ -131,6 +137,7 @@ def _facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
     hours = [f"{lead:g}" for lead in matched.lead_hours]
     origin = FilePath(str(matched.truth.attrs.get("origin", "not named"))).name
     truth = matched.truth.attrs.get("title") or matched.truth.attrs.get("source") or origin
+
     return {
         "Starts": f"{matched.starts}: " + _shortened(names),
         "Lead times": _shortened(hours) + " h",

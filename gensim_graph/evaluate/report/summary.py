@@ -35,11 +35,13 @@ def skill(scores: pd.DataFrame) -> Table | None:
     rows, leads = [], some_leads(sorted(scores["lead_hours"].unique()))
     if "persistence" not in set(scores["model"]):
         return None
+
     for variable in scores["variable"].unique():
         for model in (name for name in scores["model"].unique() if name != "persistence"):
             of_both = scores[(scores["variable"] == variable) & (scores["model"] == model)].set_index("lead_hours")
             cells = [_ratio(of_both.loc[lead].to_dict()) for lead in leads]
             rows.append([Cell(variable), Cell(model), *cells])
+
     heads = ["variable", "model", *(f"{lead:g} h" for lead in leads)]
     return Table("RMSE of the ensemble mean over that of persistence, with its interval of 90 %", heads, rows, 2)
 
@@ -48,9 +50,11 @@ def _ratio(row: dict) -> Cell:
     ratio, low, high = (float(row[f"rmse_ratio{end}"]) for end in ("", "_low", "_high"))
     if math.isnan(ratio):
         return Cell("–", "no change")
+
     sure = math.isnan(low) or not low <= 1 <= high
     word = ("better" if ratio < 1 else "worse") if sure else "no clear difference"
     span = "" if math.isnan(low) else f" ({low:.2f} to {high:.2f})"
+
     return Cell(f"{ratio:.2f}", word + span, ("good" if ratio < 1 else "bad") if sure else "")
 
 
@@ -59,11 +63,14 @@ def consistency(scores: pd.DataFrame) -> Table | None:
     own = scores[scores["model"] == "forecast"]
     if not own["spread_skill"].notna().any():
         return None
+
     leads = some_leads(sorted(own["lead_hours"].unique()))
     rows = []
+
     for variable, of_variable in own.groupby("variable", sort=False):
         by_lead = of_variable.set_index("lead_hours")["spread_skill"]
         rows.append([Cell(str(variable)), *(_verdict(float(by_lead[lead])) for lead in leads)])
+
     return Table("Spread-skill ratio of the forecast, per lead time", ["variable", *(f"{x:g} h" for x in leads)], rows)
 
 
@@ -79,10 +86,12 @@ def bounds(scores: pd.DataFrame, matched: Verification) -> Table:
     """The largest share of values beyond the bounds of a variable, over the lead times of the forecast."""
     largest = scores[scores["model"] == "forecast"].groupby("variable")["out_of_bounds"].max()
     rows = []
+
     for variable in (variable for variable in matched.variables if variable.is_bounded):
         share = float(largest[variable.name])
         verdict = ("all within bounds", "good") if share == 0 else ("beyond bounds", "bad")
         rows.append([Cell(variable.name), Cell(_limits(variable)), Cell(number(share), *verdict)])  # type: ignore[arg-type]
+
     caption = "Values of the forecast beyond the bounds of a variable, over all members, starts and lead times"
     return Table(caption, ["variable", "bounds", "largest share"], rows)
 

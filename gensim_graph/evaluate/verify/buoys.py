@@ -26,10 +26,11 @@ from gensim_graph.evaluate.matching import Verification
 from gensim_graph.evaluate.tally import TRUTH, Step, Tally, by_model, tabulate
 from gensim_graph.mesh.operators import Drift, Locator, advect, node_operator
 from gensim_graph.typing import Array
+from gensim_graph.units import KM_PER_METRE
 
-BUOYS, KM = 400, 1e-3
-SCORES = ("separation", "mean_separation", "rms_separation", "spread", "displacement", "skill")
-COLUMNS = ("model", "lead_hours", *SCORES, "buoys", "separation_low", "separation_high")
+BUOYS = 400
+BUOY_SCORES = ("separation", "mean_separation", "rms_separation", "spread", "displacement", "skill")
+BUOY_COLUMNS = ("model", "lead_hours", *BUOY_SCORES, "buoys", "separation_low", "separation_high")
 
 
 def buoy_errors(models: Mapping[str, Verification], buoys: int = BUOYS, seed: int = 0) -> pd.DataFrame:
@@ -41,7 +42,7 @@ def buoy_errors(models: Mapping[str, Verification], buoys: int = BUOYS, seed: in
         seed: of where.
 
     Returns:
-        Columns ``COLUMNS``, in km; ``buoys`` is how many were left, in all. The interval is over starts, NaN where
+        Columns ``BUOY_COLUMNS``, in km; ``buoys`` is how many were left, in all. The interval is over starts, NaN where
         these are few. Empty where there is no drift, no mesh, or the truth does not hold the starts.
     """
     return tabulate(models, BuoyTally(next(iter(models.values())), buoys, seed))
@@ -84,6 +85,7 @@ class BuoyTally(Tally):
         self._fleets: dict[str, Fleet] = {}
         self._apart: dict[str, Array] = {}
         self._works = matched.has_start and matched.mesh is not None and matched.has("siu", "siv")
+
         if self._works and matched.mesh is not None:
             self._locator, self._to_nodes = Locator(matched.mesh), node_operator(matched.mesh)
 
@@ -91,15 +93,18 @@ class BuoyTally(Tally):
         """Add a step: its buoys drift up to there."""
         if not self._works or step.before is None:
             return
+
         if step.lead == 0:
             if step.is_truth:
                 self._release(step.before)
             members = 1 if step.is_truth else step.matched.members
             self._fleets[step.model] = Fleet(self._locator, self._begin, self._velocity(step.before), members)
             self._apart[step.model] = np.zeros(len(self._begin))
+
         fleet = self._fleets[step.model]
         earlier = fleet.points[0].copy()
         fleet.drift(self._velocity(step), step.seconds)
+
         if step.is_truth:
             self._path += np.linalg.norm(fleet.points[0] - earlier, axis=-1)
             self._paths += self._path
@@ -131,8 +136,10 @@ class BuoyTally(Tally):
             [np.ones(len(apart)), apart, of_mean, of_mean**2, spread, went, self._apart[step.model], self._paths]
         )
         key = (step.model, step.hours)
+
         if key not in self._sums:
             self._sums[key] = np.zeros((len(parts), len(self._sampling.groups)))
+
         self._sums[key][:, step.start] += parts[:, self._counts].sum(axis=1)
 
     def table(self) -> pd.DataFrame:
@@ -141,22 +148,24 @@ class BuoyTally(Tally):
         for (model, hours), sums in self._sums.items():
             members = self._fleets[model].points.shape[0]
             row = {"model": model, "lead_hours": hours, "buoys": int(sums[0].sum())}
-            row |= {name: float(value[0]) for name, value in scores_of(sums.sum(axis=1)[:, None], members).items()}
-            drawn = scores_of(redraw(sums, self._sampling).T, members)["separation"]
+            row |= {name: float(value[0]) for name, value in buoy_scores_of(sums.sum(axis=1)[:, None], members).items()}
+            drawn = buoy_scores_of(redraw(sums, self._sampling).T, members)["separation"]
             row["separation_low"], row["separation_high"] = (float(end) for end in ends(drawn))
             rows.append(row)
-        return by_model(pd.DataFrame(rows, columns=[*COLUMNS]))
+
+        return by_model(pd.DataFrame(rows, columns=[*BUOY_COLUMNS]))
 
 
-def scores_of(sums: Array, members: int) -> dict[str, Array]:
+def buoy_scores_of(sums: Array, members: int) -> dict[str, Array]:
     """Scores of the sums that :class:`BuoyTally` keeps: (8, ...)."""
     count = np.where(sums[0] > 0, sums[0], np.nan)
     separation, of_mean, squared, variance, displacement, apart, paths = sums[1:] / count
+
     return {
-        "separation": KM * separation,
-        "mean_separation": KM * of_mean,
-        "rms_separation": KM * np.sqrt(squared),
-        "spread": KM * np.sqrt((members + 1) / members * variance),
-        "displacement": KM * displacement,
+        "separation": KM_PER_METRE * separation,
+        "mean_separation": KM_PER_METRE * of_mean,
+        "rms_separation": KM_PER_METRE * np.sqrt(squared),
+        "spread": KM_PER_METRE * np.sqrt((members + 1) / members * variance),
+        "displacement": KM_PER_METRE * displacement,
         "skill": 1 - apart / np.where(paths > 0, paths, np.nan),
     }

@@ -30,12 +30,12 @@ from gensim_graph.typing import Array
 AT_REST = 0.01
 """m/s: what is slower has no direction."""
 
-SCORES = ("speed", "truth_speed", "speed_bias", "speed_mae", "vector_rmse")
+DRIFT_SCORES = ("speed", "truth_speed", "speed_bias", "speed_mae", "vector_rmse")
 ANGLES = ("angle_bias", "angle_mae", "correlation", "veering")
-WITH_INTERVAL = ("speed_bias", "vector_rmse", "angle_mae", "correlation")
-COLUMNS = (
-    *("model", "lead_hours", "where", *SCORES, *ANGLES),
-    *(f"{name}_{end}" for name in WITH_INTERVAL for end in ("low", "high")),
+DRIFT_WITH_INTERVAL = ("speed_bias", "vector_rmse", "angle_mae", "correlation")
+DRIFT_COLUMNS = (
+    *("model", "lead_hours", "where", *DRIFT_SCORES, *ANGLES),
+    *(f"{name}_{end}" for name in DRIFT_WITH_INTERVAL for end in ("low", "high")),
 )
 
 
@@ -43,7 +43,7 @@ def drift_scores(models: Mapping[str, Verification]) -> pd.DataFrame:
     """Speed and direction errors per model, lead time and ``where`` (``ice`` or ``all``).
 
     Returns:
-        Columns ``COLUMNS``; m/s, degrees, and intervals of 90 % (:mod:`~gensim_graph.evaluate.bootstrap`). Empty where
+        Columns ``DRIFT_COLUMNS``; m/s, degrees, and intervals of 90 % (:mod:`~gensim_graph.evaluate.bootstrap`). Empty where
         there is no drift.
     """
     return tabulate(models, DriftTally(next(iter(models.values()))))
@@ -60,9 +60,11 @@ class DriftTally(Tally):
         """Add a step of a model."""
         if step.truth is None or not step.matched.has("siu", "siv"):
             return
+
         u, v = step["siu"], step["siv"]
         x, y = step.truth["siu"][0], step.truth["siv"][0]
         self._keep(step.model, step, drift_fields(u, v, x, y))
+
         if len(u) > 1:
             mean = u.mean(axis=0, keepdims=True), v.mean(axis=0, keepdims=True)
             self._keep(f"{step.model}, ensemble mean", step, drift_fields(*mean, x, y))
@@ -77,16 +79,18 @@ class DriftTally(Tally):
         """See :func:`drift_scores`."""
         rows = []
         for (model, hours), sums in self._sums.items():
-            found = scores_of(sums.sum(axis=-1))
-            drawn = scores_of(np.moveaxis(redraw(sums, self._sampling), 0, -1))
-            limits = {name: ends(drawn[name].T) for name in WITH_INTERVAL}
+            found = drift_scores_of(sums.sum(axis=-1))
+            drawn = drift_scores_of(np.moveaxis(redraw(sums, self._sampling), 0, -1))
+            limits = {name: ends(drawn[name].T) for name in DRIFT_WITH_INTERVAL}
+
             for number, where in enumerate(WHERE):
                 row = {"model": model, "lead_hours": hours, "where": where}
                 row |= {name: float(values[number]) for name, values in found.items()}
                 for name, (low, high) in limits.items():
                     row |= {f"{name}_low": float(low[number]), f"{name}_high": float(high[number])}
                 rows.append(row)
-        return by_model(pd.DataFrame(rows, columns=[*COLUMNS]))
+
+        return by_model(pd.DataFrame(rows, columns=[*DRIFT_COLUMNS]))
 
 
 def drift_fields(u: Array, v: Array, x: Array, y: Array) -> Array:
@@ -95,15 +99,17 @@ def drift_fields(u: Array, v: Array, x: Array, y: Array) -> Array:
     along, across = u * x + v * y, v * x - u * y  # real and imaginary part of f conj(t)
     moves = (speed > AT_REST) & (true > AT_REST)
     angle = np.where(moves, np.degrees(np.arctan2(across, along)), 0.0)
+
     of_members = (
         *(speed, speed - true, np.abs(speed - true), (u - x) ** 2 + (v - y) ** 2),
         *(moves, angle, np.abs(angle), along, across, speed * speed),
     )
     means = [part.mean(axis=0, dtype=np.float64) for part in of_members]
+
     return np.stack([true, *means, true * true]).astype(np.float64)
 
 
-def scores_of(sums: Array) -> dict[str, Array]:
+def drift_scores_of(sums: Array) -> dict[str, Array]:
     """Scores of sums of the weight and of :func:`drift_fields`, (13, ...)."""
     with np.errstate(invalid="ignore", divide="ignore"):  # where there is no ice
         weight, true, speed, bias, mae, squared, moves, angle, absolute, along, across, square, true_square = sums
@@ -112,4 +118,5 @@ def scores_of(sums: Array) -> dict[str, Array]:
             *(speed / weight, true / weight, bias / weight, mae / weight, np.sqrt(squared / weight)),
             *(angle / moves, absolute / moves, np.hypot(along, across) / norm, np.degrees(np.arctan2(across, along))),
         )
-    return dict(zip((*SCORES, *ANGLES), values, strict=True))
+
+    return dict(zip((*DRIFT_SCORES, *ANGLES), values, strict=True))

@@ -29,11 +29,12 @@ from gensim_graph.evaluate.matching import Verification
 from gensim_graph.evaluate.tally import ICE_EDGE, TRUTH, Step, Tally, by_model, tabulate
 from gensim_graph.mesh.operators import Contour, ContourFinder
 from gensim_graph.typing import Array
+from gensim_graph.units import KM_PER_METRE
 
 PACK = 0.80
 """Concentration from which on the ice is no marginal ice zone."""
 
-KM, KM2, KM3 = 1e-3, 1e-6, 1e-9
+KM2, KM3 = 1e-6, 1e-9
 _AMOUNTS = ("extent", "area", "volume")
 _SCORES = (
     "overestimate",
@@ -47,10 +48,10 @@ _SCORES = (
 )
 _EDGE = ("edge_length", "miz_area", "miz_width")
 _ERRORS = tuple(f"{name}_error" for name in _AMOUNTS)
-WITH_INTERVAL = (*_ERRORS, "iiee", "misplacement", "edge_distance")
-COLUMNS = (
+ICE_WITH_INTERVAL = (*_ERRORS, "iiee", "misplacement", "edge_distance")
+ICE_COLUMNS = (
     *("model", "lead_hours", *_AMOUNTS, *_ERRORS, *_SCORES, *_EDGE),
-    *(f"{name}_{end}" for name in WITH_INTERVAL for end in ("low", "high")),
+    *(f"{name}_{end}" for name in ICE_WITH_INTERVAL for end in ("low", "high")),
 )
 
 
@@ -58,7 +59,7 @@ def ice_scores(models: Mapping[str, Verification]) -> pd.DataFrame:
     """Amounts of ice and scores of its edge, per model and lead time, means over the starts.
 
     Returns:
-        Columns ``COLUMNS``: extents and areas in km2, volumes in km3, lengths in km. ``_error`` is forecast minus
+        Columns ``ICE_COLUMNS``: extents and areas in km2, volumes in km3, lengths in km. ``_error`` is forecast minus
         truth. Intervals are over starts, NaN where these are few: an edge is one thing, of which no parts can be
         drawn. Empty where there is no concentration.
     """
@@ -78,19 +79,23 @@ class IceTally(Tally):
         """Add a step."""
         if not step.matched.has("sic"):
             return
+
         areas = step.matched.areas
         nodes = self._finder.to_nodes(step["sic"]) if self._finder else None
         members = [self._member(step, number, nodes) for number in range(len(step["sic"]))]
+
         if step.truth is None:
             self._truth = members[0][1]
             self._keep(TRUTH, step.hours, members[0][0])
             return
+
         icy, truth = step["sic"] > ICE_EDGE, step.ice
         amounts = self._rows[TRUTH, step.hours][-1]
         shared = {"sps": KM2 * float(areas @ (icy.mean(axis=0) - truth) ** 2)}
         rows = []
         for (row, lines), ice in zip(members, icy, strict=True):
             rows.append(row | _errors(row, amounts) | iiee(ice, truth, areas) | distances(lines, self._truth) | shared)
+
         self._keep(step.model, step.hours, _mean(rows))
         if len(rows) > 1:
             median = icy.mean(axis=0) > 0.5
@@ -104,13 +109,16 @@ class IceTally(Tally):
         row = {"extent": KM2 * float(areas @ (sic > ICE_EDGE)), "area": KM2 * float(areas @ sic)}
         if step.matched.has("sit"):
             row["volume"] = KM3 * float(areas @ step["sit"][number])
+
         row["miz_area"] = KM2 * float(areas @ ((sic > ICE_EDGE) & (sic < PACK)))
         if self._finder is None or nodes is None:
             return row, []
+
         edge, pack = (self._finder(nodes[number], level) for level in (ICE_EDGE, PACK))
-        row["edge_length"] = KM * edge.length
-        both = KM * (edge.length + pack.length)
+        row["edge_length"] = KM_PER_METRE * edge.length
+        both = KM_PER_METRE * (edge.length + pack.length)
         row["miz_width"] = 2 * row["miz_area"] / both if both > 0 else float("nan")
+
         return row, [edge]
 
     def _keep(self, model: str, hours: float, row: dict[str, float]) -> None:
@@ -119,14 +127,15 @@ class IceTally(Tally):
     def table(self) -> pd.DataFrame:
         """See :func:`ice_scores`."""
         rows = [self._row(model, hours, of_starts) for (model, hours), of_starts in self._rows.items()]
-        return by_model(pd.DataFrame(rows, columns=[*COLUMNS]))
+        return by_model(pd.DataFrame(rows, columns=[*ICE_COLUMNS]))
 
     def _row(self, model: str, hours: float, of_starts: list[dict[str, float]]) -> dict[str, Any]:
         row = {"model": model, "lead_hours": hours} | _mean(of_starts)
-        for name in WITH_INTERVAL:
+        for name in ICE_WITH_INTERVAL:
             values = np.array([start.get(name, np.nan) for start in of_starts])
             means = redraw(values, self._sampling) / redraw(np.ones(len(values)), self._sampling)
             row |= {f"{name}_{end}": float(value) for end, value in zip(("low", "high"), ends(means), strict=True)}
+
         return row
 
 
@@ -146,7 +155,7 @@ def distances(forecast: list[Contour], truth: list[Contour]) -> dict[str, float]
     """Distance of two edges, km; nothing where there is no mesh."""
     if not forecast or not truth:
         return {}
-    there, back = KM * forecast[0].mean_distance(truth[0]), KM * truth[0].mean_distance(forecast[0])
+    there, back = KM_PER_METRE * forecast[0].mean_distance(truth[0]), KM_PER_METRE * truth[0].mean_distance(forecast[0])
     return {"edge_distance": (there + back) / 2, "edge_hausdorff": max(there, back)}
 
 
@@ -161,4 +170,5 @@ def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
         values = np.array([row[name] for row in rows])
         known = values[np.isfinite(values)]
         means[name] = float(known.mean()) if len(known) else float("nan")
+
     return means

@@ -67,8 +67,10 @@ class MomentTally(Tally):
         """Add a step of a model."""
         if step.truth is None:
             return
+
         model = list(self._models).index(step.model)
         month = step.matched.valid_times[step.start, step.lead].astype("datetime64[M]").astype(int) % 12
+
         for position, variable in enumerate(self._first.variables):
             climate = self._climate[variable.name]
             normal = climate if climate.ndim == 1 else climate[month]
@@ -83,6 +85,7 @@ class MomentTally(Tally):
         count = starts if self.sampling.over == "space" else 1  # blocks add up over the starts
         dims = ("model", "variable", "lead_hours")
         fields = dict(zip(MOMENTS, self._sums / count, strict=True))
+
         return xr.Dataset(
             {name: ((*dims, "where", "case"), values) for name, values in fields.items()}
             | {
@@ -114,6 +117,7 @@ def error_fields(ensemble: Array, truth: Array, normal: Array) -> Array:
     variance = np.full(error.shape, np.nan) if single else deviation.var(axis=0, ddof=1)
     anomaly = truth - normal.astype(np.float64)
     forecast = anomaly + error
+
     return np.stack([error, error**2, np.abs(error), crps, variance, forecast * anomaly, forecast**2, anomaly**2])
 
 
@@ -153,13 +157,17 @@ def climate_of(matched: Verification, name: str, climatology: xr.Dataset | None)
     if climatology is None:
         times = matched.truth["time"].values
         return np.asarray(sum(matched.at(name, time).astype(np.float64) for time in times) / len(times))
+
     if name not in climatology:
         raise InputError(f"climatology: '{name}' is missing; it needs every state variable that is scored")
+
     field = climatology[name]
     months, faces = field.sizes.get("month", 12), len(matched.areas)
+
     if not {*field.dims} <= {"month", "face", "node"} or months != 12 or field.sizes.get("face", faces) != faces:
         raise InputError(
             f"climatology: '{name}' has dims {dict(field.sizes)}; expected (face) or (month, face) with 12 months and "
             f"{faces} faces"
         )
+
     return matched.on_faces(field.transpose(*(["month"] if "month" in field.dims else []), ...), "climatology")

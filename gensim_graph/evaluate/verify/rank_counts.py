@@ -49,6 +49,7 @@ class RankTally(Tally):
             for rank, count in enumerate(counts):
                 frequency = count / total if total > 0 else np.nan
                 rows.append((model, variable, hours, rank, frequency, 1 / len(counts)))
+
         return pd.DataFrame(rows, columns=["model", "variable", "lead_hours", "rank", "frequency", "expected"])
 
 
@@ -61,4 +62,5 @@ def rank_counts(ensemble: Array, truth: Array, weights: Array) -> Array:
     # A face adds its share to the ranks below .. below + equal: up by it at the first, down again after the last.
     up = np.bincount(below, share, minlength=members + 2)
     down = np.bincount(below + equal + 1, share, minlength=members + 2)
+
     return np.maximum(np.cumsum(up - down)[:-1], 0.0)  # rounding leaves no negative share

@@ -47,9 +47,11 @@ class ReliabilityTally(Tally):
         """Add a step of a model."""
         if step.truth is None or not step.matched.has("sic"):
             return
+
         key, members = (step.model, step.hours), step.matched.members
         if key not in self._sums:
             self._sums[key] = np.zeros((2, members + 1, len(self._sampling.groups)))
+
         counts = (step["sic"] > ICE_EDGE).sum(axis=0)
         sums = ice_by_count(counts, step.ice, members, self._sampling)
         self._sampling.add(self._sums[key], step.start, sums)
@@ -63,6 +65,7 @@ class ReliabilityTally(Tally):
             for count in np.flatnonzero(weight):
                 place = count / (len(weight) - 1), ice[count] / weight[count], low[count], high[count]
                 rows.append((model, hours, *place, weight[count] / weight.sum()))
+
         return pd.DataFrame(rows, columns=["model", "lead_hours", "probability", "observed", "low", "high", "share"])
 
     def brier(self) -> pd.DataFrame:
@@ -73,6 +76,7 @@ class ReliabilityTally(Tally):
             drawn = np.moveaxis(redraw(sums, self._sampling), 1, 0)
             low, high = ends(brier_parts(*drawn)["brier"])
             rows.append({"model": model, "lead_hours": hours, **parts, "brier_low": low, "brier_high": high})
+
         return pd.DataFrame(rows)
 
 
@@ -84,6 +88,7 @@ def ice_by_count(counts: Array, ice: Array, members: int, sampling: Sampling) ->
         faces, shares = sampling.weights.indices[begin:end], sampling.weights.data[begin:end]
         both = (shares, shares * ice[faces])
         parts.append([np.bincount(counts[faces], part, minlength=members + 1) for part in both])
+
     return np.moveaxis(np.array(parts), 0, -1)
 
 
@@ -98,6 +103,7 @@ def brier_parts(weight: Array, ice: Array) -> dict[str, Array]:
     resolution = (share * (observed - base[..., None]) ** 2).sum(axis=-1)
     brier = (share * (probability**2 * (1 - observed) + (1 - probability) ** 2 * observed)).sum(axis=-1)
     own = (share * probability * (1 - probability)).sum(axis=-1) / max(members - 1, 1)
+
     return {
         "brier": brier,
         "reliability": reliability,

@@ -45,7 +45,7 @@ SCORES = ("rmse", "bias", "mae", "crps", "spread", "spread_skill", "acc")
 ON_ICE = ("rmse", "bias", "crps", "spread_skill", "acc")
 WITH_INTERVAL = ("rmse", "bias", "mae", "crps", "spread_skill", "acc")
 RATIO = ("rmse_ratio", "rmse_ratio_low", "rmse_ratio_high")
-COLUMNS = (
+SCORE_COLUMNS = (
     *("model", "variable", "lead_hours", "rmse", "bias", "mae", "crps", "spread", "spread_skill", "out_of_bounds", "n"),
     *("acc", *(f"{name}_ice" for name in ON_ICE)),
     *(f"{name}_{end}" for name in WITH_INTERVAL for end in ("low", "high")),
@@ -75,7 +75,7 @@ def evaluate(
             when not given.
 
     Returns:
-        One row a model (``forecast`` or the name of the baseline), variable and lead time, columns ``COLUMNS``;
+        One row a model (``forecast`` or the name of the baseline), variable and lead time, columns ``SCORE_COLUMNS``;
         rmse, bias, mae, crps and spread in the units of the variable. ``rmse_ratio`` is over the RMSE of the baseline
         ``persistence``, where there is one.
 
@@ -94,13 +94,15 @@ def score_table(moments: xr.Dataset, reference: str = "persistence") -> pd.DataF
     table |= {f"{name}_ice": scores[name].sel(where="ice", drop=True) for name in ON_ICE}
     table |= {"out_of_bounds": moments["outside"], "n": moments["starts"] * moments.attrs["faces"]}
     table |= _ratio(scores["rmse"].sel(where="all", drop=True), reference, "rmse_ratio")
+
     ends = [
         _intervals(sums.sel(variable=[name], where="all").drop_vars("where"), moments, reference)
         for name in sums["variable"].values
     ]
     table |= {str(name): column for name, column in xr.concat(ends, "variable").data_vars.items()}
     frame = xr.Dataset(table).to_dataframe(["model", "variable", "lead_hours"])
-    return frame.reset_index().assign(interval_over=moments.attrs["over"])[[*COLUMNS]]
+
+    return frame.reset_index().assign(interval_over=moments.attrs["over"])[[*SCORE_COLUMNS]]
 
 
 def scores_of(sums: xr.Dataset, members: xr.DataArray) -> xr.Dataset:
@@ -109,6 +111,7 @@ def scores_of(sums: xr.Dataset, members: xr.DataArray) -> xr.Dataset:
     rmse, spread = mean["squared"] ** 0.5, mean["variance"] ** 0.5
     inflated = ((members + 1) / members) ** 0.5 * spread
     norm = (mean["forecast_square"] * mean["truth_square"]) ** 0.5
+
     return xr.Dataset(
         {
             "rmse": rmse,
@@ -131,9 +134,11 @@ def _intervals(sums: xr.Dataset, moments: xr.Dataset, reference: str) -> xr.Data
         weights = draw_weights(groups)
         drawn = xr.Dataset({name: xr.dot(weights, sums[name], dim="case") for name in MOMENTS})
         replicates = scores_of(drawn, moments["members"])
+
     fields = {name: replicates[name] for name in WITH_INTERVAL} | _ratio(replicates["rmse"], reference, "rmse_ratio")
     ends = {name: interval(field) for name, field in fields.items()}
     names = {f"{name}_{end}": (name, number) for name in ends for number, end in enumerate(("low", "high"))}
+
     return xr.Dataset({name: ends[source].isel(end=number) for name, (source, number) in names.items()})
 
 
@@ -164,11 +169,13 @@ def skill_table(scores: pd.DataFrame, reference: str = "persistence") -> pd.Data
         raise InputError(
             f"no scores of '{reference}' to compare with; evaluate(..., baselines={{'{reference}': ...}}) adds them"
         )
+
     key = ["variable", "lead_hours"]
     base = scores[scores["model"] == reference].set_index(key)["rmse"]
     others = scores[scores["model"] != reference]
     divisor = base.reindex(pd.MultiIndex.from_frame(others[key])).to_numpy()
     ratio = np.divide(others["rmse"].to_numpy(), divisor, out=np.full(len(others), np.nan), where=divisor > 0)
+
     return others[["model", *key]].assign(rmse_ratio=ratio).reset_index(drop=True)
 
 
@@ -186,6 +193,7 @@ def write_scores(scores: pd.DataFrame, folder: Path) -> tuple[FilePath, FilePath
     texts = {"scores.json": json.dumps(rows, indent=1) + "\n", "scores.csv": scores.to_csv(index=False)}
     for name, text in texts.items():
         write_atomically(folder / name, partial(FilePath.write_text, data=text, encoding="utf-8"))
+
     return folder / "scores.json", folder / "scores.csv"
 
 

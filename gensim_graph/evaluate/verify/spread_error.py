@@ -40,6 +40,7 @@ class SpreadErrorTally(Tally):
         """Add a step of a model."""
         if step.truth is None or step.matched.members < 2:
             return
+
         self._members[step.model] = step.matched.members
         for variable in step.matched.variables:
             deviation = step[variable.name] - step.truth[variable.name][0]
@@ -54,6 +55,7 @@ class SpreadErrorTally(Tally):
             for number, (share, variance, squared) in enumerate(_put_together(sums, self._bins)):
                 values = share / sums[0].sum(), np.sqrt(inflation * variance / share), np.sqrt(squared / share)
                 rows.append((model, variable, hours, number, *values))
+
         return pd.DataFrame(rows, columns=["model", "variable", "lead_hours", "bin", "share", "spread", "rmse"])
 
 
@@ -63,6 +65,7 @@ def fine_sums(deviation: Array, weights: Array) -> Array:
     squared = deviation.mean(axis=0, dtype=np.float64) ** 2
     logarithm = np.log10(np.maximum(variance, 10.0**_LOW))
     place = np.clip((logarithm - _LOW) / (_HIGH - _LOW) * _FINE, 0, _FINE - 1).astype(np.int64)
+
     return np.stack(
         [np.bincount(place, part, minlength=_FINE) for part in (weights, weights * variance, weights * squared)]
     )

@@ -17,10 +17,10 @@ from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf.grids import read_grid
 from gensim_graph.io.cf.masks import find_mask
 from gensim_graph.io.coordinates import find_coordinates, is_angle
+from gensim_graph.io.file_mesh import FileMesh, FilePlaces
 from gensim_graph.io.mpas import is_mpas, read_mpas
 from gensim_graph.io.names import known_names, with_known_names
-from gensim_graph.io.file_mesh import FileMesh, Places
-from gensim_graph.io.safe import SUFFIXES, opened_dataset
+from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.io.ugrid import has_topology, mesh_to_dataset, node_coordinates, read_ugrid
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.planes import Frame
@@ -34,7 +34,7 @@ _TIMES = ("time", "time_counter", "Time")
 
 def is_gridded(path: Path) -> bool:
     """Whether a file has variables of the table, and not on a UGRID mesh as this package writes it."""
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in DATASET_SUFFIXES:
         return False
     try:
         with opened_dataset(path) as ds:
@@ -51,6 +51,7 @@ def is_foreign(ds: xr.Dataset) -> bool:
         except InputError:
             return False  # whoever reads it next says what is missing
         return bool(known_names(ds)) and (x.dims != ("node",) or is_angle(x))
+
     return any(ds[name].ndim >= 2 and not {"face", "node"} & set(ds[name].dims) for name in known_names(ds))
 
 
@@ -100,6 +101,7 @@ def _located(ds: xr.Dataset, mesh: Mesh | None) -> tuple[FileMesh, dict[str, dic
     if has_topology(ds) or is_mpas(ds):
         source = read_ugrid(ds, crs) if has_topology(ds) else read_mpas(ds, crs)
         return source, {location: _taken(ds, places) for location, places in _locations(source)}
+
     source, at_faces = _read_grid(ds, crs)
     return source, {"face": at_faces}
 
@@ -131,6 +133,7 @@ def on_mesh(source: FileMesh, columns: dict[str, dict[str, Array]], attributes: 
         for name, values in found.items():
             kept = {key: attributes[name][key] for key in ("units", "long_name") if key in attributes[name]}
             result[name] = (("time", location), values, kept)
+
     return result
 
 
@@ -139,16 +142,19 @@ def with_time(ds: xr.Dataset) -> xr.Dataset:
     if "time" in ds.coords and ds["time"].ndim == 0:  # one record
         fields = {name: ds[name].expand_dims("time") for name in known_names(ds) if ds[name].ndim >= 1}
         return ds.assign(fields).assign_coords(time=ds["time"].expand_dims("time"))
+
     name = next((name for name in _TIMES if name in ds.dims), None)
     if name is None:
         raise InputError(f"no dimension 'time' (dimensions: {', '.join(map(str, ds.dims))})")
+
     ds = ds if name == "time" else ds.rename({name: "time"})
     if "time" not in ds.variables:
         raise InputError("the dimension 'time' has no coordinate; it needs units such as 'hours since 2000-01-01'")
+
     return ds
 
 
-def _locations(source: FileMesh) -> list[tuple[str, Places]]:
+def _locations(source: FileMesh) -> list[tuple[str, FilePlaces]]:
     return [("face", source.faces)] + ([("node", source.nodes)] if source.nodes is not None else [])
 
 
@@ -168,7 +174,7 @@ def _flat(column: xr.DataArray, dims: tuple[str, ...]) -> Array:
     return column.squeeze(single, drop=True).transpose("time", *dims).values.reshape(column.sizes["time"], -1)
 
 
-def _taken(ds: xr.Dataset, places: Places) -> dict[str, Array]:
+def _taken(ds: xr.Dataset, places: FilePlaces) -> dict[str, Array]:
     """Variables of the table at faces or nodes, (time, P)."""
     return {name: _flat(ds[name], places.dims)[:, places.index] for name in _names_on(ds, places.dims)}
 
@@ -179,17 +185,21 @@ def _read_grid(ds: xr.Dataset, crs: CRS | None) -> tuple[FileMesh, dict[str, Arr
     names = _names_on(ds, where.dims)
     if not names:
         raise InputError(f"no variable of the table has dimensions (time, {', '.join(where.dims)})")
+
     mask = find_mask(ds, where)
     cells = np.arange(np.prod(where.shape)) if mask is None else np.flatnonzero(mask)
     columns = {name: _flat(ds[name], where.dims)[:, cells] for name in names}
     state = [variable.name for variable in default_variables().state if variable.name in names] or names
     known = np.any([np.isfinite(columns[name]).any(axis=0) for name in state], axis=0)
+
     if mask is not None and not known.all():
         log.warning("left out %d ocean cells at which %s never have a value", (~known).sum(), ", ".join(state))
+
     ocean = np.zeros(where.shape, dtype=bool)
     ocean.flat[cells[known]] = True
     source = read_grid(ds, crs, ocean)
     place = np.searchsorted(cells, source.faces.index)
+
     return source, {name: values[:, place] for name, values in columns.items()}
 
 
@@ -203,7 +213,7 @@ def _still_where_no_ice(columns: dict[str, Array]) -> None:
             columns[name] = np.where(gaps, np.zeros((), columns[name].dtype), columns[name])
 
 
-def _turn(columns: dict[str, Array], places: Places, attributes: dict[str, dict]) -> None:
+def _turn(columns: dict[str, Array], places: FilePlaces, attributes: dict[str, dict]) -> None:
     """Vectors to the axes of the plane, in place."""
     table = default_variables().variables
     for x, y in vector_pairs(table):
@@ -211,6 +221,7 @@ def _turn(columns: dict[str, Array], places: Places, attributes: dict[str, dict]
         if (first in columns) != (second in columns):
             here, missing = (first, second) if first in columns else (second, first)
             raise InputError(f"'{here}' is here but its other component '{missing}' is not")
+
         if first in columns:
             kept = columns[first].dtype
             frame = _frame(first, places, str(attributes[first].get("standard_name", "")))
@@ -218,7 +229,7 @@ def _turn(columns: dict[str, Array], places: Places, attributes: dict[str, dict]
             columns[first], columns[second] = (part.astype(kept) for part in turned)
 
 
-def _frame(name: str, places: Places, standard_name: str) -> Frame:
+def _frame(name: str, places: FilePlaces, standard_name: str) -> Frame:
     """The axes that a vector is given along."""
     if not standard_name.startswith("eastward"):
         return places.axes

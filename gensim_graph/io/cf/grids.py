@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from gensim_graph.errors import InputError
 from gensim_graph.io.cf.masks import find_bounds, find_ocean, find_upper_right
 from gensim_graph.io.coordinates import Coordinates, find_coordinates
-from gensim_graph.io.file_mesh import FileMesh, Places
+from gensim_graph.io.file_mesh import FileMesh, FilePlaces
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.build import (
     axis_lattice,
@@ -55,11 +55,13 @@ def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None
     where = find_coordinates(ds)
     if len(where.dims) == 2 and min(where.shape) < 2:
         raise InputError(f"a grid needs at least 2 x 2 cells to tell their size; got {where.shape}")
+
     water = find_ocean(ds, where) if ocean is None else ocean
     if not water.any():
         raise InputError("the grid has no ocean cell: the mask is land everywhere, or the fields have no values")
     if where.kind == "plane":
         return _in_plane(where, water, crs)
+
     return _on_globe(ds, where, water, crs)
 
 
@@ -69,14 +71,17 @@ def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
     mesh = Mesh.from_grid(*(axes or (x, y)), ocean, where.crs or crs)
     assert mesh.grid_index is not None
     frame = plane_axes(mesh.n_faces)
+
     if axes is None:
         lattice = np.stack([corners(part) for part in (x, y)], axis=-1).reshape(-1, 2)
         frame = grid_axes(lattice[quadrilaterals(where.shape)[mesh.grid_index]])
+
     if where.crs is not None and crs is not None and crs != where.crs:
         mesh = in_plane(mesh, crs)
         frame = axes_of_plane(mesh.centres, crs, where.crs).to_plane_of(frame)
+
     compass = east_north(mesh.centres, mesh.crs) if mesh.crs else None
-    return FileMesh(mesh, Places(where.dims, mesh.grid_index, frame, compass))  # type: ignore[arg-type]
+    return FileMesh(mesh, FilePlaces(where.dims, mesh.grid_index, frame, compass))  # type: ignore[arg-type]
 
 
 def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
@@ -90,7 +95,8 @@ def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None)
 
     compass = east_north_at(lon.ravel()[index], lat.ravel()[index], mesh.crs)
     own = _axes(where, centres, index, mesh.crs)
-    return FileMesh(mesh, Places(where.dims, index, own or compass, compass))
+
+    return FileMesh(mesh, FilePlaces(where.dims, index, own or compass, compass))
 
 
 def _degrees(where: Coordinates) -> tuple[Array, Array]:
@@ -100,6 +106,7 @@ def _degrees(where: Coordinates) -> tuple[Array, Array]:
         x, y = np.meshgrid(x, y)
     if where.kind == "rotated":
         return _from_rotated(where, x, y)
+
     return known_degrees(x, y)
 
 
@@ -115,14 +122,17 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
     """Corners of all cells as directions (N, 3), and the faces over them (F, k)."""
     x, y = where.in_double()
     bounds = find_bounds(ds, where) if where.kind == "globe" else None
+
     if bounds is not None and not (x.ndim == 1 and len(where.dims) == 2):
         nodes = unit_vectors(*bounds).reshape(-1, 3)
         return nodes, np.arange(len(nodes)).reshape(-1, bounds[0].shape[-1])
+
     if len(where.dims) == 1:
         raise InputError(
             f"cells along '{where.dims[0]}' have centres but no corners; expected lon_bnds and lat_bnds or UGRID. From "
             "centres alone: Mesh.from_points"
         )
+
     axes, upper_right = straight_axes(x, y), find_upper_right(ds, where)
     if upper_right is not None:
         lattice = with_first(unit_vectors(*upper_right))
@@ -131,6 +141,7 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
     else:
         lon, lat = _bounded_lattice(*bounds) if bounds else axis_lattice(*axes)
         lattice = unit_vectors(*(_from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)))
+
     return lattice.reshape(-1, 3), quadrilaterals(where.shape)
 
 
@@ -159,10 +170,12 @@ def _axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame
         return _rotated_axes(where, x, y, index, plane)
     if len(where.dims) == 1 or straight_axes(x, y):
         return None
+
     lattice = corners_from_centres(centres)
     right, left = lattice[1:, 1:] + lattice[:-1, 1:], lattice[1:, :-1] + lattice[:-1, :-1]
     upper, lower = lattice[1:, 1:] + lattice[1:, :-1], lattice[:-1, 1:] + lattice[:-1, :-1]
     x_step, y_step = (part.reshape(-1, 3)[index] for part in (right - left, upper - lower))
+
     return axes_on_globe(centres.reshape(-1, 3)[index], x_step, y_step, plane)
 
 
@@ -170,9 +183,11 @@ def _rotated_axes(where: Coordinates, x: Array, y: Array, index: Array, plane: C
     """Components belong to increasing coordinates of the rotated globe, whichever way an axis is stored."""
     here = [part.ravel()[index] for part in (np.meshgrid(x, y) if x.ndim == 1 else (x, y))]
     along = []
+
     for step in np.eye(2) * _STEP:
         ahead, behind = (
             unit_vectors(*_from_rotated(where, here[0] + sign * step[0], here[1] + sign * step[1])) for sign in (1, -1)
         )
         along.append(ahead - behind)
+
     return axes_on_globe(unit_vectors(*_from_rotated(where, here[0], here[1])), along[0], along[1], plane)

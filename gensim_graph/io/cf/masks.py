@@ -44,6 +44,7 @@ def find_mask(ds: xr.Dataset, where: Coordinates) -> Array | None:
         if set(column.dims) == set(where.dims):
             values = np.nan_to_num(column.transpose(*where.dims).values)  # NaN is land
             return ocean_mask(values if ocean_is_one else 1 - values, where.shape)
+
     return None
 
 
@@ -53,6 +54,7 @@ def _mask_names(ds: xr.Dataset) -> list[tuple[str, bool]]:
         standard = column.attrs.get("standard_name")
         if standard in ("sea_binary_mask", "land_binary_mask"):
             named.insert(0, (str(name), standard == "sea_binary_mask"))
+
     return named
 
 
@@ -62,10 +64,12 @@ def _filled(ds: xr.Dataset, where: Coordinates) -> Array:
         is_field = column.dtype.kind == "f" and tuple(column.dims[-len(where.dims) :]) == where.dims
         if not is_field or name in (where.x.name, where.y.name):
             continue
+
         record = np.isfinite(first_record(column, len(where.dims)).values)
         if record.any() and not record.all():
             log.warning("no mask in the file: %d cells where '%s' has no value are land", (~record).sum(), name)
             return record
+
     return np.ones(where.shape, dtype=bool)
 
 
@@ -81,12 +85,15 @@ def find_bounds(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | Non
         name = next((name for name in names if name in ds.variables), None)
         if name is None:
             return None
+
         values = ds[name].values.astype(np.float64)
         if values.shape[:-1] != centre.shape or values.shape[-1] < 2:
             raise InputError(f"corners '{name}' have shape {values.shape}, cells '{centre.name}' {centre.shape}")
         if str(ds[name].attrs.get("units", centre.attrs.get("units", ""))).startswith("rad"):
             values = np.degrees(values)
+
         found.append(values)
+
     return found[0], found[1]
 
 

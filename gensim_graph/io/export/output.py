@@ -12,7 +12,7 @@ import xarray as xr
 
 from gensim_graph.errors import InputError
 from gensim_graph.io.export.paraview import write_states
-from gensim_graph.io.export.placement import Layout, on_mesh_in_degrees, on_other_mesh, on_own_mesh
+from gensim_graph.io.export.placement import FieldLayout, on_mesh_in_degrees, on_other_mesh, on_own_mesh
 from gensim_graph.io.export.regrid import on_grid
 from gensim_graph.io.export.storage import Column, check_store, chunks_of, created
 from gensim_graph.io.fields import RECORDS, Fields
@@ -21,7 +21,7 @@ from gensim_graph.system import write_atomically
 from gensim_graph.typing import Path
 from gensim_graph.variables import Variable, VariableTable
 
-SUFFIXES = (".nc", ".zarr", ".vtu", ".pvd")
+OUTPUT_SUFFIXES = (".nc", ".zarr", ".vtu", ".pvd")
 """What :func:`write_dataset` writes."""
 
 
@@ -64,24 +64,28 @@ def write_dataset(
     target, report = FilePath(path), on_record or (lambda: None)
     suffix = target.suffix.lower()
     for_paraview = suffix in (".vtu", ".pvd")
-    if suffix not in SUFFIXES:
-        raise InputError(f"{target}: cannot be written; expected a name that ends in {', '.join(SUFFIXES)}")
+
+    if suffix not in OUTPUT_SUFFIXES:
+        raise InputError(f"{target}: cannot be written; expected a name that ends in {', '.join(OUTPUT_SUFFIXES)}")
     if (grid is not None) + (mesh is not None) + degrees > 1:
         raise InputError("one of grid, mesh and degrees at a time")
     if for_paraview and (grid is not None or degrees):
         raise InputError(f"{target}: fields on a grid or in degrees go to .nc or .zarr, not to {suffix}")
+
     check_store(target)
     fields = Fields.of(dataset, variables)
     layout = choose_layout(fields, grid, mesh, degrees)
     target.parent.mkdir(parents=True, exist_ok=True)
+
     if for_paraview:
         write_states(fields, layout, target, report)
     else:
         write_atomically(target, lambda place: _fill(place, suffix, fields, layout, report))
+
     return target
 
 
-def choose_layout(fields: Fields, grid: str | None, mesh: Mesh | None, degrees: bool = False) -> Layout:
+def choose_layout(fields: Fields, grid: str | None, mesh: Mesh | None, degrees: bool = False) -> FieldLayout:
     """Where fields go, see :func:`write_dataset`."""
     if grid is not None:
         return on_grid(fields, grid)
@@ -90,9 +94,10 @@ def choose_layout(fields: Fields, grid: str | None, mesh: Mesh | None, degrees: 
     return on_mesh_in_degrees(fields) if degrees else on_own_mesh(fields)
 
 
-def _fill(path: FilePath, suffix: str, fields: Fields, layout: Layout, on_record: Callable[[], object]) -> None:
+def _fill(path: FilePath, suffix: str, fields: Fields, layout: FieldLayout, on_record: Callable[[], object]) -> None:
     columns = {one.name: _column(one, fields, layout) for one in fields.variables}
     before = (slice(None),) * (len(fields.leading) - 1)
+
     with created(path, suffix, layout.frame, columns) as store:
         for block in fields.blocks(layout.n_places):
             values = layout.bring(fields.read_all(block))
@@ -102,7 +107,7 @@ def _fill(path: FilePath, suffix: str, fields: Fields, layout: Layout, on_record
                 on_record()
 
 
-def _column(variable: Variable, fields: Fields, layout: Layout) -> Column:
+def _column(variable: Variable, fields: Fields, layout: FieldLayout) -> Column:
     location = fields.location(variable)
     dims = (*fields.leading, *layout.dims[location])
     sizes = tuple({**fields.dataset.sizes, **layout.frame.sizes}[name] for name in dims)

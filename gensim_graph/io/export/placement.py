@@ -38,7 +38,7 @@ _TIMES = {
 
 
 @dataclass(frozen=True)
-class Layout:
+class FieldLayout:
     """Where fields go.
 
     Attributes:
@@ -67,20 +67,22 @@ class Layout:
         named = dict(variable.attrs)
         if self.axes == COMPASS and variable.standard_name in _TURNED:
             named["standard_name"] = _TURNED[variable.standard_name]
+
         for old, new in zip(_ALONG, self.axes, strict=True):
             if old in named.get("long_name", ""):
                 named["long_name"] = named["long_name"].replace(old, new)
+
         return named | self.attrs[location]
 
 
-def on_own_mesh(fields: Fields) -> Layout:
+def on_own_mesh(fields: Fields) -> FieldLayout:
     """The fields as they are."""
     dims = {"face": ("face",), "node": ("node",)}
     frame = _frame(fields, mesh_to_dataset(fields.mesh))
-    return Layout(frame, dims, lambda values: values, _ugrid_attrs(fields, frame), mesh=fields.mesh)
+    return FieldLayout(frame, dims, lambda values: values, _ugrid_attrs(fields, frame), mesh=fields.mesh)
 
 
-def on_mesh_in_degrees(fields: Fields) -> Layout:
+def on_mesh_in_degrees(fields: Fields) -> FieldLayout:
     """Nodes as longitude and latitude, vectors along east and north.
 
     Raises:
@@ -90,12 +92,13 @@ def on_mesh_in_degrees(fields: Fields) -> Layout:
     frame = _frame(fields, in_degrees(mesh))
     compass = {"face": east_north(mesh.centres, mesh.crs), "node": east_north(mesh.nodes, mesh.crs)}
     dims = {"face": ("face",), "node": ("node",)}
-    return Layout(
+
+    return FieldLayout(
         frame, dims, lambda values: turned(values, fields, compass), _ugrid_attrs(fields, frame), COMPASS, mesh
     )
 
 
-def on_other_mesh(fields: Fields, mesh: Mesh) -> Layout:
+def on_other_mesh(fields: Fields, mesh: Mesh) -> FieldLayout:
     """Fields brought to the faces of another mesh of the same domain, area-weighted, vectors turned to its plane.
 
     Raises:
@@ -103,6 +106,7 @@ def on_other_mesh(fields: Fields, mesh: Mesh) -> Layout:
     """
     if fields.mesh.matches(mesh) and (mesh.crs is None or mesh.crs == fields.mesh.crs):
         return on_own_mesh(fields)
+
     weights = conservative_weights(fields.mesh, mesh, reproject=True)
     check_cover(fields.name, fields.mesh, mesh, weights)
     there = rotation(fields.mesh, mesh)
@@ -116,7 +120,8 @@ def on_other_mesh(fields: Fields, mesh: Mesh) -> Layout:
 
     dims = {"face": ("face",), "node": ("face",)}
     attrs = _ugrid_attrs(fields, frame)
-    return Layout(frame, dims, bring, {"face": attrs["face"], "node": attrs["face"]}, mesh=mesh)
+
+    return FieldLayout(frame, dims, bring, {"face": attrs["face"], "node": attrs["face"]}, mesh=mesh)
 
 
 def turned(values: Values, fields: Fields, axes: Mapping[str, Frame]) -> Values:
@@ -152,6 +157,7 @@ def times_of(fields: Fields) -> dict[str, xr.Variable]:
             own = {key: value for key, value in column.attrs.items() if key not in ("units", "calendar")}
             named = {"standard_name": _TIMES[name]} if name in _TIMES else {}
             kept[name] = xr.Variable(column.dims, column.values, named | own)
+
     return kept
 
 

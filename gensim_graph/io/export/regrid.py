@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.export.placement import COMPASS, Layout, Values, auxiliary, provenance, times_of, turned
+from gensim_graph.io.export.placement import COMPASS, FieldLayout, Values, auxiliary, provenance, times_of, turned
 from gensim_graph.io.export.target import TargetGrid, make_grid
 from gensim_graph.io.fields import Fields
 from gensim_graph.typing import Array
@@ -12,7 +12,7 @@ from gensim_graph.typing import Array
 _AREA = {"long_name": "area of the cell that the mesh covers", "standard_name": "cell_area", "units": "m2"}
 
 
-def on_grid(fields: Fields, word: str) -> Layout:
+def on_grid(fields: Fields, word: str) -> FieldLayout:
     """Fields on a grid, see :func:`~gensim_graph.io.export.target.make_grid`.
 
     Cells of which nothing is covered are NaN. ``sea_area`` is what is covered: the sum of value times ``sea_area`` over
@@ -24,8 +24,10 @@ def on_grid(fields: Fields, word: str) -> Layout:
     grid = make_grid(word, fields.mesh)
     shared = grid.shared_areas(fields.mesh)
     area = np.asarray(shared.sum(axis=1)).ravel()
+
     if not area.any():
         raise InputError(f"the grid '{word}' covers nothing of the mesh")
+
     axes = {"face": grid.axes, "node": grid.axes}
 
     def mean(values: Array) -> Array:
@@ -42,7 +44,8 @@ def on_grid(fields: Fields, word: str) -> Layout:
     attrs = _attrs(fields, grid, frame)
     dims = {"face": grid.dims, "node": grid.dims}
     along = COMPASS if grid.is_geographic else ("along the grid x axis", "along the grid y axis")
-    return Layout(frame, dims, bring, {"face": attrs, "node": attrs}, along)
+
+    return FieldLayout(frame, dims, bring, {"face": attrs, "node": attrs}, along)
 
 
 def _spread(cells: Array, grid: TargetGrid, elsewhere: float) -> Array:

@@ -46,6 +46,7 @@ def created(path: FilePath, suffix: str, frame: xr.Dataset, columns: Mapping[str
         with _zarr(path, frame, columns, encoding) as arrays:
             yield arrays
         return
+
     frame.to_netcdf(path, format="NETCDF4", engine="netcdf4", encoding=encoding)
     with netCDF4.Dataset(path, "a") as content:
         content.set_auto_maskandscale(False)
@@ -53,10 +54,12 @@ def created(path: FilePath, suffix: str, frame: xr.Dataset, columns: Mapping[str
             for dim, size in zip(one.dims, one.sizes, strict=True):
                 if dim not in content.dimensions:
                     content.createDimension(dim, size)
+
             variable = content.createVariable(
                 name, "f4", one.dims, zlib=True, complevel=1, fill_value=np.float32(np.nan), chunksizes=one.chunks
             )
             variable.setncatts(one.attrs)
+
         yield content.variables
 
 
@@ -73,6 +76,7 @@ def _zarr(
         )
         for name, one in columns.items()
     }  # fmt: skip
+
     with warnings.catch_warnings():  # zarr warns that version 3 has no standard for it yet
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(str(path))
@@ -101,6 +105,7 @@ def _encoding(frame: xr.Dataset) -> dict[str, Any]:
             found[str(name)] = {"units": unit, "dtype": "int64" if whole else "float64"}
         elif column.dtype.kind == "f":
             found[str(name)] = {"_FillValue": None}
+
     return found
 
 

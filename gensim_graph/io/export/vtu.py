@@ -58,6 +58,7 @@ def write_vtu(
     }
     points = {"Points": VtuField(np.pad(mesh.nodes, ((0, 0), (0, 1))))}
     sections = {"Points": points, "Cells": cells, "PointData": on_nodes or {}, "CellData": on_faces or {}}
+
     with path.open("w", encoding="ascii", errors="xmlcharrefreplace") as stream:
         stream.write(
             '<?xml version="1.0"?>\n<VTKFile type="UnstructuredGrid" version="1.0" byte_order="LittleEndian" '
@@ -66,11 +67,13 @@ def write_vtu(
         if time is not None:
             value = _array("TimeValue", VtuField(np.array([time])), ' NumberOfTuples="1"')
             stream.write(f"<FieldData>\n{value}</FieldData>\n")
+
         stream.write(f'<Piece NumberOfPoints="{mesh.n_nodes}" NumberOfCells="{mesh.n_faces}">\n')
         for section, fields in sections.items():
             stream.write(f"<{section}>\n")
             stream.writelines(_array(name, field) for name, field in fields.items())
             stream.write(f"</{section}>\n")
+
         stream.write("</Piece>\n</UnstructuredGrid>\n</VTKFile>\n")
 
 
@@ -87,6 +90,7 @@ def _array(name: str, field: VtuField, more: str = "") -> str:
     kind = _TYPES[values.dtype.str[1:]]
     width = "" if values.ndim == 1 else f' NumberOfComponents="{values.shape[1]}"'
     label = f'<InformationKey name="UNITS_LABEL" location="vtkDataArray">{field.units}</InformationKey>'
+
     return (
         f'<DataArray type="{kind}" Name={quoteattr(name)}{width} format="binary"{more}>'
         f"{_compressed(values.tobytes())}{label if field.units else ''}</DataArray>\n"

@@ -51,10 +51,12 @@ def read_tables(folder: FilePath) -> tuple[Array, Array, Array, Array]:
     elements = _table(folder / ELEMENTS, 3)
     if not np.array_equal(nodes[:, 0], np.arange(1, len(nodes) + 1)):
         raise InputError(f"{NODES}: nodes must be numbered 1, 2, 3, ... in order")
+
     if np.abs(nodes[:, 2]).max() > 90.0 or np.abs(nodes[:, 1]).max() > 360.0:
         raise InputError(f"{NODES}: longitudes and latitudes must be degrees; some are beyond 360 and 90")
     if elements.min() < 1 or elements.max() > len(nodes) or (elements % 1).any():
         raise InputError(f"{ELEMENTS}: nodes must be whole numbers from 1 to {len(nodes)}")
+
     return nodes[:, 1], nodes[:, 2], elements.astype(np.int64) - 1, nodes[:, 3]
 
 
@@ -72,6 +74,7 @@ def _table(file: FilePath, columns: int) -> Array:
         words = np.array(file.read_text().split(), dtype=np.float64)
     except (UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{file.name}: is not a table of numbers ({str(error)[:80]})") from None
+
     if len(words) == 0 or words[0] < 1 or len(words) != 1 + columns * words[0]:
         raise InputError(
             f"{file.name}: expected a number n, then n rows of {columns} numbers; got {max(len(words) - 1, 0)} numbers "
@@ -79,4 +82,5 @@ def _table(file: FilePath, columns: int) -> Array:
         )
     if not np.isfinite(words).all():
         raise InputError(f"{file.name}: has NaN or infinite numbers")
+
     return words[1:].reshape(-1, columns)

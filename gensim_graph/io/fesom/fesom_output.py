@@ -63,16 +63,20 @@ def _fields(path: Path) -> xr.Dataset:
     folder = path if path.is_dir() else path.parent
     year = "*" if path.is_dir() else _FILE.fullmatch(path.name)[2]  # type: ignore[index]
     found = {}
+
     for name, own in _NAMES.items():
         years = [_column(file, own) for file in sorted(folder.glob(f"{own}.fesom.{year}.nc"))]
         if years:
             found[name] = xr.concat(years, "time") if len(years) > 1 else years[0]
+
     if not found:
         raise InputError(f"no ice beside it; expected {', '.join(f'{own}.fesom.{year}.nc' for own in _NAMES.values())}")
+
     times = {name: column["time"].values for name, column in found.items()}
     for name, values in times.items():
         if not np.array_equal(values, next(iter(times.values()))):
             raise InputError(f"{_NAMES[name]} has other times than {_NAMES[next(iter(times))]}; take whole years")
+
     return xr.Dataset(found)
 
 
@@ -81,10 +85,12 @@ def _column(file: Path, name: str) -> xr.DataArray:
         if name not in ds:
             raise InputError(f"has no '{name}'")
         column = ds[name].load().assign_attrs(ds.attrs | ds[name].attrs)
+
     if set(column.dims) != {"time", _NODES}:
         raise InputError(f"{file.name}: '{name}' has dimensions {column.dims}; expected (time, {_NODES})")
     if name == "a_ice" and float(column.max()) <= 1.0 + 1e-6:
         column.attrs["units"] = "1"  # which FESOM calls %
+
     return column
 
 
@@ -92,13 +98,16 @@ def _topology(folder: Path, fields: xr.Dataset, mesh: Mesh | None) -> xr.Dataset
     """A UGRID dataset with longitude, latitude and triangles."""
     if (folder / _DIAGNOSTICS).is_file():
         return _diagnostics(folder / _DIAGNOSTICS)
+
     named = Path(str(next(iter(fields.values())).attrs.get("FESOM_MeshPath", "")))
     for place in (folder, folder.parent, named):
         if is_fesom(place):
             return _dataset(*read_tables(place))
+
     if mesh is not None and mesh.crs is not None and mesh.n_nodes == fields.sizes[_NODES]:
         log.warning("the mesh is taken for FESOM's own: it has as many nodes")
         return _dataset(*lonlat(unproject(mesh.nodes, mesh.crs)), mesh.faces, np.zeros(mesh.n_nodes))
+
     raise InputError(
         f"where is FESOM's mesh? Put {_DIAGNOSTICS}, or nod2d.out and elem2d.out, beside it, or pass "
         f"mesh=load_mesh(...) with its {fields.sizes[_NODES]} nodes"
@@ -135,12 +144,14 @@ def _turned_back(fields: xr.Dataset, topology: xr.Dataset) -> xr.Dataset:
     """Drift along east and north, which its standard names say."""
     if not {"siu", "siv"} <= set(fields):
         return fields
+
     eastward, northward = fields["siu"], fields["siv"]
     if int(eastward.attrs.get("FESOM_force_rotation", 1)) and not int(eastward.attrs.get(_TURNED, 0)):
         first, second = rotated_axes(unit_vectors(topology["lon"].values, topology["lat"].values))
         u, v = (column.transpose("time", _NODES) for column in (eastward, northward))
         eastward = u.copy(data=u.values * first[:, 0] + v.values * second[:, 0])
         northward = u.copy(data=u.values * first[:, 1] + v.values * second[:, 1])
+
     names = "eastward_sea_ice_velocity", "northward_sea_ice_velocity"
     return fields.assign(
         siu=eastward.assign_attrs(standard_name=names[0]), siv=northward.assign_attrs(standard_name=names[1])
@@ -155,6 +166,7 @@ def rotated_axes(vectors: Array) -> tuple[Array, Array]:
     east, north = local_directions(vectors)
     axes = [axis @ turn for axis in local_directions(vectors @ turn.T)]
     first, second = (np.stack([(axis * east).sum(axis=1), (axis * north).sum(axis=1)], axis=1) for axis in axes)
+
     return first, second
 
 

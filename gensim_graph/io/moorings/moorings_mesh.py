@@ -69,9 +69,11 @@ def read_axes(content: netCDF4.Dataset) -> xr.Dataset:
     """
     lon, lat = (_degrees(content, name, limit) for name, limit in (("longitude", 360.0), ("latitude", 90.0)))
     crs = _plane(content)
+
     if crs is None:
         degrees = {"units": "degrees_east"}, {"units": "degrees_north"}
         return xr.Dataset(coords={"longitude": (_GRID, lon, degrees[0]), "latitude": (_GRID, lat, degrees[1])})
+
     axes = _regular(lonlat_to_plane(lon.ravel(), lat.ravel(), crs).reshape(*lon.shape, 2))
     named = {"x": "projection_x_coordinate", "y": "projection_y_coordinate"}
     coords = {
@@ -79,6 +81,7 @@ def read_axes(content: netCDF4.Dataset) -> xr.Dataset:
         for key, axis in zip(("x", "y"), axes, strict=True)
     }
     mapping = {key: value for key, value in crs.to_cf().items() if value is not None}
+
     return xr.Dataset({"crs": ((), np.int32(0), mapping)}, coords=coords)
 
 
@@ -89,20 +92,24 @@ def along_axes(content: netCDF4.Dataset) -> bool | None:
     """
     if _MAPPING not in content.variables:
         return None
+
     flag = getattr(content.variables[_MAPPING], "false_easting", None)
     if flag not in (0.0, 1.0):
         raise InputError(
             f"false_easting of '{_MAPPING}' is {flag}; expected 1 (vectors along the grid) or 0 (east, north)"
         )
+
     return bool(flag == 1.0)
 
 
 def _degrees(content: netCDF4.Dataset, name: str, limit: float) -> Array:
     if name not in content.variables:
         raise InputError(f"moorings need longitude and latitude on (y, x); '{name}' is missing")
+
     values = read_values(content.variables[name]).astype(np.float64)
     if values.ndim != 2 or min(values.shape) < 2 or not (np.abs(values) <= limit).all():
         raise InputError(f"'{name}' {values.shape} must be degrees on at least 2 x 2 points; the file is damaged")
+
     return values
 
 
@@ -110,15 +117,19 @@ def _plane(content: netCDF4.Dataset) -> CRS | None:
     """The plane of the model, from its rounded parameters; None where the grid is not the model's own."""
     if _MAPPING not in content.variables:
         return None
+
     exact = {key: value for key, value in NEXTSIM_CRS.to_cf().items() if key != "crs_wkt"}
     stored = content.variables[_MAPPING].__dict__
+
     for name, rounding in _ROUNDED.items():
         value = float(stored.get(name, exact[name]))
         exact[name] = exact[name] if abs(value - exact[name]) <= rounding else value
+
     try:
         crs = CRS.from_cf(exact)
     except CRSError as error:
         raise InputError(f"'{_MAPPING}' is no projection ({error}); the file is damaged") from None
+
     return NEXTSIM_CRS if crs == NEXTSIM_CRS else crs
 
 
@@ -126,11 +137,13 @@ def _regular(points: Array) -> tuple[Array, Array]:
     """The two axes of points (ny, nx, 2) of the plane."""
     x, y = _line(points[..., 0].mean(axis=0)), _line(points[..., 1].mean(axis=1))
     off = max(np.abs(points[..., 0] - x).max(), np.abs(points[..., 1] - y[:, None]).max())
+
     if off > _ROUNDING:
         raise InputError(
             f"longitude and latitude are up to {off:.3g} m off a regular grid in the plane of '{_MAPPING}'; the file "
             "is damaged"
         )
+
     return x, y
 
 

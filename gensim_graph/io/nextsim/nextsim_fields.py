@@ -8,7 +8,7 @@ ice, the total is unknown and the variable is absent.
 from collections.abc import Callable, Sequence
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.nextsim.nextsim_pair import check_complete, named, nodal_vector
+from gensim_graph.io.nextsim.nextsim_pair import check_pair_complete, named, nodal_vector
 from gensim_graph.io.nextsim.nextsim_records import Record
 from gensim_graph.typing import Array
 
@@ -71,19 +71,21 @@ UNITS = {
 """Units of records on triangles that the variable table does not have."""
 
 
-def on_faces(records: Sequence[Record], n_faces: int) -> dict[str, Array]:
+def pair_on_faces(records: Sequence[Record], n_faces: int) -> dict[str, Array]:
     """Variables of the table on triangles: name -> (F,), in its units.
 
     Raises:
         InputError: a record that is needed has another length, is there twice, or lacks what belongs to it.
     """
-    check_complete(records, _YOUNG)
+    check_pair_complete(records, _YOUNG)
     found: dict[str, Array] = {}
+
     for variable, choices in _TOTALS.items():
         names = next((names for names in choices if all(_has(records, name) for name in names)), ())
         parts = [_converted(name, _elemental(records, name, n_faces)) for name in names]
         if parts:
             found[variable] = sum(parts[1:], start=parts[0])
+
     return found
 
 
@@ -91,13 +93,14 @@ def on_nodes(records: Sequence[Record], n_nodes: int) -> dict[str, Array]:
     """Vectors of the table on nodes: name of a component -> (N,), m/s along the axes of the plane.
 
     Raises:
-        InputError: see :func:`on_faces`.
+        InputError: see :func:`pair_on_faces`.
     """
     found: dict[str, Array] = {}
     for record, names in _VECTORS.items():
         vector = nodal_vector(records, record, n_nodes)
         if vector is not None:
             found.update(zip(names, vector.T, strict=True))
+
     return found
 
 
@@ -108,12 +111,14 @@ def other_fields(records: Sequence[Record], n_nodes: int, n_faces: int) -> dict[
     """
     used = {name for choices in _TOTALS.values() for names in choices[:1] for name in names} | set(_VECTORS)
     found: dict[str, tuple[str, Array, str]] = {}
+
     for record in records:
         if record.name in used | _NO_FIELDS or record.name.startswith("Drifter_") or record.values.dtype.kind != "f":
             continue
         for name, (location, values) in _placed(record, n_nodes, n_faces).items():
             units = _NODAL[record.name] if location == "node" else UNITS.get(record.name, "")
             found[_free(name, found)] = (location, values, units)
+
     return found
 
 
@@ -124,6 +129,7 @@ def _placed(record: Record, n_nodes: int, n_faces: int) -> dict[str, tuple[str, 
         return {name: ("face", values)} if len(values) == n_faces else {}
     if len(values) == 2 * n_nodes:
         return {f"{name}_{axis}": ("node", part) for axis, part in zip("xy", values.reshape(2, -1), strict=True)}
+
     return {name: ("node", values)} if len(values) == n_nodes else {}
 
 

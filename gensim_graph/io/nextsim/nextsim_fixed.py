@@ -66,20 +66,26 @@ def _on_one_mesh(path: FilePath, mesh: Mesh | None) -> xr.Dataset:
     target = mesh if mesh is not None else first.to_mesh()
     budget, coast = _Budget(), Coast()
     times, columns = [], {name: [] for name in (*first.faces, *first.nodes)}  # type: ignore[var-annotated]
+
     for snapshot in _alike(first, snapshots):
         times.append(snapshot.time)
         coast.add(snapshot)
         for name, values in _fields(snapshot, target, budget).items():
             columns[name].append(values)
+
     if mesh is None and budget.remapped:
         log.warning("%s: the mesh moves; the fields are brought to that of the first output, mesh= names another", path)
+
     budget.report(str(path))
     data = {}
+
     for name, rows in columns.items():
         dims = ("time", "node" if name in first.nodes else "face")
         data[name] = (dims, np.stack(rows), default_variables()[name].attrs)
+
     if mesh is None:
         target = first.to_mesh(coast.of(first.mesh))
+
     frame = mesh_to_dataset(target).assign_coords(time=np.array(times, dtype="datetime64[ns]"))
     return frame.assign(data).assign_attrs(budget.attributes())
 
@@ -88,6 +94,7 @@ def _alike(first: Snapshot, others: Iterator[Snapshot]) -> Iterator[Snapshot]:
     """All snapshots; refuses fields that are not in every one of them."""
     names = {*first.faces, *first.nodes}
     yield first
+
     for snapshot in others:
         odd = names ^ {*snapshot.faces, *snapshot.nodes}
         if odd:
@@ -95,6 +102,7 @@ def _alike(first: Snapshot, others: Iterator[Snapshot]) -> Iterator[Snapshot]:
                 f"'{snapshot.name}' and '{first.name}' differ in {', '.join(sorted(odd))}; all outputs need the same "
                 "fields (output.variables)"
             )
+
         yield snapshot
 
 
@@ -103,11 +111,13 @@ def _fields(snapshot: Snapshot, target: Mesh, budget: "_Budget") -> dict[str, Ar
     source = snapshot.to_mesh()
     if source.matches(target) and (target.crs is None or source.crs == target.crs):
         return snapshot.faces | snapshot.nodes
+
     drawn = target if target.crs is None or source.crs is None else in_plane(target, source.crs)
     weights = conservative_weights(source, drawn)
     check_cover(snapshot.name, source, drawn, weights)
     faces = {name: remap_faces(values, weights) for name, values in snapshot.faces.items()}
     budget.add(source, drawn, weights, snapshot.faces, faces)
+
     return faces | _nodal(snapshot.nodes, source, target)
 
 
@@ -115,13 +125,16 @@ def _nodal(nodes: dict[str, Array], source: Mesh, target: Mesh) -> dict[str, Arr
     """Vectors on the nodes of the target, along the axes of its plane."""
     if not nodes:
         return {}
+
     weights = linear_weights(source, points_in_plane(source, target.nodes, target.crs))
     turn = rotation(source, target, target.nodes)
     moved = {}
+
     for x, y in (("siu", "siv"), ("uas", "vas")):
         if x in nodes:
             parts = turn.to_plane(weights @ nodes[x], weights @ nodes[y])
             moved[x], moved[y] = (part.astype(nodes[x].dtype) for part in parts)
+
     return moved
 
 
@@ -144,6 +157,7 @@ class _Budget:
         share = float(covered(weights) @ target.areas / source.areas.sum())
         areas = source.areas if share > _WHOLE else weights.T @ target.areas
         self.covered.append(share)
+
         for name in filter(before.__contains__, _INTEGRALS):
             total = before[name].astype(np.float64) @ areas
             change = abs(after[name].astype(np.float64) @ target.areas - total)
@@ -160,6 +174,7 @@ class _Budget:
         """Say it."""
         if not self.remapped:
             return
+
         errors = ", ".join(f"ice {_INTEGRALS[key]} {max(rows):.1e}" for key, rows in sorted(self.errors.items()))
         log.info("%s: %d records remapped, area-weighted; relative change of %s", name, len(self.covered), errors)
         if min(self.covered) < _WHOLE:

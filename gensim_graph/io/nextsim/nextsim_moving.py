@@ -47,14 +47,17 @@ def open_moving(path: Path, remeshings: bool = True) -> list[xr.Dataset]:
     folder = FilePath(path)
     if not is_nextsim(folder):
         raise InputError(f"{folder}: no output of neXtSIM (mesh_*.bin with field_*.bin) here")
+
     with naming(folder):
         groups: list[list[Snapshot]] = []
         coast = Coast()
+
         for snapshot in read_snapshots(folder, remeshings):
             coast.add(snapshot)
             if not groups or not groups[-1][-1].mesh.same_topology(snapshot.mesh):
                 groups.append([])
             groups[-1].append(snapshot)
+
         return [_interval(group, coast).assign_attrs(origin=str(folder)) for group in groups]
 
 
@@ -80,19 +83,24 @@ def drift(before: xr.Dataset, after: xr.Dataset) -> xr.Dataset:
     for part in (before, after):
         if "time" in part.dims or not {"node_id", "node_x", "node_y", "time"} <= set(part.variables):
             raise InputError("drift takes one time of a moving mesh each, interval.isel(time=k) of open_moving")
+
     seconds = float((after["time"].values - before["time"].values) / np.timedelta64(1, "s"))
     if seconds <= 0:
         raise InputError(f"the times of drift are {seconds:g} s apart; the second must come after the first")
+
     ids, here, there = _survivors(before["node_id"].values, after["node_id"].values)
     start = np.stack([before[name].values[here] for name in ("node_x", "node_y")])
     end = np.stack([after[name].values[there] for name in ("node_x", "node_y")])
     velocity = (end - start) / seconds
     same = np.hypot(*velocity) <= _FASTEST
+
     if not same.all():
         log.warning("left out %d nodes: more than %g m/s, their ids are those of others", (~same).sum(), _FASTEST)
+
     table = default_variables()
     columns = {"node_id": ids, "x": start[0], "y": start[1], "siu": velocity[0], "siv": velocity[1]}
     attrs = {"siu": table["siu"].attrs, "siv": table["siv"].attrs, "x": {"units": "m"}, "y": {"units": "m"}}
+
     return xr.Dataset({name: ("node", values[same], attrs.get(name, {})) for name, values in columns.items()})
 
 
@@ -112,6 +120,7 @@ def _unique(ids: Array) -> tuple[Array, Array]:
             "nodes first",
             np.count_nonzero(counts > 1),
         )
+
     return values[counts == 1], rows[counts == 1]
 
 
@@ -126,6 +135,7 @@ def _interval(group: list[Snapshot], coast: Coast) -> xr.Dataset:
     moving = {
         name: (("time", "node"), positions[..., axis], ds[name].attrs) for axis, name in enumerate(("node_x", "node_y"))
     }
+
     return ds.assign(moving).assign_coords(node_id=ids).assign(_columns(group))
 
 
@@ -139,6 +149,7 @@ def _columns(group: list[Snapshot]) -> dict[str, tuple[tuple[str, str], Array, d
                 f"'{snapshot.name}' and '{group[0].name}' differ in {', '.join(sorted(odd))}; all outputs need the "
                 "same fields (output.variables)"
             )
+
     return {
         name: (("time", location), np.stack([fields[name][1] for fields in rows]), attrs)
         for name, (location, _, attrs) in rows[0].items()
@@ -152,4 +163,5 @@ def _fields(snapshot: Snapshot) -> dict[str, tuple[str, Array, dict[str, str]]]:
     found |= {name: ("node", values, table[name].attrs) for name, values in snapshot.nodes.items()}
     for name, (location, values, units) in other_fields(snapshot.records, len(mesh.ids), len(mesh.faces)).items():
         found[name] = (location, values, {"units": units} if units else {})
+
     return found

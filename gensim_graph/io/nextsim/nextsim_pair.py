@@ -59,12 +59,15 @@ class NextsimMesh:
         unused = np.setdiff1d(np.arange(len(self.nodes)), self.faces)
         if len(unused):
             raise InputError(f"nodes {first_few(unused)} belong to no triangle; the file is damaged")
+
         mesh = Mesh.from_faces(self.nodes, self.faces, crs or NEXTSIM_CRS, defects="raise")
         if held is None:
             return mesh
+
         both = held[mesh.boundary_edges].all(axis=1)
         named = {"coast": mesh.boundary_edges[both], "open": mesh.boundary_edges[~both]}
         mesh.boundaries.update({name: pairs for name, pairs in named.items() if len(pairs)})
+
         return mesh
 
     def records(self) -> list[Record]:
@@ -106,6 +109,7 @@ def _mesh(records: Sequence[Record]) -> NextsimMesh:
             "a mesh file of neXtSIM has the records Elements (int), id (int), Nodes_x and Nodes_y (double); this has "
             f"{', '.join(record.name for record in records)}"
         )
+
     elements, ids, x, y = (record.values for record in records)
     if not len(ids) == len(x) == len(y) or len(elements) % 3:
         raise InputError(
@@ -114,6 +118,7 @@ def _mesh(records: Sequence[Record]) -> NextsimMesh:
         )
     if len(elements) and (elements.min() < 1 or elements.max() > len(ids)):
         raise InputError(f"triangles refer to nodes {elements.min()} to {elements.max()}; there are 1 to {len(ids)}")
+
     return NextsimMesh(np.stack([x, y], axis=1), elements.reshape(-1, 3).astype(np.int64) - 1, ids)
 
 
@@ -140,10 +145,11 @@ def nodal_vector(records: Sequence[Record], name: str, n_nodes: int) -> Array | 
         return None
     if len(values) != 2 * n_nodes:
         raise InputError(f"'{name}' has {len(values)} values; the mesh has {n_nodes} nodes, expected twice as many")
+
     return values.reshape(2, -1).T
 
 
-def check_complete(records: Sequence[Record], names: Sequence[str]) -> None:
+def check_pair_complete(records: Sequence[Record], names: Sequence[str]) -> None:
     """Refuse files that have some of the records that belong together, but not all.
 
     Raises:
@@ -162,7 +168,7 @@ def true_mesh(mesh: NextsimMesh, records: Sequence[Record]) -> NextsimMesh:
     Raises:
         InputError: a restart that lacks one of its records.
     """
-    check_complete(records, _RESTART)
+    check_pair_complete(records, _RESTART)
     displacement = nodal_vector(records, "M_UM", len(mesh.nodes))
     return mesh if displacement is None else mesh.moved(displacement)
 
@@ -180,9 +186,11 @@ def held_nodes(mesh: NextsimMesh, records: Sequence[Record]) -> Array | None:
         if len(rows) and (rows.min() < 1 or rows.max() > len(mesh.ids)):
             raise InputError(f"M_dirichlet_flags names nodes {rows.min()} to {rows.max()}; there are {len(mesh.ids)}")
         return np.isin(np.arange(len(mesh.ids)), rows - 1)
+
     velocity = nodal_vector(records, "M_VT", len(mesh.ids))
     if velocity is None or not velocity.any():
         return None
+
     return np.all(velocity == 0.0, axis=1)
 
 
@@ -200,7 +208,9 @@ def read_pair_mesh(path: FilePath, crs: CRS | None = None) -> Mesh:
     mesh = read_nextsim_mesh(mesh_file)
     if not any(part.exists() for part in in_pieces(field_file)):
         return mesh.to_mesh(None, crs)
+
     records = read_records(field_file)
     with naming(field_file.name):
         mesh, held = true_mesh(mesh, records), held_nodes(mesh, records)
+
     return mesh.to_mesh(held, crs)

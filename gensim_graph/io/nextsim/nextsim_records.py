@@ -75,9 +75,11 @@ def extreme_texts(values: Array) -> tuple[str, str]:
         return "0", "0"
     if values.dtype.kind == "i":
         return str(values.min()), str(values.max())
+
     if np.isnan(values[0]):
         text = "-nan" if np.signbit(values[0]) else "nan"
         return text, text
+
     return f"{values[np.nanargmin(values)]:g}", f"{values[np.nanargmax(values)]:g}"
 
 
@@ -103,8 +105,10 @@ def read_records(path: FilePath) -> list[Record]:
     for part, other in ((binary, text), (text, binary)):
         if not part.is_file():
             raise InputError(f"{part.name} is missing; neXtSIM writes it with {other.name}, copy both")
+
     with naming(text.name):
         layout = [_parsed(line, number) for number, line in enumerate(_lines(text), start=1)]
+
     with naming(binary.name):
         return _values(binary, layout)
 
@@ -125,6 +129,7 @@ def write_files(files: dict[FilePath, bytes]) -> None:
     """Write several small files that belong together: all of them or, where one fails, none."""
     if not files:
         return
+
     (path, content), *others = files.items()
 
     def write(temporary: FilePath) -> None:
@@ -154,9 +159,11 @@ def _lines(path: FilePath) -> list[str]:
         text = path.read_bytes().decode("ascii")
     except UnicodeDecodeError:
         raise InputError("is not text; expected a line '<name> <type> <n> <min> <max>' for each record") from None
+
     lines = text.removesuffix("\n").split("\n")
     if not text.strip():
         raise InputError("is empty; expected a line '<name> <type> <n> <min> <max>' for each record")
+
     return lines
 
 
@@ -164,16 +171,20 @@ def _parsed(line: str, number: int) -> _Line:
     words = line.split() if len(line) <= _WIDEST else []
     if len(words) != 5:
         raise InputError(f"line {number} is {line[:80]!r}; expected '<name> <type> <n> <min> <max>'")
+
     name, kind, count, low, high = words
     if not name.isidentifier():
         raise InputError(f"line {number}: {name!r} is not a name; expected letters, digits and _")
     if kind not in _TYPES:
         raise InputError(f"line {number}: '{name}' has type {kind!r}; expected {', '.join(_TYPES)}")
+
     if not _INTEGER.fullmatch(count) or not 0 <= int(count) < 2**31:
         raise InputError(f"line {number}: '{name}' has {count!r} values; expected a count")
+
     pattern = _INTEGER if kind == "int" else _NUMBER
     if not (pattern.fullmatch(low) and pattern.fullmatch(high)):
         raise InputError(f"line {number}: '{name}' runs from {low!r} to {high!r}; expected two numbers")
+
     return _Line(name, _TYPES[kind], int(count), (low, high))
 
 
@@ -183,6 +194,7 @@ def _values(path: FilePath, layout: list[_Line]) -> list[Record]:
     if came != expected:
         what = "truncated, or has another .dat" if came < expected else "longer than that, or has another .dat"
         raise InputError(f"has {came} bytes; the {len(layout)} records of its .dat need {expected}: it is {what}")
+
     content, place, records = path.read_bytes(), 0, []
     for line in layout:
         _check_count(content[place : place + _COUNT.itemsize], line)
@@ -190,6 +202,7 @@ def _values(path: FilePath, layout: list[_Line]) -> list[Record]:
         _check_extremes(line, values)
         records.append(Record(line.name, values, line.extremes))
         place += line.size
+
     return records
 
 
@@ -199,6 +212,7 @@ def _check_count(content: bytes, line: _Line) -> None:
         return
     if int.from_bytes(content, "big", signed=True) == line.count:
         raise InputError(f"'{line.name}': the bytes are in big-endian order; neXtSIM writes little-endian")
+
     raise InputError(f"'{line.name}': the file says {count} values, its .dat {line.count}; one of them is damaged")
 
 
@@ -207,6 +221,7 @@ def _check_extremes(line: _Line, values: Array) -> None:
         nan = text.endswith("nan"), expected.endswith("nan")
         if nan == (True, True) or (not any(nan) and low <= float(text) <= high):
             continue
+
         raise InputError(
             f"'{line.name}': the values run from {' to '.join(extreme_texts(values))}, its .dat says "
             f"{' to '.join(line.extremes)}; the file is damaged or belongs to another .dat"
@@ -228,4 +243,5 @@ def _before_cast(value: np.float32) -> tuple[float, float]:
         neighbour = np.nextafter(value, np.float32(direction))
         halfway = 0.5 * (np.float64(value) + np.float64(neighbour))
         ends.append(float(f"{halfway if np.isfinite(value) else neighbour:g}"))
+
     return ends[0], ends[1]

@@ -15,8 +15,8 @@ from pathlib import Path as FilePath
 import numpy as np
 
 from gensim_graph.errors import InputError, naming
-from gensim_graph.io.checks import check_values
-from gensim_graph.io.nextsim.nextsim_fields import on_faces, on_nodes
+from gensim_graph.io.checks import check_field_values
+from gensim_graph.io.nextsim.nextsim_fields import on_nodes, pair_on_faces
 from gensim_graph.io.nextsim.nextsim_pair import (
     NextsimMesh,
     held_nodes,
@@ -109,11 +109,13 @@ def find_outputs(path: FilePath, remeshings: bool = False) -> list[FilePath]:
     """
     if path.is_file():
         return [pair_files(path)[0]]
+
     names = _names(path)
     regular = [name for name in names if _REGULAR.fullmatch(name)]
     between = [name for name in names if name.startswith(tuple(_REGRID))]
     words = [name for name in names if name not in regular and name not in between and name != "crash"]
     chosen = (regular or words) + (between if remeshings else [])
+
     if not chosen:
         raise InputError(
             f"has no regular output, only {', '.join(names[:3])}; name the files of one pair to read it, or read the "
@@ -121,6 +123,7 @@ def find_outputs(path: FilePath, remeshings: bool = False) -> list[FilePath]:
         )
     if left_out := [name for name in names if name not in chosen]:
         log.info("%s: not read beside the regular output: %s", path, ", ".join(left_out))
+
     return [path / f"mesh_{name}.bin" for name in chosen]
 
 
@@ -134,6 +137,7 @@ def read_snapshots(path: FilePath, remeshings: bool = False) -> Iterator[Snapsho
     """
     order = sorted((_order(file), file) for file in find_outputs(path, remeshings))
     previous = None
+
     for (time, rank), file in order:
         if time == previous and rank == _OUTPUT:
             raise InputError(f"{file.name} has the time of the output before it, {time}; keep one of them")
@@ -154,14 +158,17 @@ def read_snapshot(path: FilePath) -> Snapshot:
     """
     mesh_file, field_file = pair_files(path)
     stored, records, name = read_nextsim_mesh(mesh_file), read_records(field_file), _name(field_file)
+
     with naming(field_file.name):
         if name == "crash" and named(records, "M_UM") is None:
             raise InputError(
                 "a crash without displacement (M_UM) does not say where the ice is; take the output before it"
             )
-        faces, nodes = on_faces(records, len(stored.faces)), on_nodes(records, len(stored.ids))
+
+        faces, nodes = pair_on_faces(records, len(stored.faces)), on_nodes(records, len(stored.ids))
         for key, values in (faces | nodes).items():
-            check_values("the records", values, default_variables()[key], "node" if key in nodes else "face")
+            check_field_values("the records", values, default_variables()[key], "node" if key in nodes else "face")
+
         mesh, held = true_mesh(stored, records), held_nodes(stored, records)
         return Snapshot(name, _time(name, records), mesh, held, faces, nodes, records)
 
@@ -182,6 +189,7 @@ def _order(mesh_file: FilePath) -> tuple[np.datetime64, int]:
     rank = next((rank for word, rank in _REGRID.items() if name.startswith(word)), _OUTPUT)
     if stamp := _STAMP.search(name):
         return _date(stamp.group()), rank
+
     records = read_records(field_file)
     with naming(field_file.name):
         return _time(name, records), rank
@@ -191,13 +199,16 @@ def _time(name: str, records: list[Record]) -> np.datetime64:
     values = named(records, "Time")
     if values is None or len(values) != 1 or values.dtype.kind != "f":
         raise InputError("has no record 'Time' with one number, days since 1900")
+
     days = float(values[0])
     if not 0.0 <= days <= _LAST_DAY:
         raise InputError(f"Time is {days:g}; expected days since 1900-01-01")
+
     time = EPOCH + np.timedelta64(round(days * 86_400_000), "ms")
     stamp = _STAMP.search(name)
     if stamp and abs(time - _date(stamp.group())) > np.timedelta64(1, "s"):
         raise InputError(f"Time is {time}, which is not that of the file's name")
+
     return time
 
 

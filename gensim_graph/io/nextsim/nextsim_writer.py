@@ -106,8 +106,10 @@ def write_restart(
         key: _sized(key, values, mesh.n_faces) for key, values in (fields or {}).items()
     }
     unknown = sorted(cells.keys() - _DEFAULTS.keys())
+
     if unknown:
         raise InputError(f"fields has {', '.join(unknown)}; a restart has {', '.join(_DEFAULTS)}")
+
     cells = _with_defaults(cells, state, mesh.n_faces, seed)
     still = np.zeros(2 * mesh.n_nodes)
     records = [
@@ -136,18 +138,22 @@ def write_output(folder: Path, name: str, state: xr.Dataset, mesh: Mesh, ids: Ar
     """
     native = _native(mesh, ids)
     records = [Record("Time", np.array([_days(state)]))]
+
     for record, (x, y) in {"M_VT": ("siu", "siv"), "M_wind": ("uas", "vas")}.items():
         if x in state:
             records.append(Record.in_float(record, np.concatenate([_nodal(state, part, mesh) for part in (x, y)])))
+
     for variable, record in {"sid": "Damage", "sic": "Concentration", "sit": "Thickness", "snt": "Snow"}.items():
         if variable in state:
             records.append(Record.in_float(record, _cell(state, variable, mesh.n_faces)))
+
     _write(FilePath(folder), name, native, records)
 
 
 def _write(folder: FilePath, name: str, mesh: NextsimMesh, records: list[Record]) -> None:
     if FilePath(name).name != name:
         raise InputError(f"'{name}' cannot be the name of a pair; expected a word, without the folder")
+
     folder.mkdir(parents=True, exist_ok=True)
     write_files(
         record_files(folder / f"mesh_{name}.bin", mesh.records()) | record_files(folder / f"field_{name}.bin", records)
@@ -162,13 +168,16 @@ def _native(mesh: Mesh, ids: Array | None) -> NextsimMesh:
             f"neXtSIM works in its own plane, the mesh is in '{mesh.crs.name}'; bring it there with "
             "gensim_graph.mesh.operators.reproject.in_plane and turn its vectors"
         )
+
     if ids is None:
         boundary = np.zeros(mesh.n_nodes, dtype=bool)
         boundary[mesh.boundary_edges] = True
         ids = np.empty(mesh.n_nodes, dtype=np.int32)
         ids[boundary], ids[~boundary] = np.split(np.arange(1, mesh.n_nodes + 1), [np.count_nonzero(boundary)])
+
     if ids.shape != (mesh.n_nodes,) or len(np.unique(ids)) != len(ids) or ids.min() < 1:
         raise InputError(f"ids must be {mesh.n_nodes} different numbers from 1; got {ids.shape}, some below 1 or twice")
+
     return NextsimMesh(mesh.nodes, mesh.faces, ids.astype(np.int32))
 
 
@@ -218,6 +227,7 @@ def _thick_ice(state: xr.Dataset, n_faces: int) -> dict[str, Array]:
     missing = [name for name in ("sic", "sit") if name not in state]
     if missing:
         raise InputError(f"a restart needs sic and sit; the state lacks {', '.join(missing)}")
+
     names = {"M_conc": "sic", "M_thick": "sit", "M_snow_thick": "snt", "M_damage": "sid"}
     cells = {
         record: _cell(state, name, n_faces) if name in state else np.zeros(n_faces) for record, name in names.items()
@@ -226,10 +236,12 @@ def _thick_ice(state: xr.Dataset, n_faces: int) -> dict[str, Array]:
     cells["M_damage"] = np.clip(cells["M_damage"], 0.0, _MOST_DAMAGE)
     ice = (cells["M_conc"] > 0) & (cells["M_thick"] > 0)
     odd = ~ice & ((cells["M_conc"] > 0) | (cells["M_thick"] > 0))
+
     if odd.any():
         log.warning(
             "%d triangles have ice area without volume or the other way round; they are left free of ice", odd.sum()
         )
+
     return {record: np.where(ice, np.maximum(values, 0.0), 0.0) for record, values in cells.items()}
 
 
@@ -238,6 +250,7 @@ def _with_defaults(cells: dict[str, Array], state: xr.Dataset, n_faces: int, see
     filled = {name: np.full(n_faces, value) for name, value in _DEFAULTS.items()} | cells
     if "tus" in state:
         filled["M_tice_0"] = cells.get("M_tice_0", np.minimum(_cell(state, "tus", n_faces) - 273.15, 0.0))
+
     surface, water = filled["M_tice_0"], filled["M_sst"]
     drawn = {
         "M_random_number": np.random.default_rng(seed).random(n_faces),
@@ -245,6 +258,7 @@ def _with_defaults(cells: dict[str, Array], state: xr.Dataset, n_faces: int, see
         "M_tice_2": 0.25 * surface + 0.75 * water,
         "M_tsurf_young": surface,
     }
+
     return filled | {name: values for name, values in drawn.items() if name not in cells}
 
 

@@ -63,23 +63,30 @@ def mesh_of_geometry(geometry: Geometry, crs: CRS | None = None) -> Mesh:
     quads, ocean = quadrilaterals(geometry.ocean.shape), geometry.ocean.ravel()
     if not ocean.any():
         raise InputError("the grid has no ocean cell: mask is 0 everywhere (1 = ocean)")
+
     corners = geometry.coords.reshape(-1, 2)
     limits = (720.0, 90.0) if geometry.degrees else (_FARTHEST, _FARTHEST)
     corners = np.where((np.abs(corners) <= limits).all(axis=1, keepdims=True), corners, np.nan)
     nowhere = np.flatnonzero(ocean & np.isnan(corners[quads]).any(axis=(1, 2)))
+
     if len(nowhere):
         raise InputError(f"ocean cells {first_few(nowhere)} have no coordinates on the Earth at one of their corners")
+
     if geometry.degrees:
         corners = unit_vectors(*corners.T)
         crs = crs or choose_plane(corners[quads[ocean]])
+
     spacing = float(np.nanmedian(np.linalg.norm(corners[quads[:, 2]] - corners[quads[:, 0]], axis=1)))
     arrays, rows = arrays_of_cells(CornerCells(corners, quads, ocean, _SAME * spacing), crs)
     mesh = Mesh.from_arrays(arrays)
+
     if not geometry.degrees and (len(rows) < ocean.sum() or (mesh.faces < 0).any()):
         raise InputError("there are cells with two corners in one place; the file is damaged")
+
     whole = mesh.n_faces == ocean.sum()  # else the plane could not show all of it
     boundaries = {"coast": mesh.boundary_edges} if whole else mesh.boundaries
     shape: tuple[int, int] = geometry.ocean.shape
+
     return Mesh(mesh.nodes, mesh.faces, boundaries, mesh.crs, shape, rows)
 
 
@@ -105,18 +112,21 @@ def read_geometry(path: FilePath) -> Geometry:
     shape, own = _geometry(path)
     if own is not None:
         return own
+
     found: dict[bytes, tuple[FilePath, Geometry]] = {}
     for file in sorted(path.parent.glob("*.nc")):
         if file != path and is_nextsimdg(file):
             other, geometry = _geometry(file)
             if geometry is not None and other == shape:
                 found[geometry.coords.tobytes() + geometry.ocean.tobytes()] = file, geometry
+
     if len(found) != 1:
         what = ", ".join(file.name for file, _ in found.values()) or "there is none"
         raise InputError(
             "has no corners (coords) or no mask; they are taken from the init file or a restart beside it, of the same "
             f"{shape[0]} x {shape[1]} cells, and all such files must agree: {what}"
         )
+
     return next(iter(found.values()))[1]
 
 
@@ -127,12 +137,15 @@ def _geometry(path: FilePath) -> tuple[tuple[int, int], Geometry | None]:
         missing = [name for name in ("ydim", "xdim") if name not in data.dimensions]
         if missing:
             raise InputError(f"group '{DATA}' has no dimension {' and '.join(missing)}")
+
         shape = (len(data.dimensions["ydim"]), len(data.dimensions["xdim"]))
         if "coords" not in data.variables or "mask" not in data.variables:
             return shape, None
+
         coords = read_values(data.variables["coords"], np.float64)
         if coords.shape != (shape[0] + 1, shape[1] + 1, 2):
             raise InputError(f"coords {coords.shape} must be the corners of {shape[0]} x {shape[1]} cells")
+
         return shape, Geometry(coords, _ocean(data, shape), _in_degrees(data, coords))
 
 
@@ -147,6 +160,8 @@ def _ocean(data: netCDF4.Group, shape: tuple[int, int]) -> Array:
     values = read_values(variable)
     if variable.dimensions == ("xdim", "ydim"):  # diagnostics name the dimensions in the order in which they are not
         values = values.reshape(shape)
+
     if values.shape != shape or not np.isin(values, (0.0, 1.0)).all():
         raise InputError(f"mask {values.shape} must be 1 (ocean) or 0 (land) on {shape[0]} x {shape[1]} cells")
+
     return values == 1.0

@@ -46,14 +46,18 @@ def read_nextsimdg(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
         axes = vector_axes(grid, geometry.degrees)
         with opened(path) as content:
             times, columns = _times(content), _fields(content.groups[DATA], grid)
+
         for x, y in (("siu", "siv"), ("uas", "vas")):
             if x in columns and y in columns:
                 columns[x], columns[y] = axes.to_plane(columns[x], columns[y])
+
         for name, values in columns.items():
             if len(values) != len(times):
                 raise InputError(f"'{name}' has {len(values)} records and the file {len(times)} times")
+
     table = default_variables()
     data = {name: (("time", "face"), values.astype(np.float32), table[name].attrs) for name, values in columns.items()}
+
     return mesh_to_dataset(grid).assign_coords(time=times).assign(data)
 
 
@@ -65,21 +69,25 @@ def _fields(data: netCDF4.Group, grid: Mesh) -> dict[str, Array]:
         return _cells(stored[name], grid)
 
     found = {variable: cells(name) for variable, name in _NAMES.items() if name in stored}
+
     for variable, (volume, thickness) in _VOLUMES.items():
         if volume in stored:
             found[variable] = cells(volume)
         elif thickness in stored and "sic" in found:
             found[variable] = cells(thickness) * found["sic"]
+
     if "damage" in stored:
         intact = cells("damage")
         if intact.any():
             found["sid"] = 1.0 - intact
         else:
             log.warning("damage is 0 everywhere, which a rheology without damage (mEVP) writes: it is left out")
+
     if "tus" in found:
         found["tus"] = found["tus"] + 273.15
     if "huss" in found:
         found["huss"] = found["huss"] / (1.0 + found["huss"])  # of moist instead of dry air
+
     return found
 
 
@@ -88,16 +96,20 @@ def _cells(variable: netCDF4.Variable, grid: Mesh) -> Array:
     assert grid.grid_shape is not None
     assert grid.grid_index is not None
     dims, values = list(variable.dimensions), read_values(variable, np.float64)
+
     if dims and dims[-1] == "dg_comp":
         dims, values = dims[:-1], values[..., 0]
+
     if dims and dims[0] == "time":
         dims = dims[1:]
     else:
         values = values[None]
+
     if tuple(dims) in _POINTS:
         values = _mean_over_cells(values, grid.grid_shape)
     elif tuple(dims) != _CELLS:
         raise InputError(f"'{variable.name}' has dimensions {variable.dimensions}; expected (time, ydim, xdim)")
+
     return values.reshape(len(values), -1)[:, grid.grid_index]
 
 
@@ -107,11 +119,13 @@ def _mean_over_cells(values: Array, shape: tuple[int, int]) -> Array:
         degree = (values.shape[axis] - 1) // count
         if degree not in _RULES or values.shape[axis] != degree * count + 1:
             raise InputError(f"{values.shape[axis]} points on {count} cells are no elements of degree 1 or 2")
+
         parts = [
             weight * np.take(values, np.arange(count) * degree + point, axis)
             for point, weight in enumerate(_RULES[degree])
         ]
         values = np.sum(parts, axis=0)
+
     return values
 
 
@@ -119,6 +133,7 @@ def _times(content: netCDF4.Dataset) -> Array:
     """Times of the records. They are Unix seconds, whatever the units say; a restart has one, beside its data."""
     data, metadata = content.groups[DATA], content.groups.get("metadata")
     clock = metadata.groups.get("time") if metadata is not None else None
+
     if "time" in data.variables:
         seconds = read_values(data.variables["time"], np.float64)
     elif clock is not None and "time" in clock.variables:
@@ -126,6 +141,8 @@ def _times(content: netCDF4.Dataset) -> Array:
     else:
         log.warning("the file has no time, as init files have none: it is taken to be 1970-01-01")
         seconds = np.zeros(1)
+
     if seconds.ndim != 1 or not (np.abs(seconds) < _LATEST).all():
         raise InputError("times must be seconds since 1970; the file is damaged")
+
     return np.datetime64(0, "ns") + np.round(seconds * 1e3).astype("timedelta64[ms]").astype("timedelta64[ns]")

@@ -29,18 +29,23 @@ def read_smesh(path: FilePath, crs: CRS | None = None) -> Mesh:
         words = path.read_text().split()
     except UnicodeDecodeError:
         words = []
+
     if len(words) < 4 or words[0] != _HEAD:
         raise InputError(f"not a neXtSIM-DG mesh: it must begin with '{_HEAD} 2.0'")
+
     nx, ny = (int(count) for count in _numbers(words[2:4], "the number of cells"))
     if min(nx, ny) < 1 or len(words) < 4 + 2 * (nx + 1) * (ny + 1):
         raise InputError(f"the file is truncated: {nx} x {ny} cells need {(nx + 1) * (ny + 1)} nodes")
+
     end = 4 + 2 * (nx + 1) * (ny + 1)
     nodes = _numbers(words[4:end], "nodes").reshape(-1, 2)
     land, held = _section(words, end, "landmask", 1), _section(words, end, "dirichlet", 2)
+
     if _section(words, end, "periodic", 3).size:
         raise InputError("the mesh has periodic sides, which do not fit a plane")
     if land.size not in (0, nx * ny):
         raise InputError(f"landmask has {land.size} flags for {nx * ny} cells")
+
     ocean = (land.ravel() == 1) if land.size else np.ones(nx * ny, dtype=bool)
     return _mesh(nodes, ocean.reshape(ny, nx), held.astype(np.int64), crs)
 
@@ -50,17 +55,21 @@ def _mesh(nodes: Array, ocean: Array, held: Array, crs: CRS | None) -> Mesh:
     cells = np.flatnonzero(ocean)
     if len(cells) == 0:
         raise InputError("the mesh has no ocean cell (landmask 1 = ocean)")
+
     faces = quads[cells]
     if np.median(signed_areas(nodes, faces)) < 0:
         faces = reversed_faces(faces)
+
     table = edge_table(faces, len(nodes))
     named = coast_and_rim(table.nodes[table.single], ocean)
+
     if len(held):
         if held[:, 0].min() < 0 or held[:, 0].max() >= len(quads) or not np.isin(held[:, 1], range(4)).all():
             raise InputError(f"dirichlet names cells beyond {len(quads)} or sides other than 0 to 3")
         named = named or {"open": table.nodes[table.single]}
         fixed = np.take_along_axis(quads[held[:, 0]], _SIDES[held[:, 1]], axis=1)
         named = _moved(named, np.sort(fixed, axis=1))
+
     mesh = Mesh.from_faces(nodes, faces, crs, named, defects="raise")
     return Mesh(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, ocean.shape, cells)
 
@@ -78,11 +87,14 @@ def _section(words: list[str], start: int, name: str, columns: int) -> Array:
     """Rows of a section that begins with its name and their number: (n, columns)."""
     if name not in words[start:]:
         return np.empty((0, columns))
+
     place = words.index(name, start)
     count = int(_numbers(words[place + 1 : place + 2], name)[0])
     values = words[place + 2 : place + 2 + columns * count]
+
     if count < 0 or len(values) != columns * count:
         raise InputError(f"the file is truncated: section '{name}' needs {count} rows")
+
     return _numbers(values, name).reshape(-1, columns) if count else np.empty((0, columns))
 
 
@@ -91,6 +103,8 @@ def _numbers(words: list[str], what: str) -> Array:
         numbers = np.array(words, dtype=np.float64)
     except ValueError as error:
         raise InputError(f"{what}: {error}") from None
+
     if len(numbers) == 0 or not np.isfinite(numbers).all():
         raise InputError(f"{what}: missing, or not finite")
+
     return numbers

@@ -23,7 +23,7 @@ _ENGINES: dict[str, dict[str, Any]] = {
 }
 _EXPANSION = {"NETCDF4": 1100, "NETCDF4_CLASSIC": 1100}  # deflate makes data at most 1032 times smaller
 
-SUFFIXES = frozenset(_ENGINES)
+DATASET_SUFFIXES = frozenset(_ENGINES)
 """Suffixes of what :func:`opened_dataset` opens."""
 
 
@@ -50,6 +50,7 @@ def _refuse_impossible(path: FilePath) -> None:
     """Refuse variables that could not come out of a file of that size."""
     check_header(path)
     size = path.stat().st_size
+
     with netCDF4.Dataset(path) as content:
         most = _EXPANSION.get(content.data_model, 2) * size
         for variable in content.variables.values():

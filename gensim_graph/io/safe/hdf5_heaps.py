@@ -43,6 +43,7 @@ def _walk(content: mmap.mmap, start: int) -> None:
     """From object to object, as far as the library goes."""
     at = start + _HEADER
     end = min(start + _size(content, start), len(content))
+
     while at + _HEADER <= end:
         (number,) = struct.unpack_from("<H", content, at)
         size = _size(content, at)

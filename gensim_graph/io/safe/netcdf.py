@@ -57,12 +57,16 @@ def read_values(variable: netCDF4.Variable, dtype: type = np.float32) -> Array:
     """
     if not isinstance(variable.dtype, np.dtype) or variable.dtype.kind not in "iuf":
         raise InputError(f"'{variable.name}' holds no numbers; expected them")
+
     size = FilePath(variable.group().filepath()).stat().st_size
     if variable.size * variable.dtype.itemsize > _EXPANSION * size:
         raise InputError(f"'{variable.name}' {variable.shape} cannot be in a file of {size} bytes; the file is damaged")
+
     values = np.asarray(variable[...])
     result = values.astype(np.result_type(dtype, values.dtype) if values.dtype.kind == "f" else np.float64)
+
     for name in ("_FillValue", "missing_value"):
         if name in variable.ncattrs():
             result[values == variable.getncattr(name)] = np.nan
+
     return result

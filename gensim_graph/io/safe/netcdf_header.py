@@ -46,6 +46,7 @@ class _Header:
         for _ in range(self.elements()):  # dimensions
             self.name()
             self.skip(self.count_size)
+
         self.attributes()
         for _ in range(self.elements()):  # variables
             self.name()

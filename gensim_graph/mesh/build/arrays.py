@@ -73,16 +73,20 @@ def assemble(
 
     points, table, number = _renumbered(points, table, defects)
     whole = without_degenerate(points, table, defects)
+
     if len(whole) < len(table):  # the faces left out may have taken nodes along
         points, table, again = _renumbered(points, whole, defects)
         number = np.where(number >= 0, again[number], -1)
+
     table = counter_clockwise(points, table, defects)
 
     if not pairs:
         return MeshArrays(points, table, {}, crs)
+
     edges = edge_table(table, len(points))
     rim = edges.nodes[edges.single]
     kept = {name: _on_boundary(name, number[rows], rim, len(points)) for name, rows in pairs.items()}
+
     return MeshArrays(points, table, kept, crs, edges=edges)
 
 
@@ -97,16 +101,20 @@ def _checked_pairs(name: str, pairs: Array, n_nodes: int) -> Array:
         return np.empty((0, 2), dtype=np.int64)
     if table.ndim != 2 or table.shape[1] != 2 or not np.issubdtype(table.dtype, np.integer):
         raise InputError(f"boundary '{name}' must be integer node pairs, shape (E, 2); got {table.dtype} {table.shape}")
+
     if table.min() < 0 or table.max() >= n_nodes:
         raise InputError(f"boundary '{name}' refers to nodes that do not exist (there are {n_nodes}, counted from 0)")
+
     return table.astype(np.int64)
 
 
 def _on_boundary(name: str, pairs: Array, rim: Array, n_nodes: int) -> Array:
     pairs = pairs[(pairs >= 0).all(axis=1)]
     inside = find_pairs(pairs, rim, n_nodes) < 0
+
     if inside.any():
         log.warning(
             "boundary '%s': left out %d of %d edges that are not on the boundary", name, inside.sum(), len(pairs)
         )
+
     return pairs[~inside]

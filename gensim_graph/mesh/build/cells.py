@@ -55,22 +55,28 @@ def arrays_of_cells(cells: CornerCells, crs: CRS | None) -> tuple[MeshArrays, Ar
     whole = (corner_counts(faces) >= 3) & _finite(cells.nodes, faces)
     shown = whole & cells.ocean
     plane = cells.nodes
+
     if cells.nodes.shape[1] == 3:
         if crs is None:
             raise InputError("coordinates in degrees need a plane: crs=")
         plane = project(cells.nodes, crs)
         shown[shown] = drawable(cells.nodes, plane, faces[shown])
+
     lost = whole & cells.ocean & ~shown
     if lost.any():
         log.warning("left out %d cells that the plane cannot show: %s", lost.sum(), first_few(np.flatnonzero(lost)))
+
     rows = np.flatnonzero(shown)
     if len(rows) == 0:
         raise InputError("no ocean cell with coordinates is left; check the mask (1 = ocean) and the crs")
+
     boundaries = _boundaries(faces[rows], faces[whole & ~cells.ocean], faces[lost], len(plane))
     plane = np.where(np.isfinite(plane), plane, 0.0)  # of nodes that no face uses
     table = faces[rows]
+
     if np.median(signed_areas(plane, table)) < 0:
         table = reversed_faces(table)
+
     return assemble(plane, table, crs, boundaries, defects="raise"), rows
 
 
@@ -78,11 +84,13 @@ def _boundaries(water: Array, land: Array, lost: Array, n_nodes: int) -> dict[st
     """Boundary edges of the water: ``coast`` next to land, else ``open``; without land only where cells were lost."""
     if len(land) == 0 and len(lost) == 0:
         return {}
+
     table = edge_table(water, n_nodes)
     edges = table.nodes[table.single]
     touches = [np.isin(undirected_keys(edges, n_nodes), _edge_keys(faces, n_nodes)) for faces in (land, lost)]
     is_coast = touches[0] if len(land) else ~touches[1]
     found = {"coast": edges[is_coast], "open": edges[~is_coast]}
+
     return {name: pairs for name, pairs in found.items() if len(pairs)}
 
 
@@ -96,10 +104,12 @@ def welded(nodes: Array, faces: Array, tolerance: float) -> Array:
     pairs = cKDTree(nodes[known]).query_pairs(tolerance, output_type="ndarray")
     if len(pairs) == 0:
         return faces
+
     links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(known), len(known)))
     group = connected_components(links, directed=False)[1]
     number = np.arange(len(nodes))
     number[known] = known[np.unique(group, return_index=True)[1][group]]
+
     return _without_repeats(np.where(faces >= 0, number[faces], -1))
 
 

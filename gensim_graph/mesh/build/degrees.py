@@ -34,9 +34,11 @@ def degree_grid(lon: Array, lat: Array, mask: Array | None) -> MeshArrays:
     lon, lat = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
     if lon.ndim not in (1, 2) or lon.ndim != lat.ndim or (lon.ndim == 2 and lon.shape != lat.shape):
         raise InputError(f"a grid needs two 1-D axes or two 2-D arrays of one shape; got {lon.shape} and {lat.shape}")
+
     shape = lon.shape if lon.ndim == 2 else (len(lat), len(lon))
     if min(shape) < 2:
         raise InputError(f"a grid needs at least 2 x 2 cells to tell their size; got {shape}")
+
     ocean = ocean_mask(mask, shape)
 
     axes = straight_axes(lon, lat)
@@ -44,6 +46,7 @@ def degree_grid(lon: Array, lat: Array, mask: Array | None) -> MeshArrays:
     centres = unit_vectors(*known_degrees(columns, rows))
     lattice = corners_from_centres(centres) if axes is None else unit_vectors(*axis_lattice(*axes))
     arrays, _ = globe_cells(centres, lattice.reshape(-1, 3), quadrilaterals(shape), ocean, axes)
+
     return arrays
 
 
@@ -79,8 +82,10 @@ def globe_cells(
     plane = crs or choose_plane(centres[ocean])
     arrays, rows = arrays_of_cells(CornerCells(nodes, faces[kept], water, tolerance), plane)
     index = kept[rows]
+
     if ocean.ndim == 2:
         arrays = replace(arrays, grid_shape=ocean.shape, grid_index=index)
+
     return arrays, index
 
 
@@ -137,6 +142,7 @@ def _stored_once(centres: Array, axes: tuple[Array, Array] | None, tolerance: fl
         return np.ones(shape, dtype=bool)
     if axes is None:
         return keep_once(centres, tolerance).ravel()
+
     # Along axes only longitudes repeat; the cells around a pole are different ones with one centre.
     _, first = np.unique(np.round(axes[0] % 360.0, 4) % 360.0, return_index=True)
     return np.broadcast_to(np.isin(np.arange(len(axes[0])), first), shape).ravel()

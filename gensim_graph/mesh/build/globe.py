@@ -58,8 +58,10 @@ def from_globe(vectors: Array, faces: Array, crs: CRS | None) -> Drawing:
     points = project(vectors, plane)
     shown = drawable(vectors, points, faces)
     lost = np.flatnonzero(~shown)
+
     if len(lost):
         log.warning("left out %d faces that the plane cannot show: %s", len(lost), first_few(lost))
+
     return Drawing(np.where(np.isfinite(points), points, 0.0), faces, plane, shown, vectors)
 
 

@@ -30,12 +30,14 @@ def plane_grid(x: Array, y: Array, mask: Array | None, crs: CRS | None) -> MeshA
     nodes = np.stack([corners(x).ravel(), corners(y).ravel()], axis=1)
     cells = np.flatnonzero(ocean)
     faces = quadrilaterals(x.shape)[cells]
+
     if np.median(signed_areas(nodes, faces)) < 0:  # an axis runs backwards
         faces = reversed_faces(faces)
 
     table = edge_table(faces, len(nodes))
     boundaries = coast_and_rim(table.nodes[table.single], ocean)
     arrays = assemble(nodes, faces, crs, boundaries, defects="raise")
+
     return replace(arrays, grid_shape=x.shape, grid_index=cells)
 
 
@@ -51,12 +53,14 @@ def centres_2d(x: Array, y: Array) -> tuple[Array, Array]:
         _refuse_unordered(x, "x")
         _refuse_unordered(y, "y")
         x, y = np.meshgrid(x, y)
+
     if x.ndim != 2 or x.shape != y.shape:
         raise InputError(f"a grid needs two 1-D axes or two 2-D arrays of one shape; got x {x.shape} and y {y.shape}")
     if min(x.shape) < 2:
         raise InputError(f"a grid needs at least 2 x 2 cell centres to tell the size of its cells; got {x.shape}")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         raise InputError("grid coordinates are not finite everywhere; land needs coordinates too, mask it instead")
+
     return x, y
 
 
@@ -91,14 +95,17 @@ def ocean_mask(mask: Array | None, shape: tuple[int, ...]) -> Array:
     """
     if mask is None:
         return np.ones(shape, dtype=bool)
+
     values = np.asarray(mask)
     if values.shape != shape:
         raise InputError(f"the mask has shape {values.shape}, the grid {shape} (rows y, columns x)")
+
     ocean = values.astype(bool)
     if not np.array_equal(ocean, values):
         raise InputError("the mask must hold True or 1 for ocean and False or 0 for land only")
     if not ocean.any():
         raise InputError("the mask leaves no ocean cell (True or 1 = ocean)")
+
     return ocean
 
 
@@ -114,9 +121,11 @@ def coast_and_rim(edges: Array, ocean: Array) -> dict[str, Array]:
     """
     if ocean.all():
         return {}
+
     ny, nx = ocean.shape
     row, column = np.divmod(edges, nx + 1)
     along_row, along_column = row[:, 0] == row[:, 1], column[:, 0] == column[:, 1]
     rim = (along_row & np.isin(row[:, 0], (0, ny))) | (along_column & np.isin(column[:, 0], (0, nx)))
     named = {"coast": edges[~rim], "open": edges[rim]}
+
     return {name: pairs for name, pairs in named.items() if len(pairs)}

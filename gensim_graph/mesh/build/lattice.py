@@ -47,6 +47,7 @@ def _with_columns(rows: Array) -> Array:
         left, right = 2 * rows[:, 0] - rows[:, 1], 2 * rows[:, -1] - rows[:, -2]
     else:
         left, right = rows[:, -1 - shared], rows[:, shared]
+
     return np.concatenate([left[:, None], rows, right[:, None]], axis=1)
 
 
@@ -63,6 +64,7 @@ def shared_columns(rows: Array) -> int | None:
     for count in range(1, min(5, rows.shape[1] // 2)):
         if np.median(_apart(rows[:, -count:], rows[:, :count]) / step[:, None]) < _SAME:
             return count
+
     gap = np.median(_apart(rows[:, -1], rows[:, 0]) / step)
     return 0 if rows.shape[1] > 3 and _NEAR[0] < gap < _NEAR[1] else None
 
@@ -73,13 +75,16 @@ def _beyond_fold(rows: Array) -> Array | None:
     step = np.median(_apart(rows[-1, 1:], rows[-1, :-1]))
     height = np.median(_apart(rows[-1], rows[-2]))
     period = nx - (shared_columns(rows) or 0)
+
     for back in range(min(4, ny - 1)):  # the last row repeats one further back, or itself
         mirror = _mirror(rows[-1], rows[-1 - back], period)
         if mirror is not None and np.median(_apart(rows[-1], rows[-1 - back][mirror])) < _SAME * step:
             return rows[-2 - back][mirror]
+
     mirror = _mirror(rows[-1], rows[-1], period)
     if mirror is None:
         return None
+
     ratio = np.median(_apart(rows[-1], rows[-1][mirror])) / height
     return rows[-1][mirror] if _NEAR[0] < ratio < _NEAR[1] else None
 
@@ -93,6 +98,7 @@ def _mirror(row: Array, other: Array, period: int) -> Array | None:
     apart[np.minimum(around, period - around) < 3] = np.inf  # a row may be its own mirror image
     nearest = int(np.argmin(apart))
     mirror = (probe + nearest - columns) % period
+
     return mirror if period > 8 and np.isfinite(apart[nearest]) else None
 
 
@@ -109,14 +115,17 @@ def keep_once(centres: Array, tolerance: float) -> Array:
     known = np.flatnonzero(np.isfinite(centres).all(axis=-1).ravel())
     pairs = cKDTree(centres.reshape(-1, 3)[known]).query_pairs(tolerance, output_type="ndarray")
     keep = np.ones(shape, dtype=bool)
+
     if len(pairs) == 0:
         return keep
+
     links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(known), len(known)))
     group = connected_components(links, directed=False)[1]
     from_rim = _distance_from_rim(shape).ravel()[known]
     order = np.lexsort([known, -from_rim])
     first = order[np.unique(group[order], return_index=True)[1]]
     keep.ravel()[np.delete(known, first)] = False
+
     return keep
 
 

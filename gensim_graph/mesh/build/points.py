@@ -35,9 +35,11 @@ def point_cells(points: Array, crs: CRS | None = None, max_distance: float | Non
     reach = _usual_distance(points) if max_distance is None else float(max_distance)
     if not (np.isfinite(reach) and reach > 0):
         raise InputError(f"max_distance: expected metres above 0; got {max_distance}")
+
     _refuse_repeated(points, 1e-4 * reach)
     origin = points.mean(axis=0)
     nodes, faces = _cells(points - origin, reach)
+
     return assemble(nodes + origin, welded(nodes, faces, 1e-6 * reach), crs, defects="raise")
 
 
@@ -46,11 +48,14 @@ def _checked(points: Array) -> Array:
         points = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"points must be an array of numbers, shape (P, 2): {error}") from None
+
     if points.ndim != 2 or points.shape[1] != 2 or len(points) == 0:
         raise InputError(f"points must have shape (P, 2), x and y of at least one; got {points.shape}")
+
     bad = np.flatnonzero(~np.isfinite(points).all(axis=1))
     if len(bad):
         raise InputError(f"points {first_few(bad)} are not finite; leave them out")
+
     return points
 
 
@@ -58,9 +63,11 @@ def _usual_distance(points: Array) -> float:
     """Where cells end: a little beyond the fourth nearest point of most."""
     if len(points) < 2:
         raise InputError("one point alone does not say how far its cell reaches; give max_distance in m")
+
     nearest = min(_NEIGHBOUR, len(points) - 1)
     distance = _REACH * float(np.median(cKDTree(points).query(points, k=nearest + 1)[0][:, -1]))
     log.info("cells around points end %.4g m from them; max_distance= chooses", distance)
+
     return distance
 
 
@@ -76,10 +83,12 @@ def _cells(points: Array, reach: float) -> tuple[Array, Array]:
     far = 10.0 * (np.max(high - low) + reach)
     # Four points far outside close the cells on the rim.
     frame = 0.5 * (low + high) + far * np.array([[1.0, 0.1], [-0.1, 1.0], [-1.0, -0.1], [0.1, -1.0]])
+
     try:
         diagram = Voronoi(np.concatenate([points, frame]))
     except QhullError as error:
         raise InputError(f"the points have no Voronoi diagram ({str(error).splitlines()[0]})") from None
+
     regions = [diagram.regions[region] for region in diagram.point_region[: len(points)]]
     counts = np.array([len(region) for region in regions])
     corner, owner = np.concatenate(regions).astype(np.int64), np.repeat(np.arange(len(points)), counts)
@@ -97,6 +106,7 @@ def _cells(points: Array, reach: float) -> tuple[Array, Array]:
     cut = _padded(len(diagram.vertices) + np.arange(lengths.sum()), lengths)
     faces = np.full((len(points), max(whole.shape[1], cut.shape[1])), -1)
     faces[~is_cut, : whole.shape[1]], faces[is_cut, : cut.shape[1]] = whole, cut
+
     return np.concatenate([diagram.vertices, *rings]), faces
 
 
@@ -115,11 +125,13 @@ def _cut(ring: Array, reach: float) -> Array:
     ]
     if not parts:
         return _arc(np.array([reach, 0.0]), np.array([reach, 0.0]), reach)
+
     corners = []
     for (start, end), (following, _) in zip(parts, parts[1:] + parts[:1], strict=True):
         corners += [start, end]
         if np.hypot(*(following - end)) > 1e-9 * reach:
             corners += list(_arc(end, following, reach))
+
     return np.array(corners)  # corners that repeat are merged later
 
 
@@ -128,8 +140,10 @@ def _inside(start: Array, end: Array, reach: float) -> list[tuple[Array, Array]]
     step = end - start
     square, half, rest = step @ step, start @ step, start @ start - reach**2
     root = half**2 - square * rest
+
     if square == 0.0 or root <= 0.0:
         return []
+
     first, last = max(0.0, (-half - np.sqrt(root)) / square), min(1.0, (-half + np.sqrt(root)) / square)
     return [(start + first * step, start + last * step)] if last > first else []
 

@@ -17,7 +17,7 @@ from gensim_graph.mesh.operators.remap import (
 )
 from gensim_graph.mesh.operators.reproject import in_plane
 from gensim_graph.mesh.operators.sphere import scale_factors, true_areas
-from gensim_graph.mesh.operators.strain import Deformation, deformation, invariants, velocity_gradient
+from gensim_graph.mesh.operators.strain import Deformation, compute_deformation, invariants, velocity_gradient
 from gensim_graph.mesh.operators.transport import Transport
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
     "Transport",
     "advect",
     "areal_scale",
+    "compute_deformation",
     "conservative_weights",
     "covered",
-    "deformation",
     "in_plane",
     "invariants",
     "linear_weights",

@@ -42,6 +42,7 @@ class Contour:
         lengths = self.lengths
         if len(other.pieces) == 0 or lengths.sum() == 0:
             return float("nan")
+
         middles = shapely.points(self.pieces.mean(axis=1))
         _, distance = other._tree.query_nearest(middles, return_distance=True, all_matches=False)
         return float(np.average(distance, weights=lengths))
@@ -75,6 +76,7 @@ class ContourFinder:
         rows = np.arange(len(crossed))
         tip, *others = (triangles[rows, (alone + turn) % 3] for turn in range(3))
         ends = [self._crossing(values, level, tip, other) for other in others]
+
         return Contour(np.stack(ends, axis=1))
 
     def _crossing(self, values: Array, level: float, tip: Array, other: Array) -> Array:

@@ -29,6 +29,7 @@ def _sharing_a_node(mesh: Mesh, some: Array) -> Array:
     has = csr_array((np.ones(len(owners)), (owners, mesh.faces[valid])), shape=(mesh.n_faces, mesh.n_nodes))
     shared = (has[some] @ has.T).tocoo()
     pairs = np.stack([some[shared.coords[0]], shared.coords[1]], axis=1)
+
     return pairs[pairs[:, 0] != pairs[:, 1]]
 
 
@@ -42,6 +43,7 @@ def centre_gradient_operators(mesh: Mesh) -> tuple[csr_array, csr_array]:
     np.add.at(normal, pairs[:, 0], products)
     inverse = np.linalg.pinv(normal, rcond=_IN_LINE, hermitian=True)
     slope = np.einsum("pij,pj->pi", inverse[pairs[:, 0]], weighted)
+
     return _differences(pairs, slope[:, 0], mesh.n_faces), _differences(pairs, slope[:, 1], mesh.n_faces)
 
 

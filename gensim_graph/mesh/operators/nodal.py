@@ -23,4 +23,5 @@ def node_operator(mesh: Mesh) -> csr_array:
         csr_array((part, (nodes, faces)), shape=shape) for part in (weight, weight * step[:, 0], weight * step[:, 1])
     )
     slope_x, slope_y = centre_gradient_operators(mesh)
+
     return csr_array(mean + along_x @ slope_x + along_y @ slope_y)

@@ -46,12 +46,14 @@ def overlaps(source: Mesh, target: Mesh) -> Overlap:
     few = np.flatnonzero(simple)
     for part in np.split(few, range(_CHUNK, len(few), _CHUNK)):
         areas[part], centres[part] = _measured(_clipped(corners[0][columns[part]], corners[1][rows[part]]))
+
     rest = np.flatnonzero(~simple)
     if len(rest):
         shared = shapely.intersection(there[rows[rest]], here[columns[rest]])
         middle = shapely.centroid(shared)
         areas[rest] = shapely.area(shared)
         centres[rest] = np.stack([shapely.get_x(middle), shapely.get_y(middle)], axis=1)
+
     keep = areas > 0
     return Overlap(rows[keep], columns[keep], areas[keep], centres[keep] + origin)
 
@@ -100,6 +102,7 @@ def _cut(polygon: Array, start: Array, side: Array) -> Array:
     inside, crosses = offset >= 0, (offset >= 0) != (beyond >= 0)
     with np.errstate(invalid="ignore", divide="ignore"):  # where it does not cross, and of what is gone already
         crossing = polygon + (offset / (offset - beyond))[..., None] * (following - polygon)
+
     pairs, corners, _ = polygon.shape
     both = np.stack([polygon, crossing], axis=2).reshape(pairs, 2 * corners, 2)
     is_kept = np.stack([inside, crosses], axis=2).reshape(pairs, 2 * corners)
@@ -108,6 +111,7 @@ def _cut(polygon: Array, start: Array, side: Array) -> Array:
     place = np.minimum(np.arange(order.shape[1]), np.maximum(count - 1, 0)[:, None])
     kept = np.take_along_axis(both, np.take_along_axis(order, place, axis=1)[..., None], axis=1)
     kept[count == 0] = np.nan
+
     return kept
 
 
@@ -121,6 +125,7 @@ def _measured(polygon: Array) -> tuple[Array, Array]:
     moment = ((here + following) * cross[..., None]).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         centre = first[:, 0] + moment / (3.0 * twice)[:, None]
+
     return np.where(twice > 0, 0.5 * twice, 0.0), centre
 
 

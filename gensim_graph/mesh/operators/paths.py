@@ -19,7 +19,7 @@ _LONGEST_WALK = 200
 
 
 @dataclass(frozen=True)
-class Places:
+class PointLocations:
     """Where points are in the triangles of a mesh.
 
     Attributes:
@@ -51,12 +51,13 @@ class Locator:
         """A triangle near each point (P, 2), from which to walk: (P,)."""
         return self._tree.query(points)[1]
 
-    def locate(self, points: Array, triangles: Array) -> Places:
+    def locate(self, points: Array, triangles: Array) -> PointLocations:
         """Walk to points (P, 2) from triangles (P,) near them."""
         triangles = triangles.copy()
         shares = np.empty((len(points), 3))
         inside = np.zeros(len(points), dtype=bool)
         walking = np.arange(len(points))
+
         for _ in range(_LONGEST_WALK):
             found = self._shares(points[walking], triangles[walking])
             shares[walking] = found
@@ -66,11 +67,14 @@ class Locator:
             inside[walking[arrived]] = True
             goes = ~arrived & (onward >= 0)
             walking, onward = walking[goes], onward[goes]
+
             if len(walking) == 0:
                 break
+
             triangles[walking] = onward
+
         shares = np.maximum(shares, 0.0)
-        return Places(triangles, shares / shares.sum(axis=1, keepdims=True), inside)
+        return PointLocations(triangles, shares / shares.sum(axis=1, keepdims=True), inside)
 
     def _shares(self, points: Array, triangles: Array) -> Array:
         a, b, c = (self._corners[triangles, corner] - points for corner in range(3))
@@ -107,7 +111,7 @@ def advect(
     drift: Drift,
     steps: int = 4,
     backward: bool = False,
-) -> tuple[Array, Places]:
+) -> tuple[Array, PointLocations]:
     """Where a drift takes points: Runge-Kutta of fourth order.
 
     Args:
@@ -139,6 +143,7 @@ def advect(
         third, _ = velocity(points + 0.5 * length * second, triangles, middle)
         fourth, _ = velocity(points + length * third, triangles, end)
         points = points + length / 6 * (first + 2 * second + 2 * third + fourth)
+
     return points, locator.locate(points, triangles)
 
 
@@ -148,6 +153,7 @@ def _triangles_across(triangles: Array, n_nodes: int) -> Array:
     across = np.full(len(table.nodes), -1)
     across[table.pairs[:, 0]] = table.faces[table.pairs[:, 1]]
     across[table.pairs[:, 1]] = table.faces[table.pairs[:, 0]]
+
     # Half-edges come in face order: corner c, then c + 1; the side opposite to c begins at c + 1.
     return across.reshape(-1, 3)[:, [1, 2, 0]]
 

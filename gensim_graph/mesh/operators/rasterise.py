@@ -25,6 +25,7 @@ def pixel_faces(mesh: Mesh, pixels: int = PIXELS) -> Array:
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     locator = Locator(mesh)
     places = locator.locate(points, locator.nearest(points))
+
     return np.where(places.inside, locator.faces[places.triangles], -1).reshape(rows, columns)
 
 
@@ -35,4 +36,5 @@ def raster(mesh: Mesh, values: Array) -> tuple[Array, tuple[float, float, float,
     size = float(np.ptp(mesh.nodes, axis=0).max()) / PIXELS
     right, top = low + size * np.array(faces.shape[::-1])
     shown = np.where(faces >= 0, np.asarray(values, dtype=np.float64)[faces], np.nan)
+
     return shown, (float(low[0]), float(right), float(low[1]), float(top))

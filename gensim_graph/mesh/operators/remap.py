@@ -44,6 +44,7 @@ def conservative_weights(source: Mesh, target: Mesh, *, reproject: bool = False)
         check_same_plane(source, target)
         shared = overlaps(source, target)
         share, whole = shared.areas, target.areas
+
     shape = (target.n_faces, source.n_faces)
     return csr_array((share / whole[shared.target], (shared.target, shared.source)), shape=shape)
 
@@ -65,10 +66,12 @@ def remap_faces(values: Array, weights: csr_array) -> Array:
     """
     if values.shape[-1:] != (weights.shape[1],):
         raise InputError(f"values to remap need shape (..., {weights.shape[1]}); got {values.shape}")
+
     flat = values.reshape(-1, weights.shape[1]).T
     total = np.asarray(weights.sum(axis=1)).ravel()
     with np.errstate(invalid="ignore"):
         mean = (weights @ flat).T / np.where(total > 0, total, np.nan)
+
     return mean.astype(np.result_type(values, np.float32)).reshape(*values.shape[:-1], weights.shape[0])
 
 
@@ -91,16 +94,19 @@ def linear_weights(source: Mesh, points: Array, tolerance: float = 1.0) -> csr_a
     shapes, places = shapely.polygons((source.nodes - origin)[triangles]), shapely.points(points - origin)
     (_, found), distance = shapely.STRtree(shapes).query_nearest(places, return_distance=True, all_matches=False)
     far = distance > tolerance * source.spacing[owners[found]]
+
     if far.any():
         raise InputError(
             f"{np.count_nonzero(far)} of {len(points)} points lie outside the mesh, up to "
             f"{distance.max() / 1e3:.3g} km; the two meshes must cover the same region"
         )
+
     corners = triangles[found]
     nearest = shapely.get_coordinates(shapely.shortest_line(shapes[found], places))[::2]  # the point itself, if inside
     share = np.maximum(_barycentric(source.nodes[corners] - origin, nearest), 0.0)
     share /= share.sum(axis=1, keepdims=True)
     rows = np.repeat(np.arange(len(points)), 3)
+
     return csr_array((share.ravel(), (rows, corners.ravel())), shape=(len(points), source.n_nodes))
 
 
@@ -137,9 +143,11 @@ def points_in_plane(source: Mesh, points: Array, crs: CRS | None) -> Array:
     """
     if source.crs is None or crs is None or source.crs == crs:
         return points
+
     there = project(unproject(points, crs), source.crs)
     if not np.isfinite(there).all():
         raise InputError(f"the plane '{plane_name(source.crs)}' does not reach all of the points")
+
     return there
 
 

@@ -22,11 +22,14 @@ def in_plane(mesh: Mesh, crs: CRS) -> Mesh:
         raise InputError(f"a mesh without crs cannot be drawn in '{plane_name(crs)}'; load it with crs=")
     if mesh.crs == crs:
         return mesh
+
     vectors = unproject(mesh.nodes, mesh.crs)
     nodes = project(vectors, crs)
     lost = np.flatnonzero(~drawable(vectors, nodes, mesh.faces))
+
     if len(lost):
         raise InputError(
             f"the plane '{plane_name(crs)}' cannot show faces {first_few(lost)}; choose one around the data"
         )
+
     return Mesh(nodes, mesh.faces, mesh.boundaries, crs, mesh.grid_shape, mesh.grid_index)

@@ -41,6 +41,7 @@ def true_areas(mesh: Mesh) -> Array:
     squared = 1.0 - (b / a) ** 2
     longitude, latitude = lonlat(unproject(mesh.nodes, crs))
     authalic, radius = _authalic(np.sin(np.radians(latitude)), a, squared)
+
     return radius**2 * solid_angles(unit_vectors(longitude, np.degrees(np.arcsin(authalic))), mesh.faces)
 
 
@@ -61,12 +62,14 @@ def _authalic(sine: Array, a: float, squared: float) -> tuple[Array, float]:
     """Sine of the authalic latitude and radius of the sphere of the same area (Snyder 1987, eq. 3-11 and 3-12)."""
     if squared < 1e-14:
         return sine, a
+
     e = np.sqrt(squared)
 
     def q(s: Array) -> Array:
         return (1.0 - squared) * (s / (1.0 - squared * s**2) + np.arctanh(e * s) / e)
 
     whole = float(q(np.ones(1))[0])
+
     return np.clip(q(sine) / whole, -1.0, 1.0), a * np.sqrt(whole / 2.0)
 
 

@@ -32,7 +32,7 @@ class Deformation:
         return np.hypot(self.divergence, self.shear)
 
 
-def deformation(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"] = "face") -> Deformation:
+def compute_deformation(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"] = "face") -> Deformation:
     """Deformation of a velocity field along the axes of the plane; arguments as of :func:`velocity_gradient`."""
     return invariants(velocity_gradient(mesh, u, v, location))
 
@@ -62,7 +62,9 @@ def velocity_gradient(mesh: Mesh, u: Array, v: Array, location: Literal["node", 
     expected = mesh.n_nodes if location == "node" else mesh.n_faces
     if u.shape != v.shape or u.shape[-1:] != (expected,):
         raise InputError(f"velocity on {location}s needs shape (..., {expected}); got u {u.shape} and v {v.shape}")
+
     both = np.stack([u, v])
     at_nodes = location == "node"
     gradient = face_gradient(mesh.nodes, mesh.faces, both) if at_nodes else centre_gradient(mesh, both)
+
     return np.moveaxis(gradient, -1, 1)

@@ -54,8 +54,10 @@ class Transport:
         first, second = (normal[:, :1] * x[end] + normal[:, 1:] * y[end] for end in self._ends.T)
         weights = (2 * first + second) / 6, (first + 2 * second) / 6
         carried = []
+
         for field in fields:
             at_nodes = to_nodes @ field.T
             flux = sum(at_nodes[end] * weight for end, weight in zip(self._ends.T, weights, strict=True))
             carried.append(np.asarray(out @ flux))
+
         return np.asarray(out @ (weights[0] + weights[1])), carried

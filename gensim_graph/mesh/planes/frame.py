@@ -86,10 +86,12 @@ def axes_of_plane(points: Array, crs: CRS, other: CRS) -> Frame:
     """
     if crs == other:
         return plane_axes(len(points))
+
     vectors = unproject(points, crs)
     here, there = (frame_of(local_jacobian(vectors, plane)) for plane in (crs, other))
     x = np.stack(here.to_plane(there.first[:, 0], there.second[:, 0]), axis=1)
     y = np.stack(here.to_plane(there.first[:, 1], there.second[:, 1]), axis=1)
+
     return Frame(x, y)
 
 
@@ -120,6 +122,7 @@ def axes_on_globe(vectors: Array, first: Array, second: Array, crs: CRS) -> Fram
         [np.stack([(step * east).sum(axis=1), (step * north).sum(axis=1)], axis=1) for step in (first, second)], axis=-1
     )
     along /= np.linalg.norm(along, axis=1, keepdims=True)
+
     return frame_of(local_jacobian(vectors, crs) @ along)
 
 

@@ -31,9 +31,11 @@ def on_sphere(points: Array) -> bool:
     """Whether points (N, 3) lie on a sphere around the origin, of any radius, and not in a plane z = const."""
     if points.shape[1] != 3 or len(points) == 0:
         return False
+
     radius = np.linalg.norm(points, axis=1)
     mean = radius.mean()
     flat = np.ptp(points[:, 2]) <= 1e-12 * mean
+
     return bool(not flat and np.abs(radius - mean).max() <= _SAME_RADIUS * mean)
 
 
@@ -67,9 +69,11 @@ def lonlat_to_plane(longitude: Array, latitude: Array, crs: CRS | None = None) -
     crs = NEXTSIM_CRS if crs is None else crs
     if not crs.is_projected:
         raise InputError(f"the crs '{crs.name}' is not a projection; a mesh needs a plane in metres")
+
     plane = np.stack(Proj(crs)(longitude, latitude), axis=1)
     if not np.isfinite(plane).all():
         raise InputError(
             f"the projection '{crs.name}' does not reach {np.count_nonzero(~np.isfinite(plane[:, 0]))} points"
         )
+
     return plane

@@ -37,12 +37,14 @@ def degrees_to_vectors(points: Array) -> Array:
     """
     if points.ndim != 2 or points.shape[1] != 2:
         raise InputError(f"longitude and latitude must have shape (P, 2); got {points.shape}")
+
     beyond = ~((np.abs(points[:, 0]) <= 720.0) & (np.abs(points[:, 1]) <= 90.0 + 1e-9))
     if beyond.any():
         raise InputError(
             f"{np.count_nonzero(beyond)} of {len(points)} points are no longitude and latitude in degrees, first "
             f"{points[beyond][0].tolist()}; order is longitude, latitude"
         )
+
     return unit_vectors(*points.T)
 
 
@@ -66,9 +68,11 @@ def choose_plane(vectors: Array) -> CRS:
     vectors = vectors[np.isfinite(vectors).all(axis=1)]
     if len(vectors) == 0:
         raise InputError("no coordinate is finite; there is nothing to project")
+
     latitude = lonlat(vectors)[1]
     middle = vectors.mean(axis=0)
     lon0, lat0 = (float(np.round(part)) for part in lonlat(middle))
+
     if (vectors @ middle).min() <= 0.0:
         stretch = 1.87 / (1.0 + np.sin(np.radians(latitude.min())))  # of a sphere, true at 60 N
         why = f"data of more than a hemisphere, lengths {stretch:.0f} times too large at {latitude.min():.0f} N"
@@ -78,6 +82,7 @@ def choose_plane(vectors: Array) -> CRS:
     else:
         where = f"+lat_0={lat0:g} +lon_0={lon0:g}" if lat0 >= -80.0 else "+lat_0=-90 +lon_0=0 +lat_ts=-60"
         plane, why = CRS.from_proj4(f"+proj=stere {where} +datum=WGS84 +units=m +type=crs"), "data elsewhere"
+
     log.warning("%s: projected to '%s'; crs= chooses another plane", why, plane_name(plane))
     return plane
 
@@ -124,6 +129,7 @@ def drawable(vectors: Array, points: Array, faces: Array) -> Array:
     flat = np.sign(signed_areas(np.where(finite[:, None], points, 0.0), faces))
     agree = flat * np.sign(windings(vectors, faces))
     handed = np.sign(agree[reached].sum()) or 1.0
+
     return reached & (agree == handed)
 
 
@@ -132,10 +138,12 @@ def windings(vectors: Array, faces: Array) -> Array:
     following = next_corners(faces)
     total = np.zeros((len(faces), 3))
     middle = np.zeros((len(faces), 3))
+
     for corner, after in zip(faces.T, following.T, strict=True):
         here = np.where((corner >= 0)[:, None], vectors[corner], 0.0)
         total += np.where((corner >= 0)[:, None], np.cross(here, vectors[after]), 0.0)
         middle += here
+
     return (total * middle).sum(axis=1)
 
 
@@ -147,6 +155,7 @@ def local_directions(vectors: Array) -> tuple[Array, Array]:
     zero = np.zeros_like(lon)
     east = np.stack([-np.sin(lon), np.cos(lon), zero], axis=-1)
     north = np.stack([-z * np.cos(lon), -z * np.sin(lon), across], axis=-1)
+
     return east, north
 
 
@@ -170,7 +179,9 @@ def local_jacobian(vectors: Array, crs: CRS) -> Array:
     root = 1.0 - squared * vectors[..., 2] ** 2
     radii = a / np.sqrt(root), a * (1.0 - squared) / root**1.5
     columns = []
+
     for direction, radius in zip(local_directions(vectors), radii, strict=True):
         ahead, behind = (project(vectors + step * direction, crs) for step in (_STEP, -_STEP))
         columns.append((ahead - behind) / (2.0 * np.arctan(_STEP) * radius[..., None]))
+
     return np.stack(columns, axis=-1)

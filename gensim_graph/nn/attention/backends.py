@@ -17,7 +17,7 @@ import torch
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.attention.clusters import CLUSTERS
-from gensim_graph.nn.attention.heads import AttentionPlan, Backend, Output
+from gensim_graph.nn.attention.heads import AttentionOutput, AttentionPlan, Backend
 from gensim_graph.nn.attention.localisation import Localisation
 from gensim_graph.nn.attention.native import NATIVE
 from gensim_graph.nn.attention.reference import REFERENCE
@@ -72,7 +72,7 @@ def local_attention(
     value: Float[Tensor, "batch token head content"],
     localisation: Localisation,
     plan: AttentionPlan,
-) -> Output:
+) -> AttentionOutput:
     """Attend to the tokens of the own cluster and its halo.
 
     Args:

@@ -65,7 +65,7 @@ class HeadWeights(NamedTuple):
     log_scale: Tensor
 
 
-Output = tuple[Float[Tensor, "batch token head content"], Float[Tensor, "batch token head moments"]]
+AttentionOutput = tuple[Float[Tensor, "batch token head content"], Float[Tensor, "batch token head moments"]]
 Packed = tuple[Tensor, ...]
 
 
@@ -88,6 +88,6 @@ class Backend:
     plan: Callable[[MeshGraph], AttentionPlan]
     pack: Callable[[Tensor, Tensor, Tensor, Localisation, AttentionPlan, slice], Packed]
     attend: Callable[[Packed, AttentionPlan], Tensor]
-    finish: Callable[[Tensor, Tensor, AttentionPlan, slice], Output]
+    finish: Callable[[Tensor, Tensor, AttentionPlan, slice], AttentionOutput]
     look: Callable[[Tensor, HeadWeights, AttentionPlan, slice], Packed] | None = None
     see: Callable[[Tensor, HeadWeights, AttentionPlan, slice], Tensor] | None = None

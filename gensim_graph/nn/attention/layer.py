@@ -61,6 +61,7 @@ class LocalAttention(nn.Module):
         backend = BACKENDS[plan.backend]
         if backend.look is not None and native_serves(projected, *weights, *plan.places):
             return backend.look(projected, weights, plan, tokens)
+
         query, key, value, place = split_heads(projected, weights.query_scale, weights.key_scale)
         localisation = localise(weights.log_scale, place[..., 0], place[..., 1:3], place[..., 3:5])
         return backend.pack(query, key, value, localisation, plan, tokens)
@@ -87,6 +88,7 @@ class LocalAttention(nn.Module):
         n, m, k = HEAD_SPINS
         s, vr, vi, wr, wi = content.split((n, m, m, k, k), dim=-1)
         fx, gx, ux, vx, fy, gy, uy, vy = moments.split(1, dim=-1)
+
         parts = (
             # f (dx + i dy); (u + i v)(dx - i dy), its divergence and curl; (u + i v)(dx + i dy), its shear
             *(s, ux + vy, vx - uy),
@@ -96,4 +98,5 @@ class LocalAttention(nn.Module):
             *(wi, vx + uy),
         )
         groups = (parts[0:3], parts[3:6], parts[6:9], parts[9:11], parts[11:13])
+
         return torch.cat([torch.cat(group, dim=-1).flatten(-2) for group in groups], dim=-1)

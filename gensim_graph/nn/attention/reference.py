@@ -3,7 +3,7 @@
 import torch
 
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.attention.heads import LIFTED, AttentionPlan, Backend, Output, Packed
+from gensim_graph.nn.attention.heads import LIFTED, AttentionOutput, AttentionPlan, Backend, Packed
 from gensim_graph.nn.attention.localisation import Localisation, taper
 from gensim_graph.typing import Tensor
 
@@ -32,6 +32,7 @@ def _attend(packed: Packed, plan: AttentionPlan) -> Tensor:
     weights = torch.softmax(logits, dim=-1)
     content = torch.einsum("bhqk,bkhc->bqhc", weights, value)
     moments = torch.einsum("bhqk,bkhc,qkm->bqhmc", weights, value[..., LIFTED], offset)
+
     return torch.cat((content, moments.flatten(-2)), dim=-1).to(dtype)
 
 
@@ -41,10 +42,11 @@ def _dense_taper(offset: Tensor, graph: MeshGraph) -> Tensor:
     allowed = same & graph.token_valid
     # A padded query sees everything, so that its row stays finite.
     bias = torch.where(graph.token_valid[:, None], bias, 0.0)
+
     return torch.where(allowed, bias, -torch.inf)
 
 
-def _finish(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> Output:
+def _finish(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> AttentionOutput:
     content, moments = raw.split((raw.shape[-1] - 2 * len(LIFTED), 2 * len(LIFTED)), dim=-1)
     return content, moments * scale[:, None]
 

@@ -48,6 +48,7 @@ def _pieces(projected: Tensor, heads: int) -> list[tuple[Tensor, ...]]:
     n, m, k = HEAD_SPINS
     widths = [heads * (3 * n + 1), *[heads * (3 * m + 1)] * 2, *[heads * (3 * k + 1)] * 2]
     parts = projected.split(widths, dim=-1)
+
     cut = [
         part.unflatten(-1, (heads, -1)).split((w, w, w, 1), dim=-1)
         for part, w in zip(parts, (n, m, m, k, k), strict=True)
@@ -89,6 +90,7 @@ class _Split(torch.autograd.Function):
         given, wanted = (_pieces(tensor, len(query_scale)) for tensor in (projected, into))
         of_scales = []
         of_heads = list(grads)
+
         for index, scale in enumerate((query_scale, key_scale)):
             features = _joined(given[index])
             inverse = _inverse_norm(features)
@@ -97,8 +99,10 @@ class _Split(torch.autograd.Function):
             of_scales.append(product.sum(dim=(0, 1)))
             along = product.mul_(scale).mean(dim=-1, keepdim=True)
             of_heads[index] = (grads[index] * scale).addcmul_(features, along, value=-1).mul_(inverse)
+
         for grad, pieces in zip(of_heads, wanted, strict=True):
             sizes = [piece.shape[-1] for piece in pieces]
             for piece, part in zip(pieces, grad.split(sizes, dim=-1), strict=True):
                 piece.copy_(part)
+
         return into, *of_scales

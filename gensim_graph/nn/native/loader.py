@@ -47,9 +47,11 @@ def library() -> ctypes.CDLL:
     """
     with _ONE_AT_A_TIME:
         found = compiled(Path(__file__).parent)
+
     for name, arguments in _ARGUMENTS.items():
         function = getattr(found, name)
         function.argtypes, function.restype = [*arguments, _THREADS], None
+
     return found
 
 
@@ -72,6 +74,7 @@ def native_at_hand() -> bool:
     except CompilerError as error:
         log.warning("the network takes half as long again without compiled code: %s", error)
         return False
+
     return True
 
 

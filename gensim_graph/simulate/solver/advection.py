@@ -104,6 +104,7 @@ def _sides_of(left: Array, right: Array, n_elements: int) -> tuple[Array, Array]
     place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
     of, signs = np.full((n_elements, 3), len(left)), np.zeros((n_elements, 3))
     of[owner[order], place], signs[owner[order], place] = side[order], sign[order]
+
     return of, signs
 
 
@@ -137,6 +138,7 @@ def transport(
     mixed, _ = _corrected(sides, flux[:1], volume * share[None], share[None], moved)
     carried, _ = _upwind(sides, flux[:1], volume * stress, stress)
     properties = torch.where(moved > 0.0, torch.cat([mixed, carried]) / moved, 0.0)
+
     return held / areas, properties[0], properties[1:]
 
 
@@ -185,6 +187,7 @@ def _limited(sides: Sides, flux: Tensor, low: Tensor, density: Tensor, capacity:
     stock = _share(stock, gains.clamp(max=0.0).sum(dim=2).neg())
     from_left = torch.minimum(stock.index_select(1, sides.left), room.index_select(1, sides.right))
     from_right = torch.minimum(stock.index_select(1, sides.right), room.index_select(1, sides.left))
+
     return flux * torch.where(flux > 0.0, from_left, from_right)
 
 

@@ -63,6 +63,7 @@ class Elements:
         corners = velocity.index_select(1, self.corners).view(2, 3, self.n_elements, n_members)
         second, third = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         along_x, along_y = self.slopes
+
         return (
             torch.addcmul(second * along_x[0], third, along_x[1]),
             torch.addcmul(second * along_y[0], third, along_y[1]),
@@ -87,9 +88,11 @@ class Elements:
         n_elements, n_members = shear.shape
         corners = shear.new_zeros(2, 3 * n_elements + 1, n_members)  # the last one is where a node has none
         first, second, third = corners[:, :-1].view(2, 3, n_elements, n_members).unbind(dim=1)
+
         for axis, (on_x, on_y) in enumerate(((normal_x, shear), (shear, normal_y))):
             for corner, along_x, along_y in zip((second, third), *self.slopes, strict=True):
                 torch.mul(on_x, along_x, out=corner[axis]).addcmul_(on_y, along_y).neg_()
+
         torch.add(second, third, out=first).neg_()
         return self._sum_around(corners)
 
@@ -162,6 +165,7 @@ def _around(corners: Array, n_nodes: int) -> Array:
     place = np.arange(len(flat)) - np.repeat(np.cumsum(counts) - counts, counts)
     table = np.full((n_nodes, counts.max()), len(flat))
     table[flat[order], place] = order
+
     return table
 
 

@@ -74,6 +74,7 @@ def build_drive(
     inert = elements.to_nodes(floes * inertia).clamp(min=least)
     speed = torch.sqrt(wind.square().sum(dim=0))
     angle = math.radians(constants.water_turning)
+
     return Drive(
         dt / inert * elements.free,
         dt * constants.coriolis * elements.sine * (mass / inert),
@@ -106,4 +107,5 @@ def update_velocity(
     right_u = u + drive.agility * force[0] + drag * drive.cosine * current_u - turned * current_v
     right_v = v + drive.agility * force[1] + drag * drive.cosine * current_v + turned * current_u
     scale = drive.free / (along * along + across * across)
+
     return torch.stack([(along * right_u + across * right_v) * scale, (along * right_v - across * right_u) * scale])

@@ -26,8 +26,7 @@ import torch
 from gensim_graph.simulate.solver.constants import Constants
 from gensim_graph.simulate.solver.elements import Elements
 from gensim_graph.typing import Float, Tensor
-
-DAY = 86400.0  # s
+from gensim_graph.units import SECONDS_PER_DAY
 
 _RIGID = 1e-12  # no stress lasts for ever
 _SLIGHT = 1e-30  # Pa, so that no threshold over no stress is a number
@@ -82,6 +81,7 @@ def build_response(
     stiff = torch.exp(-constants.compaction * (1.0 - concentration)) * (concentration > constants.least_concentration)
     elasticity, nu = constants.youngs_modulus * stiff, constants.poisson_ratio
     wave_speed = torch.sqrt(elasticity / (2.0 * (1.0 + nu) * constants.ice_density))
+
     return Response(
         elasticity * (dt / (2.0 * (1.0 - nu))),
         elasticity * (dt / (2.0 * (1.0 + nu))),
@@ -90,7 +90,8 @@ def build_response(
         cohesion,
         constants.lab_strength * _size_effect(elements),
         wave_speed * (dt / elements.sides),
-        torch.exp(-constants.healing_compaction * (1.0 - concentration)) * (dt / (constants.healing_time * DAY)),
+        torch.exp(-constants.healing_compaction * (1.0 - concentration))
+        * (dt / (constants.healing_time * SECONDS_PER_DAY)),
         constants.internal_friction,
         constants.relaxation_exponent - 1.0,
     )
@@ -133,6 +134,7 @@ def update_stress(
     breaking = _excess(response, mean, difference, shear).mul_(response.breaking).mul_(torch.sqrt(intact))
     kept = torch.sub(1.0, breaking)
     healed = torch.addcmul(response.healing, intact, kept).clamp_(max=1.0)
+
     return torch.stack([mean, difference, shear]).mul_(kept), healed
 
 

@@ -83,6 +83,7 @@ class Solver:
             moved.stress,
         )
         thickness, concentration, snow = amounts.clamp(min=0.0)  # below 0 is rounding
+
         state = replace(
             moved,
             thickness=thickness,
@@ -93,6 +94,7 @@ class Solver:
         )
         if self.weather is None:
             return state
+
         air = self.weather.temperature(time, self.elements.sine_on_elements())
         return grow_and_melt(state, self.weather, self.constants, air, self.steps.step)
 
@@ -104,10 +106,12 @@ class Solver:
         drive = build_drive(self.elements, constants, self.steps.inertia, *fields, state.snow, wind, self.ocean, dt)
         stress, intact, velocity = state.stress, state.intact, state.velocity
         total = torch.zeros_like(velocity)
+
         for _ in range(self.steps.substeps):
             stress, intact = update_stress(response, self.elements.velocity_gradient(velocity), stress, intact)
             velocity = update_velocity(self.elements, drive, velocity, stress)
             total += velocity
+
         packed = state.concentration > constants.least_concentration
         moved = replace(
             state,
@@ -115,6 +119,7 @@ class Solver:
             intact=torch.where(packed, intact, 1.0),
             velocity=velocity,
         )
+
         return moved, total / self.steps.substeps
 
     def _check(self, state: State, time: float) -> None:

@@ -42,6 +42,7 @@ def state_at_rest(elements: Elements, sit: Array, sic: Array, snt: Array, sid: A
     thickness = elements.from_faces(sit)
     damage = torch.zeros_like(thickness) if sid is None else elements.from_faces(sid)
     n_members = thickness.shape[1]
+
     return State(
         thickness,
         elements.from_faces(sic),

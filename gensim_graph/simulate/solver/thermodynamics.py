@@ -14,8 +14,8 @@ import torch
 from gensim_graph.simulate.solver.constants import Constants
 from gensim_graph.simulate.solver.state import State
 from gensim_graph.typing import Float, Tensor
+from gensim_graph.units import SECONDS_PER_DAY
 
-_DAY = 86400.0
 _YEAR = 365.25
 _MELTING = 273.15  # K
 _FREEZING = 271.35  # K, of sea water, -1.8 C
@@ -54,7 +54,7 @@ class Weather:
         The mean over the year goes with the second Legendre polynomial of it, as in the simplest climate models (North
         et al. 1981, doi:10.1029/RG019i001p00091).
         """
-        day = self.start + time / _DAY
+        day = self.start + time / SECONDS_PER_DAY
         season = self.swing * math.cos(2.0 * math.pi * (day - 14.0) / _YEAR)
         return self.mean - season + self.contrast * (1.0 - sine.square())
 
@@ -77,12 +77,13 @@ def grow_and_melt(
     balance = (weather.exchange * air + conductance * _FREEZING) / (weather.exchange + conductance)
     surface = balance.clamp(max=_MELTING)
     melt = (weather.exchange * (air - surface) + conductance * (_FREEZING - surface)).clamp(min=0.0) * dt / _FUSION
-    fall = (air < _MELTING) * (weather.snowfall * dt / (_YEAR * _DAY))
+    fall = (air < _MELTING) * (weather.snowfall * dt / (_YEAR * SECONDS_PER_DAY))
     bottom = (conductance * (_FREEZING - surface) - weather.ocean_heat) * dt / (_FUSION * constants.ice_density)
     fresh = snow + fall
     melted_snow = torch.minimum(fresh, melt / constants.snow_density)
     melted_ice = (melt - constants.snow_density * melted_snow) / constants.ice_density
     grown = (ice + bottom - melted_ice).clamp(min=0.0)
+
     return _with_leads(
         state, grown * state.concentration, (fresh - melted_snow) * state.concentration, air, weather, constants, dt
     )
@@ -101,4 +102,5 @@ def _with_leads(
     lost = (state.thickness - volume).clamp(min=0.0) / (2.0 * state.thickness.clamp(min=1e-6)) * state.concentration
     area = (state.concentration + frozen - lost).clamp(0.0, 1.0)
     area = torch.where(volume > 0.0, area, 0.0)
+
     return replace(state, thickness=volume, concentration=area, snow=torch.where(area > 0.0, snow, 0.0))

@@ -65,6 +65,7 @@ def plan_steps(elements: Elements, constants: Constants, every: float) -> Steps:
     per_record = math.ceil(every / (SUBSTEPS * substep))
     substeps = math.ceil(every / per_record / substep)
     inertia = np.maximum(1.0, (limit / limits) ** 2)[:, None]
+
     return Steps(every, per_record, substeps, torch.as_tensor(inertia).to(elements.areas))
 
 
@@ -80,4 +81,5 @@ def _fastest(elements: Elements, poisson: float) -> Array:
     whole, apart = xx + yy, np.hypot(xx - yy, 2.0 * xy)
     stretch, twist = 0.5 / (1.0 - poisson), 0.5 / (1.0 + poisson)
     root = np.sqrt((stretch - twist) ** 2 * whole**2 + 4.0 * stretch * twist * apart**2)
+
     return 1.5 * ((stretch + twist) * whole + root)

@@ -41,11 +41,13 @@ def split_faces(mesh: Mesh) -> Triangles:
     parts += [_fans(mesh, large)] if len(large) else []
     corners, faces = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     bad = np.unique(faces[signed_areas(nodes, corners) <= 0.0])
+
     if len(bad):
         raise InputError(
             f"{len(bad)} faces are too far from convex to be split into triangles, first {bad[:5].tolist()}; split "
             "them in the mesh, or simulate on a mesh of triangles"
         )
+
     order = np.argsort(faces, kind="stable")  # the parts of a face stay together
     return Triangles(nodes, corners[order].astype(np.int64), faces[order])
 
@@ -58,6 +60,7 @@ def _halves(mesh: Mesh, quads: Array) -> tuple[Array, Array]:
     either = np.random.default_rng(0).random(len(quads)) < 0.5
     shorter = np.where(np.isclose(along, across, rtol=1e-3), either, along < across)
     chosen = np.where(inside & (shorter | ~other), first, second)
+
     return chosen.transpose(0, 2, 1).reshape(-1, 3), np.tile(quads, 2)
 
 
@@ -76,4 +79,5 @@ def _fans(mesh: Mesh, large: Array) -> tuple[Array, Array]:
     following[np.arange(len(large)), last] = faces[:, 0]
     rows, _ = np.nonzero(valid)
     centre = mesh.n_nodes + rows
+
     return np.stack([faces[valid], following[valid], centre], axis=1), large[rows]

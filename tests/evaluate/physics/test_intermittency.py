@@ -9,7 +9,7 @@ from support.verification import START, forecast_of, truth_of
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import match
-from gensim_graph.evaluate.physics import MOMENTS, temporal_scaling
+from gensim_graph.evaluate.physics import SCALING_ORDERS, temporal_scaling
 from gensim_graph.evaluate.physics.intermittency import Windows, intermittency_table
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
@@ -38,7 +38,9 @@ def test_cascade_in_time(weights):
         windows.add(gradient)
     found = windows.scaling(3600.0)
     np.testing.assert_allclose(found.lengths, 3600 * 2.0 ** np.arange(8))
-    np.testing.assert_allclose(found.exponents, [np.log2(np.mean(np.array(weights) ** q)) for q in MOMENTS], atol=1e-9)
+    np.testing.assert_allclose(
+        found.exponents, [np.log2(np.mean(np.array(weights) ** q)) for q in SCALING_ORDERS], atol=1e-9
+    )
     assert found.curvature > 0
 
 
@@ -46,7 +48,7 @@ def test_noise_averages_out():
     rng, windows = np.random.default_rng(1), Windows(np.ones(2000))
     for _ in range(64):
         windows.add(rng.normal(size=(2, 2, 4, 2000)))
-    np.testing.assert_allclose(windows.scaling(1.0).exponents, np.array(MOMENTS) / 2, atol=0.02)
+    np.testing.assert_allclose(windows.scaling(1.0).exponents, np.array(SCALING_ORDERS) / 2, atol=0.02)
 
 
 def drift_of(mesh: Mesh, strength: np.ndarray) -> xr.Dataset:

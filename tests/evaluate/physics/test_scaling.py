@@ -6,7 +6,7 @@ from support.examples import regular_grid
 from support.meshes import BOX, jittered_box
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.physics import MOMENTS, spatial_scaling
+from gensim_graph.evaluate.physics import SCALING_ORDERS, spatial_scaling
 from gensim_graph.evaluate.physics.scaling import scaling_of_gradients
 
 DAY = 86_400.0
@@ -31,7 +31,7 @@ def test_multifractal_cascade(weights):
     gradient = np.zeros((2, 2, mesh.n_faces))
     gradient[0, 0] = field.ravel() / DAY  # pure divergence
     found = scaling_of_gradients(mesh, gradient)
-    expected = [np.log2(np.mean(np.array(weights) ** q)) for q in MOMENTS]
+    expected = [np.log2(np.mean(np.array(weights) ** q)) for q in SCALING_ORDERS]
     np.testing.assert_allclose(found.exponents, expected, atol=1e-9)
     np.testing.assert_allclose(found.lengths, BOX / 128 * 2.0 ** np.arange(6))
     assert found.exponents[1] == pytest.approx(0, abs=1e-9)

@@ -12,7 +12,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.io import find_format, mesh_from_dataset, open_store
 from gensim_graph.io.cf import on_faces, read_grid
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.operators import deformation
+from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.mesh.planes import NEXTSIM_CRS, unproject
 
 BOUNDS = {"sit": (0, np.inf), "sic": (0, 1)}
@@ -126,7 +126,7 @@ def test_vectors_of_every_frame_give_the_exact_drift(flow, make, frame, tmp_path
     np.testing.assert_allclose(store["siv"].values[0], v, atol=1e-9 * speed)
     # What was read, brought from the centres of the file to those of the faces, has the exact derivatives.
     off = flow_on(mesh.centres - points, flow)
-    found = deformation(mesh, store["siu"].values[0] + off[0], store["siv"].values[0] + off[1])
+    found = compute_deformation(mesh, store["siu"].values[0] + off[0], store["siv"].values[0] + off[1])
     inner = np.setdiff1d(np.arange(mesh.n_faces), mesh.boundary_faces)
     scale = np.abs(FLOWS[flow][0]).max()
     np.testing.assert_allclose(found.divergence[inner], FLOWS[flow][1][0], atol=1e-7 * scale)

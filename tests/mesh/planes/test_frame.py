@@ -6,7 +6,7 @@ from pyproj import CRS, Geod, Proj
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
-from gensim_graph.mesh.operators import deformation
+from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.mesh.planes import (
     NEXTSIM_CRS,
     Frame,
@@ -130,7 +130,7 @@ def test_deformation_of_vectors_given_east_and_north(flow):
     east, north = u * np.cos(turn) + v * np.sin(turn), -u * np.sin(turn) + v * np.cos(turn)
     came = east_north(mesh.centres, mesh.crs).to_plane(east, north)
     np.testing.assert_allclose(np.stack(came), np.stack([u, v]), atol=1e-9)
-    found = deformation(mesh, *came)
+    found = compute_deformation(mesh, *came)
     for values, value in zip((found.divergence, found.shear, found.vorticity), expected, strict=True):
         np.testing.assert_allclose(values, value, atol=1e-12)
 

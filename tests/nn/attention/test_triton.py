@@ -219,10 +219,11 @@ TABLES = ("query", "key", "value", "grad", "grad_query", "grad_key", "grad_value
 
 def compile_kernels() -> dict:
     """Bytes of shared memory of each kernel, compiled for an A100 and an H100."""
-    from gensim_graph.nn.attention.triton import triton_kernel
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
     from triton.compiler import compile as compile_source
+
+    from gensim_graph.nn.attention.triton import triton_kernel
 
     shared = {}
     for kernel in (triton_kernel.attend, triton_kernel.differentiate_queries, triton_kernel.differentiate_keys):

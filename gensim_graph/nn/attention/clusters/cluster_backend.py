@@ -35,6 +35,7 @@ def _plan(graph: MeshGraph) -> AttentionPlan:
     taper = None
     if graph.query_pos.shape[1] * graph.halo.numel() <= _STORED_TAPER:
         taper = _stored_taper(graph, steepness)
+
     counts = _counts(graph) if graph.halo.device.type == "cpu" and _kernel_at_hand() else None
     return AttentionPlan(graph, "clusters", taper, _key_channels(graph), steepness, ratio_of(graph), counts)
 
@@ -48,9 +49,11 @@ def _stored_taper(graph: MeshGraph, steepness: Tensor) -> Float[Tensor, "cluster
     """In pieces, for the sake of the memory."""
     clusters = graph.n_clusters
     taper = graph.key_pos.new_empty(clusters, graph.query_pos.shape[1], graph.halo.shape[1])
+
     for part in range(0, clusters, 64):
         some = slice(part, part + 64)
         taper[some] = taper_of(graph.query_pos[some], graph.key_pos[some], steepness[some])
+
     return taper
 
 
@@ -77,9 +80,11 @@ def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token h
     graph = plan.graph
     assert plan.place is not None
     assert plan.steepness is not None
+
     if plan.counts is not None:
         where = (graph.halo, plan.counts, plan.place, graph.query_pos, plan.steepness, plan.taper)
         return cluster_attention(*packed, *where)[0]
+
     return _attend_with_checkpoints(packed, plan)
 
 
@@ -97,11 +102,13 @@ def _attend_with_checkpoints(packed: Packed, plan: AttentionPlan) -> Tensor:
     graph, (query, pairs) = plan.graph, packed
     step = chunk_of_clusters(len(query) * graph.halo.shape[1] * query.shape[2] * query.shape[3], query.device)
     parts = []
+
     for first in range(0, graph.n_clusters, step):
         clusters = slice(first, min(first + step, graph.n_clusters))
         arguments = (query, pairs, plan, clusters)
         remember = torch.is_grad_enabled() and step < graph.n_clusters
         parts.append(checkpoint(_attend_to, *arguments, use_reentrant=False) if remember else _attend_to(*arguments))
+
     return torch.cat(parts, dim=1)
 
 
@@ -117,13 +124,16 @@ def _attend_to(query: Tensor, pairs: Tensor, plan: AttentionPlan, clusters: slic
     of_key, of_value = place.unsqueeze(-2).unbind(1)
     placed = of_key.expand(*keys.shape[:-1], -1), lifted * of_value
     keys, values = (torch.cat(both, dim=-1).flatten(0, 1) for both in zip((keys, values), placed, strict=True))
+
     if plan.taper is None:
         taper = taper_of(graph.query_pos[clusters], graph.key_pos[clusters], plan.steepness[clusters])
     else:
         taper = plan.taper[clusters]
+
     mask = taper.repeat(len(query), 1, 1).unsqueeze(1)
     queries, keys, values = (tokens.transpose(1, 2) for tokens in (queries, keys, values))
     out = scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
+
     return out.transpose(1, 2).unflatten(0, (len(query), -1)).flatten(1, 2)
 
 

@@ -70,6 +70,7 @@ def cluster_attention(
     queries, outs = (chunks.split(tokens, width) for tokens in (query, out))
     sums = [one.split(chunks.step) for one in log_sum]
     masks = chunks.masks(query_pos, steepness, taper)
+
     for index, (gather, mask) in enumerate(zip(chunks, masks, strict=True)):
         for b in range(len(query)):
             keys, values = gather(pairs[b])
@@ -78,6 +79,7 @@ def cluster_attention(
             )
             outs[b][index].copy_(part)
             sums[b][index].copy_(lse)
+
     return out, log_sum
 
 
@@ -117,6 +119,7 @@ def cluster_attention_backward(
     grads, queries, outs, into = (chunks.split(tokens, width) for tokens in (grad, query, out, grad_query))
     sums = [one.split(chunks.step) for one in log_sum]
     masks = chunks.masks(query_pos, steepness, taper)
+
     for index, (gather, mask) in enumerate(zip(chunks, masks, strict=True)):
         for b in range(len(query)):
             keys, values = gather(pairs[b])
@@ -134,11 +137,13 @@ def cluster_attention_backward(
             )
             into[b][index].copy_(dq)
             gather.give_back(dk, dv, grad_pairs[b])
+
     if pairs.dtype != grad_pairs.dtype:  # add what belongs together before it is rounded
         of_values = grad_pairs[..., HEAD_CHANNELS:]
         copies = of_values[..., HEAD_CONTENT:].unflatten(-1, (-1, len(LIFTED)))
         of_values[..., LIFTED] += copies.sum(-2)
         copies.zero_()
+
     return grad_query, grad_pairs.to(pairs.dtype)
 
 
@@ -213,6 +218,7 @@ class _Chunks:
             for part, count in zip(taper.unsqueeze(1).split(self.step), self.counts, strict=True):
                 yield part[..., :count]
             return
+
         parts = (query_pos.split(self.step), self.place, steepness.split(self.step), self.counts)
         for of_query, place, steep, count in zip(*parts, strict=True):
             yield taper_of(of_query, place[:, 0, 0, :count, :2], steep).unsqueeze(1)
@@ -252,6 +258,7 @@ class _Gather(NamedTuple):
             torch.index_select(table, 0, self.rows.flatten(), out=into)
         else:
             into.copy_(table.index_select(0, self.rows.flatten()))
+
         self.views.placed.mul_(self.place)
         return self.views.keys, self.views.values
 

@@ -13,7 +13,7 @@ s_q drops out of the softmax; with it the rounding errors of the gradient of A a
 import torch
 
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.attention.heads import HEAD_CONTENT, LIFTED, AttentionPlan, Output
+from gensim_graph.nn.attention.heads import HEAD_CONTENT, LIFTED, AttentionOutput, AttentionPlan
 from gensim_graph.nn.attention.localisation import Localisation
 from gensim_graph.typing import Float, Tensor
 
@@ -43,10 +43,11 @@ def placed_queries(
     own = -0.5 * (ax * x + ay * y) - bx * x - by * y
     one = torch.ones_like(xx)
     place = torch.stack((ax + bx, ay + by, xx, xy, yy, one, own, 0 * one), dim=-1).to(torch.float32)
+
     return torch.cat((query.to(place.dtype), place), dim=-1)
 
 
-def about_queries(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> Output:
+def about_queries(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> AttentionOutput:
     """Content, and moments about the centre of the cluster -> about the query, in widths of the head."""
     ratio, position = (part[tokens] for part in plan.places)
     moments = len(LIFTED)
@@ -54,4 +55,5 @@ def about_queries(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice
     lifted = torch.cat([content[..., channel : channel + 1] for channel in LIFTED], dim=-1)
     x, y = position.unsqueeze(1).split(1, dim=-1)
     factor = ratio[:, None, None] * scale[:, None]
+
     return content, torch.cat((factor * (moment_x - x * lifted), factor * (moment_y - y * lifted)), dim=-1)

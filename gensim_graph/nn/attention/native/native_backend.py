@@ -28,12 +28,15 @@ def _plan(graph: MeshGraph) -> AttentionPlan:
     device = graph.token_pos.device.type
     if device != "cpu":
         raise InputError(f"attention backend 'native': needs a processor; the graph is on '{device}': take 'auto'")
+
     try:
         library()
     except CompilerError as error:
         raise InputError(f"attention backend 'native': {error}; or take 'clusters'") from error
+
     places = graph.key_pos, graph.key_log_area, graph.query_pos, steepness_of(graph)
     tables = halo_tables(graph.halo, graph.halo_valid, *places)
+
     return AttentionPlan(graph, "native", ratio=ratio_of(graph), blocks=tables)
 
 

@@ -78,6 +78,7 @@ def halo_tables(
     numbers = (part.to(torch.float32).contiguous() for part in (key_pos, log_area, query_pos, steepness))
     tables = HaloTables(token.to(torch.int64).contiguous(), order, starts, *numbers)
     call("order_keys", _halo(tables, heads=1), meant.contiguous(), order, starts)
+
     return tables
 
 
@@ -110,6 +111,7 @@ def native_attention(
     query, pairs = (part.to(torch.float32).contiguous() for part in (query, pairs))
     out, log_sum = torch.empty_like(query), query.new_empty(batch, heads, tokens)
     call("attend_all", _halo(tables, heads), batch, query, pairs, out, log_sum)
+
     return out, log_sum
 
 
@@ -146,6 +148,7 @@ def native_attention_backward(
     parts = grad, of_query, of_pairs, out, log_sum, grad_query, grad_pairs
     call("differentiate_all", _halo(tables, heads), batch, *parts, shares)
     total = grad_pairs[0] if shares == 1 else grad_pairs.sum(0)
+
     return grad_query.to(query.dtype), total.to(pairs.dtype)
 
 

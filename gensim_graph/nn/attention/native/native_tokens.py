@@ -92,6 +92,7 @@ class _Look(torch.autograd.Function):
         pairs = projected.new_empty(batch, count, heads, PAIR)
         tokens = _Tokens(*_address((ratio, pos)), count, heads, width)
         call("look", tokens, _Weights(*_address(weights)), batch, projected, query, pairs)
+
         return query, pairs
 
     @staticmethod
@@ -104,12 +105,14 @@ class _Look(torch.autograd.Function):
         of_weights = projected.new_empty(_blocks(batch * count), heads, PAIR + 1)
         of_query, of_pairs = (part.contiguous() for part in grads)
         tokens = _Tokens(*_address((ratio, pos)), count, heads, width)
+
         call(
             "look_gradient",
             *(tokens, _Weights(*_address(weights)), batch),
             *(projected, of_query, of_pairs, grad, of_weights),
         )
         query_scale, key_scale, log_scale = of_weights.sum(0).split((HEAD_CONTENT, HEAD_CONTENT, 1), dim=-1)
+
         return grad, query_scale, key_scale, log_scale.squeeze(-1), None, None
 
 
@@ -122,6 +125,7 @@ class _See(torch.autograd.Function):
         expect_shapes("see", (raw, (batch, count, heads, HEAD_CHANNELS)), (scale, (heads,)), (ratio, (count,)))
         features = raw.new_empty(batch, count, heads * _SEEN)
         call("see", _Seen(*_address((ratio, pos, scale)), count, heads), batch, raw, features)
+
         return features
 
     @staticmethod
@@ -132,4 +136,5 @@ class _See(torch.autograd.Function):
         grad, of_scale = torch.empty_like(raw), raw.new_empty(_blocks(batch * count), heads)
         seen = _Seen(*_address((ratio, pos, scale)), count, heads)
         call("see_gradient", seen, batch, raw, grads[0].contiguous(), grad, of_scale)
+
         return grad, of_scale.sum(0), None, None

@@ -47,12 +47,14 @@ def list_readers(graph: MeshGraph) -> TokenLists:
     low = places.masked_fill(~real.unsqueeze(-1), torch.inf).amin(dim=1, keepdim=True)
     high = places.masked_fill(~real.unsqueeze(-1), -torch.inf).amax(dim=1, keepdim=True)
     clusters, queries = [], []
+
     for reader, read in _pairs(graph, max(1, _AT_A_TIME // width)):
         gap = torch.maximum(low[read] - places[reader], places[reader] - high[read]).clamp_(min=0)
         near = real[reader] & (gap.square().sum(-1) <= reach[reader].square())
         pair, query = near.nonzero(as_tuple=True)
         clusters.append(read[pair])
         queries.append(reader[pair] * width + query)
+
     cluster, order = torch.cat(clusters).sort(stable=True)
     return _listed(cluster, torch.cat(queries)[order], graph.n_clusters)
 

@@ -13,7 +13,7 @@ import torch
 
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph
-from gensim_graph.nn.attention.heads import HEAD_CHANNELS, HEAD_CONTENT, AttentionPlan, Backend, Output, Packed
+from gensim_graph.nn.attention.heads import HEAD_CHANNELS, HEAD_CONTENT, AttentionOutput, AttentionPlan, Backend, Packed
 from gensim_graph.nn.attention.localisation import Localisation
 from gensim_graph.nn.attention.triton.token_lists import TokenLists, list_keys, list_readers, token_places
 from gensim_graph.typing import Float, Tensor
@@ -48,6 +48,7 @@ def _require_triton(graph: MeshGraph) -> None:
     """
     if find_spec("triton") is None:
         raise InputError("attention backend 'triton': needs the package triton: pip install triton; or take 'clusters'")
+
     device, width = graph.token_pos.device.type, graph.query_pos.shape[1]
     if device != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         raise InputError(f"attention backend 'triton': needs a GPU; the graph is on '{device}', where 'native' is fast")
@@ -64,6 +65,7 @@ def _places(graph: MeshGraph) -> Float[Tensor, "token 8"]:
     log_area = torch.where(real, log_area - log_area[real].mean(), -1e4).float()
     reach2 = graph.radius[graph.token_graph].square() * real
     columns = (1 / graph.token_length, reach2, log_area, torch.zeros_like(log_area))
+
     return torch.cat((high, low, torch.stack(columns, dim=-1)), dim=-1)
 
 
@@ -83,7 +85,7 @@ def _attend(packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token h
     return triton_attention(*packed, blocks.place, *blocks.keys, *blocks.readers)[0]
 
 
-def _finish(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> Output:
+def _finish(raw: Tensor, scale: Tensor, plan: AttentionPlan, tokens: slice) -> AttentionOutput:
     content, moments = raw.split((HEAD_CONTENT, HEAD_CHANNELS - HEAD_CONTENT), dim=-1)
     return content, moments * scale[:, None]
 
@@ -119,11 +121,13 @@ def triton_attention(
 
     tables = [table.contiguous() for table in (query, key, value, localisation)]
     out, log_sum = _outputs(query)
+
     with torch.cuda.device_of(query):
         triton_kernel.attend[_grid(query, keys)](
             *tables, place, keys, key_counts, out, log_sum, *_sizes(query, keys),
             **_tiling(query, keys), MOMENTS="ieee" if query.dtype == torch.float32 else "tf32",
         )  # fmt: skip
+
     return out, log_sum
 
 
@@ -166,6 +170,7 @@ def triton_attention_backward(
     low = grad.to(query.dtype).contiguous()
     delta = (low * out).sum(-1).transpose(1, 2).contiguous()
     kept = (low, log_sum, delta)
+
     with torch.cuda.device_of(query):
         triton_kernel.differentiate_queries[_grid(query, keys)](
             *tables, place, keys, key_counts, *kept, found[0], found[3], *_sizes(query, keys), **_tiling(query, keys)
@@ -174,6 +179,7 @@ def triton_attention_backward(
             *tables, place, readers, reader_counts, *kept, found[1], found[2],
             *_sizes(query, readers), **_tiling(query, readers),
         )  # fmt: skip
+
     return found
 
 

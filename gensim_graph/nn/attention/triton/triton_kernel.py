@@ -108,6 +108,7 @@ def attend(
     moment_x = tl.zeros([WIDTH, 16], tl.float32)
     moment_y = tl.zeros([WIDTH, 16], tl.float32)
     count = tl.load(counts + cluster)
+
     for first in range(0, count, TILE):
         at = first + tl.arange(0, TILE)
         token = tl.load(tokens + cluster.to(tl.int64) * longest + at, mask=at < count, other=0)
@@ -131,6 +132,7 @@ def attend(
         moment_x = tl.dot(p * dx, f, moment_x * fade[:, None], input_precision=MOMENTS)
         moment_y = tl.dot(p * dy, f, moment_y * fade[:, None], input_precision=MOMENTS)
         top = higher
+
     seen = total > 0
     total = tl.where(seen, total, 1.0)
     share = (1 / total)[:, None]
@@ -169,6 +171,7 @@ def differentiate_queries(
     pxx, pxy, pyy = tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
     px, py = tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
     count = tl.load(counts + cluster)
+
     for first in range(0, count, TILE):
         at = first + tl.arange(0, TILE)
         token = tl.load(tokens + cluster.to(tl.int64) * longest + at, mask=at < count, other=0)
@@ -201,6 +204,7 @@ def differentiate_queries(
         pyy += tl.sum(sy * dy, 1)
         px += tl.sum(sx, 1)
         py += tl.sum(sy, 1)
+
     tl.store(grad_query + row[:, None] * _CONTENT + channel[None, :], dq, mask=(channel < _CONTENT)[None, :])
     at = grad_localisation + row * 5
     # The sum of ds is 0 but for the rounding of p in the mean, which far keys would enlarge: taken out again.
@@ -232,6 +236,7 @@ def differentiate_keys(
     dv = tl.zeros([WIDTH, 64], tl.float32)
     df = tl.zeros([WIDTH, 16], tl.float32)
     count = tl.load(counts + cluster)
+
     for first in range(0, count, TILE):
         at = first + tl.arange(0, TILE)
         token = tl.load(tokens + cluster.to(tl.int64) * longest + at, mask=at < count, other=0)
@@ -258,6 +263,7 @@ def differentiate_keys(
         dv = tl.dot(p.to(g.dtype), g, dv, input_precision="ieee")
         df = tl.dot((p * dx).to(g.dtype), gx, df, input_precision="ieee")
         df = tl.dot((p * dy).to(g.dtype), gy, df, input_precision="ieee")
+
     # Columns of the lifted channels go where they came from: a product with a matrix of zeros and ones, exact.
     places = (_lifted(lift)[:, None] == channel[None, :]) & (lift < _LIFTS)[:, None]
     dv = tl.dot(df, places.to(tl.float32), dv, input_precision="ieee")
