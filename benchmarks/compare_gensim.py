@@ -1,12 +1,13 @@
-"""The operator against the network of GenSIM: time, memory, simulated years a day.
+"""Comparison of the operator with the network of GenSIM: time, memory, simulated years a day.
 
 Usage: python benchmarks/compare_gensim.py --gensim PATH [--cells 256] [--rounds 7] [--presets base,large] [--out DIR]
 
 PATH is a checkout of https://github.com/cerea-daml/gensim (MIT), which needs ``einops``. Both networks run in one
-process on a square of cells, interleaved round by round, in the default threads of PyTorch. GenSIM cuts a domain
-into windows: ``as run`` are those of its authors, 80 x 80 cells of which the inner 64 x 64 count, ``no overlap`` are
-64 x 64 cells with nothing around them. It takes a few windows at a time, which suits its time; memory is that of one
-pass over a smaller square with gradients for all its cells, for each network.
+process on a square of cells, in turn in every round, with the default number of threads of PyTorch. GenSIM cuts a
+domain into windows: ``as run`` uses the windows of its authors, 80 x 80 cells of which the inner 64 x 64 count; ``no overlap``
+uses windows of 64 x 64 cells without surroundings. GenSIM computes a few windows at a time, which is fastest for it.
+Memory is measured in one pass over a smaller square, with gradients for all its cells, and scaled to the full one.
+Results are written to ``OUT/compare_gensim.json`` and ``OUT/compare_gensim.png``.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from shared import build_parser, prepare_process, show_progress
 
 from gensim_graph.benchmark.resolutions import load_transformer
 from gensim_graph.benchmark.speed import (
@@ -35,78 +37,99 @@ from gensim_graph.benchmark.speed import (
 from gensim_graph.errors import InputError
 from gensim_graph.graph import build_graph
 from gensim_graph.nn import PRESETS, Channels, VelocityOperator
-from gensim_graph.system import choose_device, describe_machine, keep_freed_memory
+from gensim_graph.system import describe_machine
 from gensim_graph.variables import default_variables
 
 WINDOWS = {"GenSIM as run": 80, "GenSIM, no overlap": 64}
-"""Cells along the side of a window; 64 of them count."""
+"""Cells along the side of a window; the inner 64 of them count."""
 
 _MEMORY_SIDE = 128
 """Cells along the side of the square on which memory is measured: four windows."""
 
 STEP_HOURS, EVALUATIONS = 12, 39
-"""A step of the forecast, and evaluations of the network in 20 steps of Heun, the last one of Euler."""
+"""Forecast step, and evaluations of the network in 19 Heun steps and a last Euler step of the sampler."""
 
 GENSIM = {
     "n_input": 24, "n_output": 6, "n_features": 512, "n_blocks": 8, "n_heads": 8, "n_features_head": 64,
     "n_rope_features": 32, "n_embedding": 512, "mult": 2, "patch_size": 2, "lengthscale": 10, "long_skips": True,
 }  # fmt: skip
-"""As in its config.yaml."""
+"""Settings of GenSIM's config.yaml."""
 
 
 def main() -> None:
-    arguments = _arguments()
-    device = choose_device(arguments.device)
+    """Measure both networks and write table and figure; with ``--probe``, print the peak memory of one of them."""
+    options = _options()
+    device = prepare_process(options)
     try:
-        load_transformer(arguments.gensim)
+        load_transformer(options.gensim)
     except InputError as reason:
         sys.exit(print(f"skipped: {reason}"))
-    if arguments.cells % 64:
-        sys.exit(f"--cells {arguments.cells}: expected a multiple of 64, the windows of GenSIM")
-    names = [*WINDOWS, *arguments.presets.split(",")]
-    keep_freed_memory()
-    if arguments.probe:
-        name, stage = arguments.probe.split("/")
-        contestant(name, stage, 64, device, arguments)()
-        print(peak_of(contestant(name, stage, _MEMORY_SIDE, device, arguments), device))
+    if options.cells % 64:
+        sys.exit(f"--cells {options.cells}: expected a multiple of 64, the windows of GenSIM")
+
+    if options.probe:
+        name, stage = options.probe.split("/")
+        contestant(name, stage, 64, device, options)()
+        print(peak_of(contestant(name, stage, _MEMORY_SIDE, device, options), device))
         return
-    runs = {
-        (name, stage): contestant(name, stage, arguments.cells, device, arguments)
-        for name in names
-        for stage in arguments.stages.split(",")
-    }
-    watch = lambda done: print(f"round {done} of {arguments.rounds + 1}", file=sys.stderr, flush=True)  # noqa: E731
-    samples = compete(runs, arguments.rounds, device, on_round=watch)
-    share = (arguments.cells / _MEMORY_SIDE) ** 2
-    rows = [
-        Row(name, stage, arguments.cells**2, seconds, round(share * _memory(f"{name}/{stage}")))
-        for (name, stage), seconds in samples.items()
-    ]
-    report = Report(
-        "compare_gensim", describe_machine(device), _settings(arguments), tuple(rows), _ratios(rows),
-        derived={"years_a_day_at_512x512": _years(rows), "weights": _weights(names, arguments)},
-    )  # fmt: skip
+
+    report = measure(device, options)
     for ratio in report.ratios:
         print(f"{ratio.what}, {ratio.stage}: {ratio}")
-    for row in rows:
+    for row in report.rows:
         costs = f"{row.microseconds_per_cell:.1f} us and {row.bytes_per_cell / 1e3:.1f} kB a cell"
         print(f"{row.contestant}, {row.stage}: {costs}")
     print(json.dumps(report.derived, indent=1))
-    print(*report.write(arguments.out, _figure(rows)))
+    print(*report.write(options.out, _figure(report.rows)))
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, object]:
-    return {name: getattr(arguments, name) for name in ("cells", "rounds", "presets", "batch", "compile")}
+def measure(device: torch.device, options: argparse.Namespace) -> Report:
+    """Measure time and memory of all networks.
+
+    Args:
+        device: where they run.
+        options: the command line.
+    """
+    names = [*WINDOWS, *options.presets.split(",")]
+    runs = {
+        (name, stage): contestant(name, stage, options.cells, device, options)
+        for name in names
+        for stage in options.stages.split(",")
+    }
+    samples = compete(
+        runs, options.rounds, device, on_round=lambda done: show_progress(f"round {done} of {options.rounds + 1}")
+    )
+
+    share = (options.cells / _MEMORY_SIDE) ** 2
+    rows = tuple(
+        Row(name, stage, options.cells**2, seconds, round(share * _memory(f"{name}/{stage}")))
+        for (name, stage), seconds in samples.items()
+    )
+    derived = {"years_a_day_at_512x512": _years(rows), "weights": _weights(names, options)}
+
+    return Report("compare_gensim", describe_machine(device), _settings(options), rows, _ratios(rows), derived=derived)
 
 
-def contestant(name: str, stage: str, side: int, device: torch.device, arguments: argparse.Namespace) -> TimedCall:
-    """A network with its inputs and the gradients of its weights in place, ready to run."""
+def _settings(options: argparse.Namespace) -> dict[str, object]:
+    return {name: getattr(options, name) for name in ("cells", "rounds", "presets", "batch", "compile")}
+
+
+def contestant(name: str, stage: str, side: int, device: torch.device, options: argparse.Namespace) -> TimedCall:
+    """Return a run of a network; its inputs and the gradients of its weights are allocated before.
+
+    Args:
+        name: key of ``WINDOWS``, or a preset of the operator.
+        stage: ``forward`` or ``forward+backward``.
+        side: cells along a side of the square.
+        device: where it runs.
+        options: the command line.
+    """
     torch.manual_seed(0)
-    build = _gensim(arguments) if name in WINDOWS else _ours
+    build = _gensim(options) if name in WINDOWS else _ours
     network, inputs = build(name, side, device)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
-    if arguments.compile:
+    if options.compile:
         network = torch.compile(network)
 
     def run() -> None:
@@ -119,14 +142,14 @@ def contestant(name: str, stage: str, side: int, device: torch.device, arguments
     return run if stage == BACKWARD else torch.no_grad()(run)
 
 
-def _gensim(arguments: argparse.Namespace) -> Callable[..., tuple[torch.nn.Module, list]]:
-    transformer = load_transformer(arguments.gensim)
+def _gensim(options: argparse.Namespace) -> Callable[..., tuple[torch.nn.Module, list]]:
+    transformer = load_transformer(options.gensim)
 
     def build(name: str, side: int, device: torch.device) -> tuple[torch.nn.Module, list]:
         width, count = WINDOWS[name], (side // 64) ** 2
         batches = []
-        for first in range(0, count, arguments.batch):
-            n = min(arguments.batch, count - first)
+        for first in range(0, count, options.batch):
+            n = min(options.batch, count - first)
             fields = (torch.randn(n, 24, width, width), torch.randn(n, 2, width, width), torch.ones(n, 1, width, width))
             scalars = (torch.full((n, 1), 0.3), torch.zeros(n, 3), torch.full((n, 1), 12.0))
             batches.append(tuple(part.to(device) for part in (*fields, *scalars)))
@@ -145,8 +168,8 @@ def _ours(name: str, side: int, device: torch.device) -> tuple[torch.nn.Module, 
     return operator, [(*fields, torch.tensor([0.3], device=device), graph)]
 
 
-def _ratios(rows: list[Row]) -> tuple[Ratio, ...]:
-    """Time of GenSIM over ours: above one, ours is faster."""
+def _ratios(rows: tuple[Row, ...]) -> tuple[Ratio, ...]:
+    """Time of GenSIM over ours; above one, ours is faster."""
     return tuple(
         Ratio(f"{peer.contestant} / {row.contestant}", row.stage, row.cells, ratios(peer.seconds, row.seconds))
         for row in rows if row.contestant in PRESETS
@@ -154,30 +177,28 @@ def _ratios(rows: list[Row]) -> tuple[Ratio, ...]:
     )  # fmt: skip
 
 
-def _years(rows: list[Row]) -> dict[str, float]:
-    """From the time per cell measured here: 86400 s over that of the evaluations of a year."""
+def _years(rows: tuple[Row, ...]) -> dict[str, float]:
+    """Simulated years a day on 512 x 512 cells, computed from the time per cell that was measured."""
     steps = 365.25 * 24 / STEP_HOURS
     evaluation = {row.contestant: row.microseconds_per_cell * 1e-6 * 512**2 for row in rows if row.stage == FORWARD}
     return {name: 86400 / (steps * EVALUATIONS * seconds) for name, seconds in evaluation.items()}
 
 
-def _weights(names: list[str], arguments: argparse.Namespace) -> dict[str, int]:
+def _weights(names: list[str], options: argparse.Namespace) -> dict[str, int]:
     device = torch.device("cpu")
     return {
-        name: sum(
-            p.numel() for p in (_gensim(arguments) if name in WINDOWS else _ours)(name, 64, device)[0].parameters()
-        )
+        name: sum(p.numel() for p in (_gensim(options) if name in WINDOWS else _ours)(name, 64, device)[0].parameters())
         for name in names
     }
 
 
 def _memory(probe: str) -> int:
-    """Peak of one contestant in a fresh process."""
+    """Peak memory in bytes of one contestant, measured in a fresh process."""
     command = [sys.executable, *sys.argv, "--probe", probe]
     return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
 
 
-def _figure(rows: list[Row]) -> Figure:
+def _figure(rows: tuple[Row, ...]) -> Figure:
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, what, label in zip(
         figure.subplots(1, 2),
@@ -197,17 +218,15 @@ def _figure(rows: list[Row]) -> Figure:
     return figure
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def _options() -> argparse.Namespace:
+    parser = build_parser(__doc__, out="bench", device=True)
     parser.add_argument("--gensim", type=Path, required=True, help="checkout of GenSIM")
     parser.add_argument("--cells", type=int, default=256, help="cells along the side of the domain, a multiple of 64")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--stages", default=f"{FORWARD},{BACKWARD}", help="with commas")
-    parser.add_argument("--presets", default="base", help=f"of {', '.join(PRESETS)}, with commas")
-    parser.add_argument("--batch", type=int, default=4, help="windows of GenSIM at a time")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rounds", type=int, default=7, help="samples of each network")
+    parser.add_argument("--stages", default=f"{FORWARD},{BACKWARD}", help="separated by commas")
+    parser.add_argument("--presets", default="base", help=f"some of {', '.join(PRESETS)}, separated by commas")
+    parser.add_argument("--batch", type=int, default=4, help="windows that GenSIM's network computes together")
     parser.add_argument("--compile", action="store_true", help="torch.compile both networks")
-    parser.add_argument("--out", type=Path, default=Path("bench"))
     parser.add_argument("--probe", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -1,8 +1,8 @@
-"""Train on some resolutions and kinds of mesh, forecast others: every score of every pair.
+"""Train on some resolutions and kinds of mesh, forecast others, and score every pair.
 
 Usage: python benchmarks/resolutions.py [--data DIR] [--plan resolutions] [--quick] [--gensim CHECKOUT] ...
 
-The same as ``gensim-graph benchmark --suite resolutions``, whose options it takes; what it writes is described there.
+The same as ``gensim-graph benchmark --suite resolutions``: it takes the same options and writes the same files.
 """
 
 import sys

@@ -1,6 +1,7 @@
-"""Whether a long run is sound: cycles of extent and volume, drift of the mean state, bounds, deformation by season.
+"""Stability of a long run: cycles of extent and volume, drift of the mean state, bounds, deformation by season.
 
-Beside a reference under the same wind and air, as far as that goes. What :mod:`ten_years` writes last.
+The run is compared with a reference under the same wind and air temperature, for as long as the reference lasts. The
+last stage of ``ten_years.py`` writes these numbers.
 """
 
 from collections.abc import Callable
@@ -19,12 +20,22 @@ from gensim_graph.typing import Array
 SEASONS = {"winter": (12, 1, 2), "spring": (3, 4, 5), "summer": (6, 7, 8), "autumn": (9, 10, 11)}
 LEVELS = (0.5, 0.9, 0.99)
 LIMITS = {"sit": (0.0, np.inf), "sic": (0.0, 1.0), "sid": (0.0, 1.0), "snt": (0.0, np.inf)}
-EDGE, PACK = 0.15, 0.8
-OFF = 0.5  # a volume further from the reference than this share of it is a breakdown, not an error
+EDGE = 0.15
+PACK = 0.8
+"""Concentrations at the ice edge and in the pack."""
+
+BREAKDOWN = 0.5
+"""If the volume differs from that of the reference by more than this share of it, the run has broken down."""
 
 
 def stability(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> dict:
-    """Figures of one run (time, face) and of its reference, which may be shorter."""
+    """Numbers of one run and of its reference.
+
+    Args:
+        mesh: mesh of both.
+        ours: the run, (time, face).
+        reference: (time, face); may be shorter than the run.
+    """
     both = np.intersect1d(ours["time"].values, reference["time"].values)
     near, truth = ours.sel(time=both), reference.sel(time=both)
     cycles = {name: monthly(mesh, run) for name, run in (("ours", ours), ("reference", reference))}
@@ -42,7 +53,12 @@ def stability(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> dict:
 
 
 def monthly(mesh: Mesh, run: xr.Dataset) -> xr.Dataset:
-    """Means over months: extent and area in 1e6 km2, volume and snow in 1e3 km3, drift in m/s, damage of the pack."""
+    """Monthly means: extent and area in 1e6 km2, volume and snow in 1e3 km3, drift in m/s, damage of the pack.
+
+    Args:
+        mesh: mesh of the run.
+        run: (time, face).
+    """
     ice, areas = run["sic"], xr.DataArray(mesh.areas, dims="face")
     pack = ice > PACK
     columns = {
@@ -57,7 +73,7 @@ def monthly(mesh: Mesh, run: xr.Dataset) -> xr.Dataset:
 
 
 def bounds(run: xr.Dataset) -> dict:
-    """Cells out of bounds and values that are no numbers, over all records."""
+    """Number of values out of bounds, and of values that are not finite, over all records."""
     return {
         name: {
             "outside": int(((run[name] < low) | (run[name] > high)).sum()),
@@ -78,35 +94,59 @@ def extremes(run: xr.Dataset) -> dict:
 
 
 def off_limits(ours: xr.Dataset, reference: xr.Dataset) -> Array:
-    """Cells that were ever twice as thick as the thickest of the reference ever."""
+    """Return True for cells that at some time were twice as thick as the thickest cell of the reference, (face,).
+
+    Args:
+        ours: the run, (time, face).
+        reference: (time, face).
+    """
     return ours["sit"].values.max(axis=0) > 2.0 * float(reference["sit"].max())
 
 
 def runaways(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> dict:
-    """Cells that got too thick to be ice, since when, and the volume in them and elsewhere at the end of each year."""
-    there = off_limits(ours, reference)
+    """Cells that became unrealistically thick, their first day, and the volume in and outside them after each year.
+
+    Args:
+        mesh: mesh of both.
+        ours: the run, (time, face).
+        reference: (time, face).
+    """
+    too_thick = off_limits(ours, reference)
     thick = (ours["sit"].values > 2.0 * float(reference["sit"].max())).any(axis=1)
     volume = ours["sit"].values[729::730] * mesh.areas / 1e12
     return {
-        "cells": int(there.sum()),
+        "cells": int(too_thick.sum()),
         "first": str(ours["time"].values[thick][0].astype("datetime64[D]")) if thick.any() else None,
-        "volume_in_them": np.round(volume[:, there].sum(axis=1).astype(float), 1).tolist(),
-        "volume_elsewhere": np.round(volume[:, ~there].sum(axis=1).astype(float), 1).tolist(),
+        "volume_in_them": np.round(volume[:, too_thick].sum(axis=1).astype(float), 1).tolist(),
+        "volume_elsewhere": np.round(volume[:, ~too_thick].sum(axis=1).astype(float), 1).tolist(),
     }
 
 
 def breakdown(ours: xr.Dataset, reference: xr.Dataset) -> str | None:
-    """First month in which the volume is off by half of the reference's, or of its last year's after its end."""
+    """First month in which the volume differs by more than half from the reference, after its end from its last year.
+
+    Args:
+        ours: monthly means of the run.
+        reference: monthly means of the reference.
+
+    Returns:
+        Year and month; None if there is no such month.
+    """
     last = reference["volume"].isel(time=slice(-12, None)).groupby("time.month").mean()
     usual = last.reindex(month=ours["time.month"].values).values
     there = reference["volume"].reindex(time=ours["time"]).values
     expected = np.where(np.isfinite(there), there, usual)
-    wrong = ~(np.abs(ours["volume"].values - expected) <= OFF * expected)
+    wrong = ~(np.abs(ours["volume"].values - expected) <= BREAKDOWN * expected)
     return str(ours["time"].values[wrong][0].astype("datetime64[M]")) if wrong.any() else None
 
 
 def mean_cycles(cycles: dict[str, xr.Dataset], times: Array) -> dict:
-    """Mean of each month over the years that both have, the first left out where there are more."""
+    """Mean of each month over the years that both runs have, without the first year if there are more.
+
+    Args:
+        cycles: monthly means by run, ``ours`` and ``reference``.
+        times: times that both runs have.
+    """
     later = times > times[0] + np.timedelta64(365, "D")
     first, last = times[later][0] if later.sum() > 365 else times[0], times[-1]
     chosen = {name: run.sel(time=slice(first, last)).groupby("time.month").mean() for name, run in cycles.items()}
@@ -115,6 +155,7 @@ def mean_cycles(cycles: dict[str, xr.Dataset], times: Array) -> dict:
         run: {name: np.round(part[name].values.astype(float), 3).tolist() for name in names}
         for run, part in chosen.items()
     }
+
     table["bias_over_swing"] = {}
     for name in ("extent", "volume"):
         mine, theirs = chosen["ours"][name], chosen["reference"][name]
@@ -127,7 +168,14 @@ def mean_cycles(cycles: dict[str, xr.Dataset], times: Array) -> dict:
 
 
 def drift(mesh: Mesh, near: xr.Dataset, truth: xr.Dataset, ours: xr.Dataset) -> list[dict]:
-    """Year by year: mean volume, smallest and largest extent, errors of the mean state of March and September."""
+    """Mean volume, smallest and largest extent, errors of the mean state of March and September, year by year.
+
+    Args:
+        mesh: mesh of all.
+        near: the run at the times of the reference, (time, face).
+        truth: the reference at the same times.
+        ours: the whole run.
+    """
     rows = []
     for year in np.unique(ours["time.year"]):
         mine = monthly(mesh, ours.sel(time=str(year)))
@@ -154,7 +202,13 @@ def _summary(cycle: xr.Dataset) -> dict:
 
 
 def pattern(areas: Array, mine: Array, theirs: Array) -> dict:
-    """Bias, root mean square error and correlation of a mean state, weighted by area."""
+    """Bias, root mean square error and correlation of a mean state, weighted by area.
+
+    Args:
+        areas: (face,) in m2.
+        mine: (face,) mean state of the run.
+        theirs: (face,) mean state of the reference.
+    """
     off = mine - theirs
     here, there = (part - np.average(part, weights=areas) for part in (mine, theirs))
     covariance = np.average(here * there, weights=areas)
@@ -167,7 +221,17 @@ def pattern(areas: Array, mine: Array, theirs: Array) -> dict:
 
 
 def deformations(mesh: Mesh, near: xr.Dataset, truth: xr.Dataset, months: tuple[int, ...]) -> dict | None:
-    """Quantiles of the total deformation in the pack (1/day), and how far the distributions are apart in decades."""
+    """Quantiles of the total deformation in the pack (1/day), and the distance of the distributions in decades.
+
+    Args:
+        mesh: mesh of both.
+        near: the run at the times of the reference, (time, face).
+        truth: the reference at the same times.
+        months: months of the season, 1 to 12.
+
+    Returns:
+        The numbers; None if one of the runs has no pack ice in these months.
+    """
     rates = [pack_deformation(mesh, run, months) for run in (near, truth)]
     if not all(len(rate) for rate in rates):
         return None
@@ -182,7 +246,13 @@ def deformations(mesh: Mesh, near: xr.Dataset, truth: xr.Dataset, months: tuple[
 
 
 def pack_deformation(mesh: Mesh, run: xr.Dataset, months: tuple[int, ...]) -> Array:
-    """Total deformation of the pack every fifth day of some months, 1/day, all in a row."""
+    """Total deformation of the pack on every fifth day of some months in 1/day, all cells in one array.
+
+    Args:
+        mesh: mesh of the run.
+        run: (time, face).
+        months: months to take, 1 to 12.
+    """
     chosen = run.sel(time=run["time.month"].isin(months)).isel(time=slice(None, None, 10))
     rates = total_deformation(mesh, chosen["siu"].values.astype(float), chosen["siv"].values.astype(float))
     return rates[chosen["sic"].values > PACK]
@@ -190,7 +260,13 @@ def pack_deformation(mesh: Mesh, run: xr.Dataset, months: tuple[int, ...]) -> Ar
 
 @styled
 def draw(mesh: Mesh, ours: xr.Dataset, reference: xr.Dataset) -> Figure:
-    """Series, deformation by season, and the last March and September of both."""
+    """Draw extent and volume in time, deformation by season, and maps of the last March and September of both.
+
+    Args:
+        mesh: mesh of both.
+        ours: the run, (time, face).
+        reference: (time, face).
+    """
     figure = Figure(figsize=(11, 8.2), layout="constrained")
     axes = figure.subplot_mosaic(
         [["extent"] * 4, ["volume"] * 4, [*SEASONS], ["a", "b", "c", "d"]], height_ratios=[1, 1, 1.1, 1.6]

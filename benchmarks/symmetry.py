@@ -1,43 +1,54 @@
-"""How much a trained operator's velocity depends on what it should not depend on, on a genuine state.
+"""Sensitivity of a trained operator's velocity to changes that should not matter, on a genuine state.
 
-    python benchmarks/symmetry.py --model bench/cyclone/model
+Usage: python benchmarks/symmetry.py --model bench/cyclone/model
 
-Prints the relative change (L2 over all cells and variables) of the velocity at several flow times when
-the frame turns with its vectors, the faces are renumbered, the partition into clusters changes, the cells are grouped
-into other tokens (the one step that is allowed to matter), and the plane is mirrored (other physics: Coriolis).
+The script prints the relative change (L2 over all cells and variables) of the velocity at several flow times when
+
+- the frame turns together with its vectors,
+- the faces are renumbered,
+- the partition into clusters changes,
+- the cells are grouped into other tokens (the only one of these steps that may matter),
+- the plane is mirrored (this is other physics, because of the Coriolis force).
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import torch
+from shared import build_parser
 
 import gensim_graph as gg
 from gensim_graph.data import cyclone_trajectories, stack_variables, turn_graph
-from gensim_graph.graph import Cells, graph_of_cells
+from gensim_graph.graph import CellTable, graph_of_cells
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.nn import rotate_vectors
 from gensim_graph.typing import Tensor
 
 
 def main() -> None:
-    """Print one line a change."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path("bench/cyclone/model"))
+    """Print one line for each change."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--model", type=Path, default=Path("bench/cyclone/model"), help="folder of a trained surrogate")
     model = gg.Surrogate.load(parser.parse_args().model)
+
     truth = gg.open_store(str(cyclone_trajectories("test")[0]))
     mesh = mesh_from_dataset(truth)
-    table, normaliser = model.normaliser.table, model.normaliser
-    now, then = truth.isel(time=12), truth.isel(time=16)
+    normaliser = model.normaliser
+    table = normaliser.table
+    now = truth.isel(time=12)
+    then = truth.isel(time=16)
+
     fields = [torch.from_numpy(stack_variables(now, group)) for group in (table.state, table.forcing, table.slow)]
     next_forcing = torch.from_numpy(stack_variables(then, table.forcing))
     conditions = normaliser.conditions(fields[0], fields[1], next_forcing, fields[2]).unsqueeze(0)
     noise = torch.randn(1, mesh.n_faces, len(table.state), generator=torch.Generator().manual_seed(0))
     residual = normaliser.residual(fields[0], torch.from_numpy(stack_variables(then, table.state)))
-    graph, cells = gg.build_graph(mesh), Cells.from_mesh(mesh)
+
+    graph = gg.build_graph(mesh)
+    cells = CellTable.from_mesh(mesh)
     groups = np.unique((graph.slot // 4).numpy(), return_inverse=True)[1]
-    state_pairs, condition_pairs = normaliser.state_channels.vectors, normaliser.condition_channels.vectors
+    state_pairs = normaliser.state_channels.vectors
+    condition_pairs = normaliser.condition_channels.vectors
 
     def mirrored(values: Tensor, pairs: tuple[tuple[int, int], ...]) -> Tensor:
         values = values.clone()
@@ -53,7 +64,8 @@ def main() -> None:
         def change(values: Tensor) -> float:
             return float((values - base).norm() / base.norm())
 
-        angle, order = 0.7, torch.from_numpy(np.random.default_rng(0).permutation(mesh.n_faces))
+        angle = 0.7
+        order = torch.from_numpy(np.random.default_rng(0).permutation(mesh.n_faces))
         renumbered = gg.build_graph(
             gg.Mesh.from_faces(mesh.nodes, mesh.faces[order.numpy()], boundaries=mesh.boundaries)
         )
@@ -70,6 +82,7 @@ def main() -> None:
             turn_graph(graph, 0.0, True),
         )
         shuffled = model.operator(noised[:, order], conditions[:, order], flow_time, renumbered)
+
         return {
             "frame turned by 0.7 rad": change(rotate_vectors(turned, state_pairs, -angle)),
             "faces renumbered": change(shuffled[:, order.argsort()]),

@@ -1,16 +1,15 @@
-"""Ten years at a stretch: a surrogate trained for 12 hours ahead, run for a decade beside the model it learned from.
+"""Ten-year run of a surrogate that was trained for steps of 12 hours, compared with the simulation it learned from.
 
-    python benchmarks/ten_years.py --mesh bigarctic_30km.msh --out bench/ten_years
+Usage: python benchmarks/ten_years.py --mesh bigarctic_30km.msh --out bench/ten_years
 
-On a coarse mesh of the Arctic (equilateral triangles of 200 km within the domain of --mesh) our own simulation with
-growth and melt of the ice gives four members of four years to train on, and two more of ten years from other seeds: the
-reference. The surrogate starts from the third day of the reference, sees its wind and air temperature, and nothing else
-of it. Stages go on where they were cut off: reference and run are kept month by month, the training every 250 steps.
-The report, of what is there of both, is in ``OUT/report.json`` and ``OUT/report0.png``.
+The mesh is coarse: equilateral triangles of 200 km within the Arctic domain of --mesh. Our own simulation, with growth
+and melt of the ice, gives four members of four years for the training, and two members of ten years from other seeds as
+the reference. The surrogate starts from the third day of the reference and then receives only its wind and air
+temperature. The same command continues interrupted stages: reference and run are saved every month, the training every
+250 steps. ``OUT/report.json`` and ``OUT/report0.png`` compare the years that both have so far.
 """
 
 import argparse
-import json
 import time
 from dataclasses import dataclass, replace
 from dataclasses import fields as dataclass_fields
@@ -23,6 +22,7 @@ import xarray as xr
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+from shared import build_parser, prepare_process, show_progress, write_json
 from stability import draw, stability
 
 import gensim_graph as gg
@@ -31,21 +31,37 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.simulate import Ensemble, Experiment, WindField, build_ensemble
 from gensim_graph.simulate.solver import State
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.system import keep_freed_memory, write_atomically
+from gensim_graph.system import write_atomically
 from gensim_graph.typing import Array
 
 DAY = 86400.0
 PHYSICS: dict = {"every": "12h", "physics": "nextsim", "thermodynamics": True}
-YEAR = 730.5  # records
-MONTH = 61  # steps that are written together
-START = 4  # record that the surrogate starts from: the reference has spun up its damage
+YEAR = 730.5
+"""Records of a year, 12 h apart."""
+
+MONTH = 61
+"""Steps that are written as one file."""
+
+START = 4
+"""Record that the surrogate starts from: the damage of the reference has spun up."""
+
 ON_FACES = ("sit", "sic", "sid", "siu", "siv", "snt", "uas", "vas", "tus")
 ON_NODES = ("siu_node", "siv_node")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the experiment is."""
+    """Size of the experiment.
+
+    Attributes:
+        side: side of the triangles, m.
+        members: members of the simulation to train on.
+        years: years of each of these members.
+        reference: members of the reference, and runs of the surrogate.
+        decade: years of each run.
+        steps: training steps.
+        sampler: steps of the sampler.
+    """
 
     side: float
     members: int
@@ -57,32 +73,34 @@ class Size:
 
 
 def main() -> None:
-    """Do what is not done yet."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mesh", type=Path, required=True, help="mesh of the Arctic with coast and open boundary")
-    parser.add_argument("--out", type=Path, default=Path("bench/ten_years"))
-    parser.add_argument("--side", type=float, default=200.0, help="km, of the triangles")
-    parser.add_argument("--members", type=int, default=4, help="to train on")
-    parser.add_argument("--training-years", type=int, default=4, help="of each of them")
-    parser.add_argument("--runs", type=int, default=2, help="of the surrogate, each beside its own reference")
-    parser.add_argument("--years", type=float, default=10.0, help="of each run")
-    parser.add_argument("--steps", type=int, default=2500, help="of the training")
-    parser.add_argument("--sampler-steps", type=int, default=8)
-    parser.add_argument("--stages", default="training,reference,train,run,report")
-    parser.add_argument("--threads", type=int, default=1)
-    o = parser.parse_args()
-    size = Size(1e3 * o.side, o.members, o.training_years, o.runs, o.years, o.steps, o.sampler_steps)
-    torch.set_num_threads(o.threads)
-    keep_freed_memory()
-    o.out.mkdir(parents=True, exist_ok=True)
-    for stage in o.stages.split(","):
+    """Run all stages that are not complete yet."""
+    options = _options()
+    prepare_process(options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    size = Size(
+        side=1e3 * options.side,
+        members=options.members,
+        years=options.training_years,
+        reference=options.runs,
+        decade=options.years,
+        steps=options.steps,
+        sampler=options.sampler_steps,
+    )
+
+    for stage in options.stages.split(","):
         begin = time.perf_counter()
-        STAGES[stage](o.mesh, o.out, size)
-        print(f"{stage}: {time.perf_counter() - begin:.0f} s", flush=True)
+        STAGES[stage](options.mesh, options.out, size)
+        show_progress(f"{stage}: {time.perf_counter() - begin:.0f} s")
 
 
 def simulate_training(source: Path, out: Path, size: Size) -> None:
-    """Members to learn from; whole or not there."""
+    """Simulate the members to train on; the store is complete or does not exist.
+
+    Args:
+        source: mesh file of the Arctic.
+        out: folder of all results.
+        size: size of the experiment.
+    """
     target = out / "training.zarr"
     if target.exists():
         return
@@ -93,17 +111,26 @@ def simulate_training(source: Path, out: Path, size: Size) -> None:
 
 
 def simulate_reference(source: Path, out: Path, size: Size) -> None:
-    """Members to be compared with, longer by the spin-up, month by month."""
+    """Simulate the reference month by month; it is longer than the run by the spin-up.
+
+    Args:
+        source: mesh file of the Arctic.
+        out: folder of all results.
+        size: size of the experiment.
+    """
     folder = out / "reference"
     folder.mkdir(exist_ok=True)
-    ensemble, members = reference_ensemble(source, size), range(size.reference)
+    ensemble = reference_ensemble(source, size)
+    members = range(size.reference)
     solver, state = ensemble.start(members)
-    record, last = 0, ensemble.experiment.records
+    record = 0
+    last = ensemble.experiment.records
     if (folder / "state.pt").exists():
         record, parts = torch.load(folder / "state.pt")
         state = State(*parts)
-    places = ensemble.elements.triangles.nodes, ensemble.mesh.centres
-    on_nodes, on_faces = (ensemble.winds(points, members) for points in places)
+
+    on_nodes = ensemble.winds(ensemble.elements.triangles.nodes, members)
+    on_faces = ensemble.winds(ensemble.mesh.centres, members)
     while record < last:
         steps = min(MONTH, last - record)
         later = list(solver.run(state, on_nodes, steps, record))
@@ -111,25 +138,43 @@ def simulate_reference(source: Path, out: Path, size: Size) -> None:
         first = record + steps + 1 - len(kept)
         fields = [ensemble.fields(one, on_faces, (first + i) * DAY / 2) for i, one in enumerate(kept)]
         write_records(folder / f"record{record:05d}.nc", fields, first)
-        record, state = record + steps, later[-1]
+
+        record += steps
+        state = later[-1]
         saved = record, [getattr(state, field.name) for field in dataclass_fields(state)]
         write_atomically(folder / "state.pt", lambda path, saved=saved: torch.save(saved, path))
 
 
 def reference_ensemble(source: Path, size: Size) -> Ensemble:
-    """What the reference is run with."""
+    """Return the ensemble of the reference.
+
+    Args:
+        source: mesh file of the Arctic.
+        size: size of the experiment.
+    """
     days = round(size.decade * YEAR) / 2 + START / 2
     mesh = coarse_mesh(gg.load_mesh(source), size.side)
     return build_ensemble(mesh, Experiment(size.reference, days, 1, **PHYSICS))
 
 
 def write_records(target: Path, fields: list[dict[str, Array]], first: int) -> None:
-    """Records from number ``first`` on as one file."""
+    """Write the records of some steps as one file.
+
+    Args:
+        target: file to write.
+        fields: (trajectory, face) by variable, for each record.
+        first: number of the first record.
+    """
     write_atomically(target, as_records(fields, first).to_netcdf)
 
 
 def as_records(fields: list[dict[str, Array]], first: int) -> xr.Dataset:
-    """Fields of an ensemble with their times: (trajectory, time, face)."""
+    """Fields of an ensemble with their times, (trajectory, time, face).
+
+    Args:
+        fields: (trajectory, face) by variable, for each record.
+        first: number of the first record.
+    """
     times = np.datetime64("2000-01-01", "ns") + (first + np.arange(len(fields))) * np.timedelta64(12, "h")
     dims = ("trajectory", "time", "face")
     return xr.Dataset(
@@ -138,15 +183,23 @@ def as_records(fields: list[dict[str, Array]], first: int) -> xr.Dataset:
 
 
 def coarse_mesh(mesh: Mesh, side: float) -> Mesh:
-    """Equilateral triangles whose centres lie in a mesh: the largest connected part, with the names of its boundary."""
+    """Equilateral triangles with centres inside a mesh: their largest connected part, with the names of its boundary.
+
+    Args:
+        mesh: mesh of the domain.
+        side: side of the triangles, m.
+    """
     nodes, faces = lattice(mesh.nodes.min(axis=0) - side, mesh.nodes.max(axis=0) + side, side)
+
     tree = shapely.STRtree(shapely.polygons(mesh.nodes[mesh.faces]))
     inside = tree.query(shapely.points(nodes[faces].mean(axis=1)), predicate="within")[0]
     coarse = Mesh.from_faces(nodes, faces[np.unique(inside)], mesh.crs)
+
     pairs = coarse.adjacency.faces
     links = coo_array((np.ones(len(pairs)), pairs.T), shape=(coarse.n_faces, coarse.n_faces))
     part = connected_components(links, directed=False)[1]
     coarse = Mesh.from_faces(coarse.nodes, coarse.faces[part == np.bincount(part).argmax()], mesh.crs)
+
     edges = coarse.boundary_edges
     fine = cKDTree(mesh.nodes[mesh.boundary_edges].mean(axis=1))
     kinds = mesh.boundary_kind[fine.query(coarse.nodes[edges].mean(axis=1))[1]]
@@ -156,7 +209,13 @@ def coarse_mesh(mesh: Mesh, side: float) -> Mesh:
 
 
 def lattice(low: Array, high: Array, side: float) -> tuple[Array, Array]:
-    """Nodes and equilateral triangles over a rectangle."""
+    """Nodes (node, 2) in m and equilateral triangles (face, 3) over a rectangle.
+
+    Args:
+        low: (2,) lower left corner, m.
+        high: (2,) upper right corner, m.
+        side: side of the triangles, m.
+    """
     height = np.sqrt(0.75) * side
     columns, rows = np.ceil((high - low) / (side, height)).astype(int) + 1
     row, column = np.mgrid[:rows, :columns]
@@ -170,7 +229,13 @@ def lattice(low: Array, high: Array, side: float) -> tuple[Array, Array]:
 
 
 def train(source: Path, out: Path, size: Size) -> None:
-    """The tiny preset, for 12 h ahead."""
+    """Train the tiny preset for steps of 12 h.
+
+    Args:
+        source: not used.
+        out: folder of all results.
+        size: size of the experiment.
+    """
     if (out / "model" / "surrogate.json").exists():
         return
     overrides = ["data.batch=4", "data.skip=48h", "trainer.save_every=250"]
@@ -178,13 +243,23 @@ def train(source: Path, out: Path, size: Size) -> None:
 
 
 def run(source: Path, out: Path, size: Size) -> None:
-    """The surrogate through the years under the forcing of each reference, month by month."""
+    """Run the surrogate under the forcing of each member of the reference, month by month.
+
+    Args:
+        source: mesh file of the Arctic.
+        out: folder of all results.
+        size: size of the experiment.
+    """
     model = Surrogate.load(out / "model")
     model.sampler = replace(model.sampler, steps=size.sampler)
-    ensemble, members = reference_ensemble(source, size), range(size.reference)
-    winds, ice = ensemble.winds(ensemble.mesh.centres, members), ensemble.start(members)[1]
+
+    ensemble = reference_ensemble(source, size)
+    members = range(size.reference)
+    winds = ensemble.winds(ensemble.mesh.centres, members)
+    ice = ensemble.start(members)[1]
     start = xr.load_dataset(out / "reference" / "record00000.nc").isel(time=START)
     (out / "run").mkdir(exist_ok=True)
+
     last = round(size.decade * YEAR)
     for first in range(0, last, MONTH):  # all members advance together
         forcing = forcing_of(ensemble, ice, winds, START + first, min(MONTH, last - first) + 1)
@@ -195,7 +270,15 @@ def run(source: Path, out: Path, size: Size) -> None:
 
 
 def forcing_of(ensemble: Ensemble, ice: State, winds: WindField, first: int, count: int) -> xr.Dataset:
-    """Wind and air temperature of the reference in ``count`` records from number ``first`` on, whatever the ice."""
+    """Wind and air temperature of the reference.
+
+    Args:
+        ensemble: ensemble of the reference.
+        ice: any state of it; the forcing does not depend on the ice.
+        winds: wind at the centres of the cells.
+        first: number of the first record.
+        count: number of records.
+    """
     fields = [ensemble.fields(ice, winds, (first + i) * DAY / 2) for i in range(count)]
     return as_records(fields, first)[["uas", "vas", "tus"]]
 
@@ -203,10 +286,22 @@ def forcing_of(ensemble: Ensemble, ice: State, winds: WindField, first: int, cou
 def run_month(
     model: Surrogate, start: xr.Dataset, forcing: xr.Dataset, mesh: Mesh, first: int, member: int, folder: Path
 ) -> None:
-    """The steps of a month after step ``first``, as one file; its last record is where the next month begins."""
+    """Run one month and write it as one file; the next month starts from its last record.
+
+    Args:
+        model: the surrogate.
+        start: initial state of the first month.
+        forcing: forcing of the month, (time, face).
+        mesh: mesh of the run.
+        first: number of steps before the month.
+        member: number of the run.
+        folder: folder of the months of all runs.
+    """
     initial = start if first == 0 else xr.load_dataset(month_path(folder, member, first - MONTH)).isel(time=-1)
     initial, forcing = (mesh_to_dataset(mesh).merge(part) for part in (initial, forcing))
-    begin, steps = time.perf_counter(), forcing.sizes["time"] - 1
+    steps = forcing.sizes["time"] - 1
+
+    begin = time.perf_counter()
     rolled = model.rollout(initial, forcing, steps, members=1, seed=1000 * member + first // MONTH, mesh=mesh)
     records = [
         record.isel(member=0, drop=True).drop_vars(["lead_time", "initial_time"]).rename(valid_time="time")
@@ -218,12 +313,24 @@ def run_month(
 
 
 def month_path(folder: Path, member: int, first: int) -> Path:
-    """File of a month of a member."""
+    """File of one month of one run.
+
+    Args:
+        folder: folder of the months of all runs.
+        member: number of the run.
+        first: number of steps before the month.
+    """
     return folder / f"member{member}_step{first:05d}.nc"
 
 
 def report(source: Path, out: Path, size: Size) -> None:
-    """Figures of all runs, a picture of each."""
+    """Write the numbers of all runs, and draw a figure of each.
+
+    Args:
+        source: mesh file of the Arctic.
+        out: folder of all results.
+        size: size of the experiment.
+    """
     mesh = coarse_mesh(gg.load_mesh(source), size.side)
     compared = read_parts(out / "reference", "record*.nc").isel(time=slice(START + 1, None))
     rows = []
@@ -233,13 +340,19 @@ def report(source: Path, out: Path, size: Size) -> None:
         cost = sum(xr.open_dataset(path).attrs["seconds"] for path in (out / "run").glob(f"member{member}_*.nc"))
         rows.append(stability(mesh, ours, theirs) | {"seconds_a_step": round(cost / ours.sizes["time"], 4)})
         draw(mesh, ours, theirs).savefig(out / f"report{member}.png", dpi=90)
+
     settings = {"side_km": size.side / 1e3, "faces": mesh.n_faces, "sampler_steps": size.sampler}
     settings |= {"training_years": size.years, "training_members": size.members, "training_steps": size.steps}
-    write_atomically(out / "report.json", lambda path: path.write_text(json.dumps(settings | {"runs": rows}, indent=1)))
+    write_json(out / "report.json", settings | {"runs": rows})
 
 
 def read_parts(folder: Path, pattern: str) -> xr.Dataset:
-    """Files of a run, one after the other."""
+    """Records of all files that match a pattern, in the order of their names.
+
+    Args:
+        folder: folder of the files.
+        pattern: pattern of their names.
+    """
     return xr.concat([xr.load_dataset(path) for path in sorted(folder.glob(pattern))], "time")
 
 
@@ -250,6 +363,22 @@ STAGES = {
     "run": run,
     "report": report,
 }
+"""Stages by name, in the order in which they run."""
+
+
+def _options() -> argparse.Namespace:
+    parser = build_parser(__doc__, out="bench/ten_years", threads=1)
+    parser.add_argument("--mesh", type=Path, required=True, help="mesh of the Arctic with coast and open boundary")
+    parser.add_argument("--side", type=float, default=200.0, help="side of the triangles, km")
+    parser.add_argument("--members", type=int, default=4, help="members of the simulation to train on")
+    parser.add_argument("--training-years", type=int, default=4, help="years of each of these members")
+    parser.add_argument("--runs", type=int, default=2, help="runs of the surrogate, each with its own reference")
+    parser.add_argument("--years", type=float, default=10.0, help="years of each run")
+    parser.add_argument("--steps", type=int, default=2500, help="training steps")
+    parser.add_argument("--sampler-steps", type=int, default=8, help="steps of the sampler")
+    parser.add_argument("--stages", default="training,reference,train,run,report", help="separated by commas")
+    return parser.parse_args()
+
 
 if __name__ == "__main__":
     main()

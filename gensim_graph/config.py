@@ -1,45 +1,56 @@
-"""Configuration of a run: frozen groups with their defaults, Hydra overrides on top, unknown keys refused.
+"""Configuration of a training run: Hydra composes the groups in ``configs/``, the schema here checks them.
 
-``operator`` is chosen by name (``operator=tiny``); any key of any group can be overridden (``data.batch=16
-trainer.max_steps=500``).
+``operator``, ``data``, ``trainer`` and ``sampler`` are groups: a group is chosen by name (``operator=small``), any of
+its keys is overridden with ``group.key=value``, ``+experiment=NAME`` sets several keys at once, and a file of the user
+(:func:`compose_config`, ``file``) may do all of this. Unknown keys and wrong types are errors.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
+from pathlib import Path as FilePath
 from typing import Any
 
-from hydra import compose, initialize
+from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gensim_graph.data import SamplingConfig
 from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_values
 from gensim_graph.flow import SamplerConfig
 from gensim_graph.nn import BASELINES, PRESETS, OperatorConfig
+from gensim_graph.system import resource
+from gensim_graph.typing import Path
 
-_SIZES = PRESETS | BASELINES
+_USER_FILE = "user_file"
+"""Config group under which Hydra finds the file of the user."""
 
 
 @dataclass(frozen=True)
 class TrainerConfig:
-    """How the weights are found.
+    """Settings of the optimisation.
 
     Attributes:
         max_steps: optimisation steps.
-        learning_rate: peak of the network's rate, after ``warmup`` steps; a cosine brings it to a hundredth.
-        scale_learning_rate: of the scale model.
-        warmup: steps.
-        weight_decay: of the matrices (AdamW).
+        learning_rate: peak rate of the network, reached after ``warmup`` steps; a cosine takes it to a hundredth.
+        scale_learning_rate: rate of the scale model.
+        warmup: steps over which the rate rises.
+        weight_decay: decay of the matrices (AdamW).
         clip: largest norm of the network's gradient.
-        ema: decay of the average of the weights, reached slowly: (1 + n) / (10 + n) until then.
-        seed: of weights, samples and noise.
+        ema: decay of the average of the weights; until it is reached, (1 + n) / (10 + n) after n steps.
+        seed: seed of weights, samples and noise.
         deterministic: train the deterministic twin instead of the flow.
         save_every: steps between checkpoints.
-        compile: compile the network (torch.compile); minutes at the first step, then faster, on a GPU most of all.
-        accelerator, precision: of Lightning.
-        devices: 1; several are not supported yet.
+        compile: compile the network (torch.compile); the first step takes minutes, the others less time, above all on
+            a GPU.
+        accelerator: device in the words of Lightning: ``auto``, ``cpu`` or ``gpu``.
+        precision: precision in the words of Lightning: ``32-true``, ``bf16-mixed``.
+        devices: 1; several devices are not supported yet.
 
     Raises:
         InputError: a value that makes no sense.
@@ -79,7 +90,7 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything about a training run but its mesh and data."""
+    """Everything about a training run except its mesh and data."""
 
     operator: OperatorConfig = field(default_factory=OperatorConfig)
     data: SamplingConfig = field(default_factory=SamplingConfig)
@@ -87,38 +98,120 @@ class RunConfig:
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for printing and for comparing runs."""
+        """Plain data, to print a run and to compare runs."""
         return asdict(self)
 
 
-def compose_config(preset: str = "tiny", overrides: list[str] | None = None) -> RunConfig:
-    """Configuration of a preset with Hydra overrides.
+def compose_config(
+    preset: str | None = None, overrides: Sequence[str] | None = None, file: Path | None = None
+) -> RunConfig:
+    """Compose the configuration of a run; later sources win: file, preset, overrides.
+
+    Args:
+        preset: size of the operator, short for the override ``operator=...``; None leaves the choice to the others.
+        overrides: Hydra overrides, for instance ``["trainer.max_steps=500", "+experiment=fine_tune"]``.
+        file: a YAML file with the groups and keys that differ from the defaults; its ``defaults`` list may choose
+            groups (``- operator: small``).
 
     Raises:
-        InputError: unknown preset or key, a value of the wrong type or one that makes no sense; the message names it.
+        InputError: unknown preset, group or key, a value of the wrong type or one that makes no sense; the message
+            names it.
+
+    Example:
+        >>> config = compose_config("small", ["trainer.max_steps=500", "data.lead_time=6h"])
+        >>> config.operator.width, config.trainer.max_steps, config.data.lead_time
+        (160, 500, '6h')
     """
-    if preset not in _SIZES:
-        raise InputError(f"preset '{preset}': expected one of {', '.join(_SIZES)}")
+    chosen = list(overrides or [])
+    if preset is not None:
+        _check_preset(preset, chosen)
+        chosen.insert(0, f"operator={preset}")
 
-    _register()
+    if file is not None:
+        chosen.insert(0, f"+{_USER_FILE}=given")
+
+    _register(file)
     GlobalHydra.instance().clear()
-
     try:
-        with initialize(version_base="1.3", config_path=None):
-            composed = compose("run", overrides=[f"operator={preset}", *(overrides or [])])
+        with initialize_config_dir(version_base="1.3", config_dir=str(resource("configs"))):
+            composed = compose("run", overrides=chosen)
         return OmegaConf.to_object(composed)  # type: ignore[return-value]
-    except InputError:  # of the groups themselves, clear as it is
+    except InputError:  # of the groups themselves; its message is clear already
         raise
-    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra says some things as ValueError
-        raise InputError(_explain(error, overrides or [])) from None
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # Hydra raises ValueError for some overrides
+        raise InputError(_explain(error, list(overrides or []), file)) from None
 
 
-def _register() -> None:
+def sweep(overrides: Sequence[str]) -> list[list[str]]:
+    """All combinations of overrides that give several values, as Hydra's ``--multirun`` makes them.
+
+    Args:
+        overrides: Hydra overrides; ``operator=tiny,small``, ``trainer.seed=range(3)`` and the like are sweeps.
+
+    Returns:
+        One list of overrides for each run; the values of the last override vary fastest.
+
+    Raises:
+        InputError: an override that Hydra cannot parse.
+
+    Example:
+        >>> sweep(["operator=tiny,small", "data.batch=8", "trainer.seed=0,1"])[1]
+        ['operator=tiny', 'data.batch=8', 'trainer.seed=1']
+    """
+    try:
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    except HydraException as error:
+        raise InputError(_explain(error, list(overrides), None)) from None
+
+    rows = []
+    for override in parsed:
+        if override.is_sweep_override():
+            key = override.get_key_element()
+            rows.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        else:
+            rows.append([str(override.input_line)])
+    return [list(row) for row in product(*rows)]
+
+
+def _check_preset(preset: str, overrides: list[str]) -> None:
+    known = [*PRESETS, *BASELINES]
+    if preset not in known:
+        raise InputError(f"preset '{preset}': expected one of {', '.join(known)}")
+    if any(override.startswith("operator=") for override in overrides):
+        raise InputError(f"preset '{preset}' and an override operator=...: both choose the size; give one of them")
+
+
+def _register(file: Path | None) -> None:
     store = ConfigStore.instance()
     store.store("schema", _writable(RunConfig))
-    store.store("run", {"defaults": ["schema", {"operator": "tiny"}, "_self_"]})
-    for name, config in _SIZES.items():
-        store.store(name, _writable(config), group="operator")
+    if file is not None:
+        store.store("given", _read(FilePath(file)), group=_USER_FILE, package="_global_")
+
+
+def _read(file: FilePath) -> DictConfig:
+    """The file of a user as a config of Hydra that goes on top of the groups.
+
+    Entries of its ``defaults`` list override the choices of ``run.yaml``, so Hydra needs ``override`` before them.
+    """
+    try:
+        content = OmegaConf.load(file)
+    except (OSError, YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read as a YAML configuration ({error})") from None
+    if isinstance(content, ListConfig):
+        raise InputError(f"{file}: expected groups and keys (trainer: ...), came a list")
+
+    choices: list[Any] = []
+    for entry in content.pop("defaults", []):
+        if isinstance(entry, DictConfig):
+            words = ((str(group).removeprefix("override ").strip("/ "), name) for group, name in entry.items())
+            choices += [{f"/{group}" if group == "experiment" else f"override /{group}": name} for group, name in words]
+        elif entry != "_self_":
+            raise InputError(f"{file}: defaults: expected GROUP: NAME, for instance operator: small; came {entry}")
+
+    if choices:  # Hydra wants overrides after what they may override
+        choices.sort(key=lambda choice: next(iter(choice)).startswith("override"))
+        content["defaults"] = [*choices, "_self_"]
+    return content
 
 
 def _writable(schema: object) -> DictConfig:
@@ -129,8 +222,9 @@ def _writable(schema: object) -> DictConfig:
     return config
 
 
-def _explain(error: Exception, overrides: list[str]) -> str:
-    reason = str(error).splitlines()[0]
+def _explain(error: Exception, overrides: list[str], file: Path | None) -> str:
+    lines = str(error).splitlines()
+    reason = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
     cause = error.__cause__
     if cause is not None:
         reason = f"{reason}: {str(cause).splitlines()[0]}"
@@ -142,5 +236,5 @@ def _explain(error: Exception, overrides: list[str]) -> str:
         "sampler": SamplerConfig,
     }
     keys = "; ".join(f"{name}.{{{', '.join(group.__dataclass_fields__)}}}" for name, group in groups.items())
-
-    return f"configuration {' '.join(overrides)}: {reason}. The keys are: {keys}"
+    source = " ".join([*([str(file)] if file is not None else []), *overrides])
+    return f"configuration {source}: {reason}. The keys are: {keys}"

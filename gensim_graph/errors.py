@@ -1,7 +1,7 @@
-"""Errors that speak to the user.
+"""Errors for the user, and checks of configuration values.
 
-Everything a user can get wrong raises :class:`InputError` *before* the expensive part starts, with what was
-expected, what came and what to do. The command line prints the message without a traceback and exits with 2.
+Wrong input raises :class:`InputError` *before* the expensive part starts. The message says what was expected, what
+came and what to do. The command line prints it without a traceback and exits with code 2.
 """
 
 import math
@@ -16,7 +16,7 @@ class InputError(ValueError):
 
 @contextmanager
 def naming(what: object) -> Iterator[None]:
-    """Put a file or variable before the message of every :class:`InputError` that is raised inside."""
+    """Add the name of a file or variable in front of the message of every :class:`InputError` raised inside."""
     try:
         yield
     except InputError as error:
@@ -24,25 +24,25 @@ def naming(what: object) -> Iterator[None]:
 
 
 Rule = tuple[Callable[[Any], bool], str]
-"""Whether a value is right, and what is expected, in words."""
+"""Test of a value (True if it is right), and the description of the values that are expected."""
 
 
 def check_values(group: object, prefix: str, rules: Mapping[str, Rule]) -> None:
-    """Check the fields of a configuration group.
+    """Check the values of a configuration group.
 
     Args:
-        group: the object whose attributes are checked.
+        group: object with the values as attributes.
         prefix: name of the group in the configuration.
-        rules: field -> (whether a value is right, what is expected in words).
+        rules: attribute -> rule.
 
     Raises:
-        InputError: names the key, what was expected and what came.
+        InputError: a value is wrong; the message names the key, what was expected and what came.
     """
     for name, (is_right, expected) in rules.items():
         came = getattr(group, name)
         try:
             right = is_right(came)
-        except TypeError:  # not even a number
+        except TypeError:  # the value has another type, text in place of a number for instance
             right = False
 
         if not right:
@@ -50,7 +50,7 @@ def check_values(group: object, prefix: str, rules: Mapping[str, Rule]) -> None:
 
 
 def at_least(least: int) -> Rule:
-    """Rule of a finite number that is not below another."""
+    """Return the rule for a finite number of ``least`` or more."""
     return lambda came: math.isfinite(came) and came >= least, f"a number of {least} or more"
 
 
@@ -58,4 +58,4 @@ POSITIVE: Rule = (
     lambda came: math.isfinite(came) and came > 0,
     "a finite number above 0",
 )
-"""Rule of a rate, a length."""
+"""Rule for rates and lengths."""

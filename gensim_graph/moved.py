@@ -1,7 +1,7 @@
-"""Old places of modules and names: imports written for version 0.1 go on working, with a warning that says where to.
+"""Imports written for version 0.1: they still work, with a warning that names the new place.
 
-A module that has moved is found by :class:`_MovedModules`, which Python asks only after everything else; a name that
-has moved to another package is found by the ``__getattr__`` that :func:`moved_names` makes for its old package.
+:class:`_MovedModules` finds modules under their old names; Python asks it after all other finders. :func:`moved_names`
+makes the ``__getattr__`` of a package some of whose names have moved to another package.
 """
 
 import importlib
@@ -15,8 +15,8 @@ from types import ModuleType
 _ROOT = "gensim_graph."
 
 _MODULES = {
-    "cli_forecast": "cli.forecasting",
-    "cli_mesh": "cli.meshes",
+    "cli_forecast": "cli",
+    "cli_mesh": "cli",
     "compiler": "system.compiler",
     "data.sample": "data.builtin",
     "demo": "cli.demo",
@@ -37,6 +37,9 @@ _MODULES = {
     "simulate.thermodynamics": "simulate.solver.thermodynamics",
     "simulate.triangles": "simulate.solver.triangles",
     "study": "benchmark.resolutions",
+    "train.fit": "train.training_run",
+    "train.folder": "train.run_folder",
+    "train.module": "train.training_module",
     "writing": "system.files",
 }
 """Old module -> new module, for all modules that the documentation of version 0.1 named."""
@@ -45,12 +48,24 @@ _NAMES = {
     "benchmark": dict.fromkeys(
         ("SUITES", "Options", "Ratio", "Report", "Row", "parse_cells", "run_suite"), "benchmark.speed"
     ),
+    "cli": {
+        "benchmark": "cli.benchmarks:benchmark_command",
+        "demo": "cli.demo:demo_command",
+        "evaluate": "cli.evaluation:evaluate_command",
+        "forecast": "cli.forecasting:forecast_command",
+        "mesh_app": "cli.meshes:mesh_app",
+        "simulate": "cli.simulation:simulate_command",
+        "train": "cli.training:train_command",
+    },
     "data": dict.fromkeys(("open_store", "open_stores", "drift", "open_moving"), "io")
     | dict.fromkeys(("write_dataset", "write_output", "write_restart"), "io"),
     "forecast": {"choose_device": "system"},
     "mesh": dict.fromkeys(("load_mesh", "write_mesh"), "io"),
+    "simulate.solver.momentum": {"build_drive": "simulate.solver.momentum:build_momentum_coefficients"},
+    "simulate.solver.rheology": {"build_response": "simulate.solver.rheology:build_stress_coefficients"},
+    "simulate.solver.time_steps": {"plan_steps": "simulate.solver.time_steps:plan_time_steps"},
 }
-"""Old package -> name -> the package that exports it now."""
+"""Old package -> name -> the package that exports it now, with ``:new_name`` where it has another name there."""
 
 
 def moved_names(package: str) -> Callable[[str], object]:
@@ -64,9 +79,9 @@ def moved_names(package: str) -> Callable[[str], object]:
     def find(name: str) -> object:
         if name not in moved:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        home = _ROOT + moved[name]
-        _warn(f"{package}.{name}", f"{home}.{name}")
-        return getattr(importlib.import_module(home), name)
+        home, _, new = moved[name].partition(":")
+        _warn(f"{package}.{name}", f"{_ROOT}{home}.{new or name}")
+        return getattr(importlib.import_module(_ROOT + home), new or name)
 
     return find
 
@@ -76,12 +91,18 @@ def _warn(old: str, new: str) -> None:
 
 
 class _MovedModules(MetaPathFinder, Loader):
-    """Import the module at its new place under its old name too."""
+    """Find modules under their old names, and import them from their new place."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Answer for the modules of the table only."""
+        """Return a specification for modules of the table, None for all others.
+
+        Args:
+            fullname: name of the module.
+            path: of the parent package, not used.
+            target: not used.
+        """
         known = fullname.startswith(_ROOT) and fullname.removeprefix(_ROOT) in _MODULES
         return ModuleSpec(fullname, self) if known else None
 
@@ -96,6 +117,6 @@ class _MovedModules(MetaPathFinder, Loader):
 
 
 def install() -> None:
-    """Let Python find the moved modules; called once, when the package is imported."""
+    """Register the finder of moved modules; called once, when the package is imported."""
     if not any(isinstance(finder, _MovedModules) for finder in sys.meta_path):
         sys.meta_path.append(_MovedModules())

@@ -1,22 +1,21 @@
-"""The dimension vocabulary of the package, in one place.
+"""Types of arrays and tensors, and the names of their dimensions.
 
-Shapes are written with jaxtyping in public tensor signatures and checked by beartype in the tests. The
-same words are used in docstrings:
+Public tensor signatures give shapes with jaxtyping; the tests check them with beartype. Docstrings use the same names:
 
 ======== =====================================================================
 word     meaning
 ======== =====================================================================
 batch    ensemble members or samples that share one graph
 node     corner of a mesh
-face     cell of a mesh, and node of a :class:`~gensim_graph.graph.MeshGraph`
-element  triangle of the solver: a face, or a part of one
+face     cell of a mesh, which is a node of a :class:`~gensim_graph.graph.MeshGraph`
+element  triangle of the solver: a face, or part of a face
 side     side of a triangle that ice may cross
-member   one of the trajectories simulated together; last, where ``batch`` is first
+member   trajectory of an ensemble; the last dimension in the solver
 token    group of four consecutive faces
 cluster  group of consecutive tokens that attend together
 key      token that a cluster may attend to: its own tokens and its halo
 head     attention head
-channel  anything last: variables, features
+channel  variables or features; the last dimension of fields
 ======== =====================================================================
 """
 

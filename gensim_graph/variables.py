@@ -1,6 +1,6 @@
-"""The variable table: what the model forecasts, what drives it, and within which bounds.
+"""The variable table: names, roles, units and bounds of the variables that the model forecasts and is driven by.
 
-The table is data (``configs/variables/default.yaml``): a user adds a variable there, never in code.
+The default table is a file, ``configs/variables/default.yaml``. New variables are added to a table, not to the code.
 """
 
 import math
@@ -24,10 +24,21 @@ class Variable:
     Attributes:
         name: short name, for instance ``sic``.
         role: ``state`` is forecast, ``forcing`` is given at t and t + lead, ``slow`` at t only.
-        units: udunits string of the values everywhere in the package.
-        lower, upper: physical bounds; infinite where there is none.
-        vector: the other component of a vector pair, or None for a scalar.
-        range: plausible values; anything beyond is taken for a wrong unit.
+        units: units of the values everywhere in the package, as a udunits string.
+        long_name: description, for files and figures.
+        standard_name: CF name, empty if there is none.
+        lower: lower physical bound, -inf if there is none.
+        upper: upper physical bound, inf if there is none.
+        vector: name of the other component of a vector, None for a scalar.
+        range: plausible values; values outside are taken as a sign of wrong units.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> thickness = gg.Variable("sit", role="state", units="m", lower=0.0)
+        >>> thickness.is_bounded
+        True
+        >>> thickness.attrs
+        {'units': 'm'}
     """
 
     name: str
@@ -42,22 +53,35 @@ class Variable:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether the variable has a lower or an upper bound."""
+        """True if the variable has a lower or an upper bound."""
         return math.isfinite(self.lower) or math.isfinite(self.upper)
 
     @property
     def attrs(self) -> dict[str, str]:
-        """CF attributes for a file."""
+        """CF attributes for a file; empty ones are left out."""
         named = {"standard_name": self.standard_name, "long_name": self.long_name, "units": self.units}
         return {key: value for key, value in named.items() if value}
 
 
 @dataclass(frozen=True)
 class VariableTable:
-    """An ordered set of variables; the order is the order of the channels.
+    """An ordered set of variables; the channels of fields have the same order.
+
+    Args:
+        variables: the x component of a vector directly before the y component.
 
     Raises:
-        InputError: a vector component without its partner directly after it, or a variable named twice.
+        InputError: the components of a vector do not follow each other, or a name appears twice.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> default = gg.default_variables()
+        >>> default["sic"].units, default["sic"].upper
+        ('1', 1.0)
+        >>> salinity = gg.Variable("sss", role="slow", units="1e-3")
+        >>> table = gg.VariableTable((*default.variables, salinity))
+        >>> table.slow[-1].name
+        'sss'
     """
 
     variables: tuple[Variable, ...]
@@ -82,21 +106,21 @@ class VariableTable:
 
     @property
     def state(self) -> tuple[Variable, ...]:
-        """What the model forecasts."""
+        """Variables that the model forecasts."""
         return self.select("state")
 
     @property
     def forcing(self) -> tuple[Variable, ...]:
-        """What drives it, at t and at t + lead."""
+        """Variables that drive the ice, given at t and at t + lead."""
         return self.select("forcing")
 
     @property
     def slow(self) -> tuple[Variable, ...]:
-        """What drives it slowly, at t only."""
+        """Variables that drive the ice and change slowly, given at t only."""
         return self.select("slow")
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Plain data for JSON: infinite bounds are left out."""
+        """Return plain data for JSON: name -> attributes. Infinite bounds are left out."""
         rows = {}
         for variable in self.variables:
             row = {
@@ -110,7 +134,7 @@ class VariableTable:
 
     @classmethod
     def from_dict(cls, rows: Mapping[str, Mapping[str, Any]]) -> "VariableTable":
-        """Inverse of :meth:`to_dict`, and the reader of the YAML table."""
+        """Read what :meth:`to_dict` returned, or a table from a YAML file."""
         return cls(tuple(_variable_from_row(name, row) for name, row in rows.items()))
 
 
@@ -140,13 +164,19 @@ def _check_pairs(variables: tuple[Variable, ...]) -> None:
 
 
 def vector_pairs(variables: Iterable[Variable]) -> tuple[tuple[int, int], ...]:
-    """Positions of the vector pairs (x, y) among ``variables``."""
+    """Return the positions of the two components (x, y) of each vector among ``variables``."""
     rows = list(variables)
     return tuple((i, i + 1) for i, row in enumerate(rows[:-1]) if row.vector == rows[i + 1].name)
 
 
 @cache
 def default_variables() -> VariableTable:
-    """The table that ships: the state of GenSIM and its forcing (Finn et al. 2025, section 2)."""
+    """Return the table that ships: the state of GenSIM and its forcing (Finn et al. 2025, section 2).
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> [variable.name for variable in gg.default_variables().state]
+        ['sit', 'sic', 'sid', 'siu', 'siv', 'snt']
+    """
     with resource("configs", "variables", "default.yaml").open() as stream:
         return VariableTable.from_dict(yaml.safe_load(stream))

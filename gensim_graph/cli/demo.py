@@ -1,17 +1,20 @@
-"""The whole path on the built-in data: train a model and its deterministic twin, forecast, score, report.
+"""``gensim-graph demo``: train a model and its deterministic twin on the built-in data, forecast, score, report.
 
-``gensim-graph demo`` runs it small; ``benchmarks/cyclone.py`` runs it with a longer training for published figures.
+``benchmarks/cyclone.py`` runs the same with a longer training, for published figures.
 """
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
+from typing import Annotated
 
 import numpy as np
+import typer
 import xarray as xr
 from rich.console import Console
 
+from gensim_graph.cli.console import console as shared_console
 from gensim_graph.config import compose_config
 from gensim_graph.data import cyclone_trajectories
 from gensim_graph.errors import InputError
@@ -19,13 +22,14 @@ from gensim_graph.evaluate import LinearBaseline, write_report
 from gensim_graph.forecast import write_forecast
 from gensim_graph.io import open_store
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import keep_freed_memory
 from gensim_graph.train import TrainingPlan, fit, plan_training
 from gensim_graph.typing import Path
 
 
 @dataclass(frozen=True)
 class Study:
-    """What to train and what to forecast.
+    """Settings of the demo: the trainings and the forecasts.
 
     Attributes:
         preset: size of the operator.
@@ -46,8 +50,25 @@ class Study:
     members: int = 8
 
 
+def demo_command(
+    out: Annotated[FilePath, typer.Option(help="Folder of everything.")] = FilePath("demo"),
+    steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = Study.steps,
+) -> None:
+    """Train, forecast and evaluate on the built-in data: about ten minutes on two cores.
+
+    [dim]gensim-graph demo --out demo/[/]
+    """
+    keep_freed_memory()
+    run_study(Study(steps=steps, twin_steps=max(1, steps // 4)), out)
+
+
 def run_study(study: Study, out: Path, console: Console | None = None) -> FilePath:
-    """Train, forecast and report; running it again goes on with the training, then forecasts anew.
+    """Train, forecast and report; a second call goes on with the training, then forecasts anew.
+
+    Args:
+        study: the trainings and the forecasts.
+        out: folder of everything.
+        console: console to report progress on; that of the command line by default.
 
     Returns:
         Path of the HTML report.
@@ -55,16 +76,20 @@ def run_study(study: Study, out: Path, console: Console | None = None) -> FilePa
     Raises:
         InputError: ``out`` holds something else.
     """
-    console, folder = console or Console(), FilePath(out)
+    console, folder = console or shared_console, FilePath(out)
     _check_place(folder)
+
     console.print("[bold]1/4[/] reading the built-in trajectories")
     plans = {name: plan_study(study, name) for name in ("model", "twin")}
+
     console.print(f"[bold]2/4[/] training: {study.preset}, {study.steps} steps, then its deterministic twin")
     models = {name: fit(plan, folder / name) for name, plan in plans.items()}
     linear = fit_linear(plans["model"])
+
     console.print(f"[bold]3/4[/] forecasting {study.members} members for {12 * study.leads} h on an unseen trajectory")
     truth = open_store([str(path) for path in cyclone_trajectories("test")])
     report = compare(models, linear, truth, study, folder)
+
     console.print(f"[bold]4/4[/] the report: [link=file://{report.resolve()}]{report}[/]")
 
     return report
@@ -73,7 +98,18 @@ def run_study(study: Study, out: Path, console: Console | None = None) -> FilePa
 def compare(
     models: dict[str, Surrogate], linear: LinearBaseline, truth: xr.Dataset, study: Study, folder: FilePath
 ) -> FilePath:
-    """Forecast with the model, its twin and the linear regression, and write the report."""
+    """Forecast with the model, its twin and the linear regression, and write the report.
+
+    Args:
+        models: ``model`` and ``twin``.
+        linear: the fitted linear regression.
+        truth: the test trajectory.
+        study: starts, leads and members of the forecasts.
+        folder: folder of stores and report.
+
+    Returns:
+        Path of the HTML report.
+    """
     initial = truth.isel(time=list(study.starts))
     forecasts = {}
 
@@ -99,7 +135,12 @@ def fit_linear(plan: TrainingPlan) -> LinearBaseline:
 
 
 def plan_study(study: Study, name: str) -> TrainingPlan:
-    """Plan of the training of the ``model`` or of its ``twin``, on the built-in data."""
+    """Plan a training on the built-in data.
+
+    Args:
+        study: sizes and steps.
+        name: ``model`` or ``twin``.
+    """
     twin = name == "twin"
     own = [f"trainer.max_steps={study.twin_steps if twin else study.steps}", f"trainer.deterministic={twin}"]
     return plan_training(config=compose_config(study.preset, [*own, *study.overrides]))

@@ -1,11 +1,11 @@
-"""The command line for forecasts: ``gensim-graph forecast``."""
+"""``gensim-graph forecast``: an ensemble forecast in a zarr store."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from gensim_graph.cli.console import console
 from gensim_graph.data import open_forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, steps_of, write_forecast
@@ -13,12 +13,10 @@ from gensim_graph.io import load_mesh, mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import choose_device, keep_freed_memory
 
-console = Console()
-
 _STEPS = 8
 
 
-def forecast(
+def forecast_command(
     model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
     initial: Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")],
     forcing: Annotated[
@@ -31,7 +29,7 @@ def forecast(
         int | None, typer.Option(help=f"Forecast steps, one lead time each; {_STEPS} without --years.", min=1)
     ] = None,
     years: Annotated[float | None, typer.Option(help="Length in years of 365.25 days, in place of --steps.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
     out: Annotated[
         Path, typer.Option(help="Store to write, *.zarr; the same command again goes on, with more steps it extends.")
     ] = Path("forecast.zarr"),
@@ -39,17 +37,19 @@ def forecast(
     variables: Annotated[
         str | None, typer.Option(help="Variables to write, such as sic,sit; without it, all of the model.")
     ] = None,
-    interpolate: Annotated[bool, typer.Option("--interpolate", help="Winds between their times, linearly.")] = False,
+    interpolate: Annotated[
+        bool, typer.Option("--interpolate", help="Interpolate winds linearly between their times.")
+    ] = False,
     repeat_forcing: Annotated[
-        bool, typer.Option("--repeat-forcing", help="Winds again and again: whole years by the calendar.")
+        bool, typer.Option("--repeat-forcing", help="Repeat the winds; whole years repeat by the calendar.")
     ] = False,
     batch: Annotated[
         str, typer.Option(help="Members computed together, or auto: as many as suit memory and device.")
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="Of the network: float32 or bf16.")] = "float32",
+    precision: Annotated[str, typer.Option(help="Precision of the network: float32 or bf16.")] = "float32",
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Compile the network first: minutes, which pay in long runs.")
+        bool, typer.Option("--compile", help="Compile the network first; it takes minutes and pays in long runs.")
     ] = False,
 ) -> None:
     """Forecast an ensemble into a zarr store, of any length, on one process or many.

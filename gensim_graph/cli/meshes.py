@@ -1,4 +1,4 @@
-"""The command line for meshes and what lies on them: ``gensim-graph mesh info|convert|coarsen|plot``."""
+"""``gensim-graph mesh info|convert|coarsen|plot``: meshes and the fields on them."""
 
 import json
 from pathlib import Path
@@ -7,25 +7,22 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 import xarray as xr
-from rich.console import Console
 from rich.progress import Progress
 
+from gensim_graph.cli.console import console
+from gensim_graph.cli.selection import chosen_times, field_of
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.pictures import mesh_map
-from gensim_graph.io import RECORDS, Fields, holds_fields, load_mesh, opened_fields, write_mesh, write_restart
+from gensim_graph.io import Fields, holds_fields, load_mesh, opened_fields, write_mesh, write_restart
 from gensim_graph.io.export import choose_layout, write_dataset
 from gensim_graph.mesh import Mesh, coarsen_mesh, quality_report
 from gensim_graph.system import write_atomically
-from gensim_graph.typing import Array
-from gensim_graph.variables import Variable
 
 mesh_app = typer.Typer(
     help="Look at meshes and the fields on them; bring them to other files.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-console = Console()
-
 Crs = Annotated[str | None, typer.Option(help="Plane of the coordinates where the file does not say: EPSG:3413, ...")]
 Repair = Annotated[bool, typer.Option(help="Mend duplicate nodes, clockwise and zero-area faces.")]
 Time = Annotated[str | None, typer.Option(help="One time, 2000-01-02T06:00, or a range, FROM/TO.")]
@@ -35,13 +32,13 @@ Select = Annotated[
 
 
 @mesh_app.command("info")
-def info(
+def info_command(
     files: Annotated[list[Path], typer.Argument(help="Meshes of any kind that load_mesh reads.")],
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     repair: Repair = False,
     crs: Crs = None,
 ) -> None:
-    """Counts, spacing, angles, boundaries and defects of meshes.
+    """Report counts, spacing, angles, boundaries and defects of meshes.
 
     [dim]gensim-graph mesh info nextsim.msh[/]
 
@@ -58,7 +55,7 @@ def info(
 
 
 @mesh_app.command("convert")
-def convert(
+def convert_command(
     source: Annotated[Path, typer.Argument(help="Mesh, trajectory or forecast of any kind.")],
     target: Annotated[Path, typer.Argument(help=".nc, .zarr, .vtu, .pvd; .msh for meshes; a folder with --restart.")],
     grid: Annotated[
@@ -98,7 +95,7 @@ def convert(
 
     onto = None if mesh is None else load_mesh(mesh, crs=crs, repair=repair)
     with opened_fields(source, onto) as dataset:
-        chosen = _chosen(dataset, str(source), time, select)
+        chosen = chosen_times(dataset, str(source), time, select)
         if restart is not None:
             _write_restart(chosen, onto, target, restart)
         else:
@@ -111,16 +108,16 @@ def convert(
 
 
 @mesh_app.command("coarsen")
-def coarsen(
+def coarsen_command(
     source: Annotated[Path, typer.Argument(help="Mesh of any kind.")],
     target: Annotated[Path, typer.Argument(help="Mesh to write: .nc, .zarr or .vtu.")],
-    levels: Annotated[int, typer.Option(help="How often to unite four faces to one.", min=1)] = 1,
+    levels: Annotated[int, typer.Option(help="How many times to unite four faces to one.", min=1)] = 1,
     crs: Crs = None,
     repair: Repair = False,
 ) -> None:
-    """Write a coarser mesh of the same domain: neighbouring faces united to polygons.
+    """Write a coarser mesh of the same domain: neighbouring faces are united to polygons.
 
-    Coast and areas stay; bring fields to it with [dim]mesh convert --mesh[/].
+    Coast and areas stay as they are. Bring fields to it with [dim]mesh convert --mesh[/].
 
     [dim]gensim-graph mesh coarsen nextsim.msh coarse.nc --levels 2[/]
     """
@@ -136,7 +133,7 @@ def coarsen(
 
 
 @mesh_app.command("plot")
-def plot(
+def plot_command(
     source: Annotated[Path, typer.Argument(help="Mesh, trajectory or forecast of any kind.")],
     out: Annotated[Path | None, typer.Option(help="Picture: .png, .pdf or .svg; beside the source by default.")] = None,
     variable: Annotated[str | None, typer.Option(help="Field to draw, such as sit; without it, the spacing.")] = None,
@@ -156,7 +153,7 @@ def plot(
         figure = mesh_map(load_mesh(source, crs=crs, repair=repair), title=source.name)
     else:
         with opened_fields(source) as dataset:
-            drawn, values, row, when = _field(_chosen(dataset, str(source), time, select), str(source), variable)
+            drawn, values, row, when = field_of(chosen_times(dataset, str(source), time, select), str(source), variable)
         figure = mesh_map(drawn, values, row, title=f"{source.name}, {when}")
 
     picture.parent.mkdir(parents=True, exist_ok=True)
@@ -166,62 +163,6 @@ def plot(
 
     write_atomically(picture, lambda place: figure.savefig(place, format=kind))
     console.print(f"the picture is [bold]{picture}[/]")
-
-
-def _field(dataset: xr.Dataset, name: str, variable: str) -> tuple[Mesh, Array, Variable, str]:
-    """Mesh, values on its faces, what they are, and when."""
-    fields = Fields.of(dataset)
-    found = next((one for one in fields.variables if one.name == variable), None)
-    if found is None:
-        raise InputError(f"{name}: has no '{variable}'; it has {', '.join(one.name for one in fields.variables)}")
-
-    for dim in fields.leading:
-        if dataset.sizes[dim] > 1 and dim != fields.record:
-            raise InputError(f"{name}: holds {dataset.sizes[dim]} along '{dim}'; choose one, --select {dim}=0")
-
-    values = fields.read(found, slice(fields.n_records - 1, fields.n_records))
-    values = values.reshape(values.shape[-1])
-    at_faces = fields.mesh.to_faces(values) if fields.location(found) == "node" else values
-    times = [dataset[key].values for key in ("valid_time", "time") if key in dataset.coords]
-    when = np.datetime_as_string(np.ravel(times[0])[-1], "m") if times else "no time"
-
-    return fields.mesh, at_faces, found, str(when)
-
-
-def _chosen(dataset: xr.Dataset, name: str, time: str | None, select: list[str] | None) -> xr.Dataset:
-    """Some times, members, ... of a dataset."""
-    for row in select or []:
-        dim, equals, number = row.partition("=")
-        if not equals or not number.lstrip("-").isdigit():
-            raise InputError(f"--select {row}: expected DIM=NUMBER, for instance member=0")
-        if dim not in (*RECORDS, "start", "trajectory", "member") or dim not in dataset.dims:
-            raise InputError(f"{name}: has no '{dim}' to select from; it has {', '.join(map(str, dataset.dims))}")
-
-        if not -dataset.sizes[dim] <= int(number) < dataset.sizes[dim]:
-            raise InputError(f"--select {row}: {name} holds {dataset.sizes[dim]} along '{dim}', counted from 0")
-
-        dataset = dataset.isel({dim: int(number)})
-
-    return dataset if time is None else _at(dataset, name, time)
-
-
-def _at(dataset: xr.Dataset, name: str, time: str) -> xr.Dataset:
-    dim = next((dim for dim in RECORDS if dim in dataset.dims), None)
-    known = dataset["valid_time" if "valid_time" in dataset.coords else "time"]
-    if dim is None or known.dims != (dim,):
-        raise InputError(f"{name}: has no single row of times to choose from; choose a start first, --select start=0")
-
-    try:
-        wanted = [np.datetime64(part, "ns") for part in time.split("/")]
-    except ValueError:
-        raise InputError(f"--time {time}: expected a time such as 2000-01-02T06:00, or a range, FROM/TO") from None
-
-    inside = (known.values >= wanted[0]) & (known.values <= wanted[-1])
-    if not inside.any() or len(wanted) > 2:
-        first, last = (np.datetime_as_string(known.values[index], "m") for index in (0, -1))
-        raise InputError(f"{name}: nothing at --time {time}; it has {len(known)} times from {first} to {last}")
-
-    return dataset.isel({dim: np.flatnonzero(inside)})
 
 
 def _write_restart(dataset: xr.Dataset, mesh: Mesh | None, folder: Path, name: str) -> None:
@@ -234,7 +175,7 @@ def _write_restart(dataset: xr.Dataset, mesh: Mesh | None, folder: Path, name: s
 
     layout = choose_layout(fields, None, mesh)
     assert layout.mesh is not None  # no grid
-    values = layout.bring(fields.read_all(slice(0, 1)))
+    values = layout.convert(fields.read_all(slice(0, 1)))
     columns = {one.name: (layout.dims[fields.location(one)], values[one.name].ravel()) for one in fields.variables}
     state = xr.Dataset(columns).assign_coords(dataset.isel(dict.fromkeys(fields.leading, 0)).coords)
     write_restart(folder, name, state, layout.mesh)

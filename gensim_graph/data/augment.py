@@ -1,4 +1,4 @@
-"""Turn or reflect the frame of a graph: coordinates, gradients and normals, exactly."""
+"""Rotation and reflection of the frame of a graph: augments the training data, and tests the symmetry of networks."""
 
 import math
 
@@ -12,10 +12,14 @@ _PLANE = ("pos", "gradient", "slot_offset", "query_pos", "key_pos")
 
 
 def turn_graph(graph: MeshGraph, angle: float, mirror: bool = False) -> MeshGraph:
-    """The graph in axes where everything has turned by ``angle`` (radians, counter-clockwise).
+    """Rotate a graph about the origin: coordinates, gradients and normals.
 
-    With ``mirror`` the y axis is reflected first. Vectors on the graph must be turned likewise
-    (:func:`~gensim_graph.nn.rotate_vectors`).
+    Vector fields on the graph have to be rotated separately, with :func:`~gensim_graph.nn.rotate_vectors`.
+
+    Args:
+        graph: the graph; it is not changed.
+        angle: in radians, counter-clockwise.
+        mirror: reflect the y axis first.
     """
     cosine, sine = math.cos(angle), math.sin(angle)
     turn = torch.tensor([[cosine, sine], [-sine, cosine]])
@@ -26,7 +30,8 @@ def turn_graph(graph: MeshGraph, angle: float, mirror: bool = False) -> MeshGrap
     for name in _PLANE:
         turned[name] = graph[name] @ turn
 
-    # Both parts together: turned apart, the high one would be rounded and the low one not know it.
+    # The position is stored as a sum of two float32 numbers. Rotated one by one, the rounding error of the large
+    # number would be lost.
     position = (graph.token_pos.double() + graph.token_pos_low) @ turn.double()
     turned.token_pos = position.float()
     turned.token_pos_low = (position - turned.token_pos).float()

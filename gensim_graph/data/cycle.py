@@ -1,4 +1,4 @@
-"""Time that repeats: a date of any year in the years, or the days, that a record covers."""
+"""Repeated forcing: maps any date into the years or days that a record covers."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,20 @@ from gensim_graph.typing import Array
 
 @dataclass(frozen=True)
 class Cycle:
-    """A span of time that repeats.
+    """A period of time that repeats.
 
     Attributes:
         begin: first instant.
-        end: the instant that is ``begin`` again.
-        years: length in calendar years, 0 for a span that is not measured in years.
+        end: first instant after the period, equivalent to ``begin``.
+        years: length in calendar years; 0 for a period shorter than a year.
     """
 
     begin: np.datetime64
     end: np.datetime64
     years: int
 
-    def bring(self, time: np.datetime64) -> np.datetime64:
-        """The instant of the span that stands for another: the same date, or the same phase."""
+    def equivalent(self, time: np.datetime64) -> np.datetime64:
+        """Return the instant of the period that replaces ``time``: the same date, or the same phase."""
         time = time.astype("datetime64[ns]")
         if not self.years:
             return self.begin + (time - self.begin) % (self.end - self.begin)
@@ -31,19 +31,21 @@ class Cycle:
         moved = time
         ahead = int((time.astype("datetime64[Y]") - self.begin.astype("datetime64[Y]")).astype(int))
 
-        for cycles in (ahead // self.years, ahead // self.years - 1):  # the second before the day the span begins
+        # The second try is for dates that lie earlier in the year than the beginning of the period.
+        for cycles in (ahead // self.years, ahead // self.years - 1):
             moved = shift_years(time, -cycles * self.years)
             if moved >= self.begin:
                 break
 
-        return moved if moved < self.end else self.begin + (moved - self.end)  # a span from a 29th of February
+        # A period from 29 February ends before 28 February; that day takes the values of the first day.
+        return moved if moved < self.end else self.begin + (moved - self.end)
 
 
 def cycle_of(times: Array) -> Cycle:
-    """The cycle of a record: the whole years in it if it covers one, else all of it.
+    """Return the cycle of a record: its whole years, or all of it if it is shorter than a year.
 
     Args:
-        times: (T,) datetime64[ns], increasing; the last record lasts as long as the one before.
+        times: (T,) datetime64[ns], increasing. The last value is valid for as long as the one before.
 
     Raises:
         InputError: a single time.
@@ -60,7 +62,12 @@ def cycle_of(times: Array) -> Cycle:
 
 
 def shift_years(time: np.datetime64, years: int) -> np.datetime64:
-    """The same date in another year; the 28th of February for a 29th that is not there."""
+    """Return the same date some years later; 28 February if that year has no 29 February.
+
+    Args:
+        time: a date.
+        years: number of years, may be negative.
+    """
     month = time.astype("datetime64[M]")
     moved = month + np.timedelta64(12 * years, "M")
     same = moved.astype("datetime64[ns]") + (time - month.astype("datetime64[ns]"))

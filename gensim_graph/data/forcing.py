@@ -1,4 +1,4 @@
-"""What drives the ice at any time of a forecast: records, interpolated between and repeated year by year on request."""
+"""Forcing at any time of a forecast, read from records that can be interpolated in time and repeated year by year."""
 
 import hashlib
 import itertools
@@ -12,17 +12,17 @@ import xarray as xr
 from gensim_graph.data.cycle import Cycle, cycle_of
 from gensim_graph.errors import InputError
 from gensim_graph.io import Records, Source, expand, mesh_from_dataset
-from gensim_graph.io.export import Values
+from gensim_graph.io.export import FieldValues
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable, default_variables
 
-_KEPT = 3
-"""Records in memory: the two around a time, and the one that the next time needs too."""
+_RECORDS_KEPT = 3
+"""Records in memory: the two around one time, and the one that the next time adds."""
 
 
 class Drivers(NamedTuple):
-    """Forcing and slow inputs at one time, in the order of the variable table; zeros for what is absent.
+    """Forcing and slow inputs at one time, in the order of the variable table; zeros for absent variables.
 
     Attributes:
         forcing: (F, forcing) float32.
@@ -34,17 +34,17 @@ class Drivers(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the numbers."""
+        """SHA-256 of all values."""
         return hashlib.sha256(self.forcing.tobytes() + self.slow.tobytes()).hexdigest()
 
 
 class Forcing:
-    """Forcing on a mesh. Made by :func:`open_forcing`; files stay open until :meth:`close`.
+    """Forcing on a mesh, made by :func:`open_forcing`. Files stay open until :meth:`close`.
 
     Attributes:
         mesh: the mesh.
         times: (T,) datetime64[ns] of all records.
-        names: variables that are there.
+        names: variables in all records.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class Forcing:
         self.mesh, self.table, self.close = mesh, table, close
         self.times = np.concatenate([part.times for part in parts])
         self.names = frozenset.intersection(*(frozenset(part.names) for part in parts))
-        self._places = [(part, index) for part in parts for index in range(len(part.times))]
+        self._records = [(part, index) for part in parts for index in range(len(part.times))]
         self._interpolate, self._cycle = interpolate, cycle
-        self._kept: dict[int, Values] = {}
+        self._kept: dict[int, FieldValues] = {}
 
     def at(self, time: np.datetime64) -> Drivers:
-        """What drives the ice at a time.
+        """Return the forcing at a time.
 
         Raises:
-            InputError: there is nothing at that time, or it cannot be read.
+            InputError: there are no values at that time, or they cannot be read.
         """
         before, after, share = self._around(time)
         values = self._record(before)
@@ -80,17 +80,20 @@ class Forcing:
         return Drivers(self._stacked(values, self.table.forcing), self._stacked(values, self.table.slow))
 
     def check(self, times: Array) -> None:
-        """Whether there is something at all of these times.
+        """Check that there are values at all of these times, without reading them.
+
+        Args:
+            times: (T,) datetime64.
 
         Raises:
-            InputError: there is not; it names the first.
+            InputError: there are none at one of the times; the message names the first.
         """
         for time in times:
             self._around(time)
 
     def _around(self, time: np.datetime64) -> tuple[int, int, float]:
-        """The records before and after a time, and the share of the second."""
-        wanted = time.astype("datetime64[ns]") if self._cycle is None else self._cycle.bring(time)
+        """Return the numbers of the records before and after a time, and the weight of the second."""
+        wanted = time.astype("datetime64[ns]") if self._cycle is None else self._cycle.equivalent(time)
         last = int(np.searchsorted(self.times, wanted, side="right")) - 1
         if last >= 0 and self.times[last] == wanted:
             return last, last, 0.0
@@ -102,7 +105,7 @@ class Forcing:
         return last, after, float((wanted - self.times[last]) / (following - self.times[last]))
 
     def _following(self, index: int) -> tuple[np.datetime64 | None, int]:
-        """Time and number of the record after one; the first again at the end of a cycle."""
+        """Return time and number of the record after ``index``; at the end of a cycle it is the first record."""
         end = len(self.times) if self._cycle is None else int(np.searchsorted(self.times, self._cycle.end))
         if index + 1 < end:
             return self.times[index + 1], index + 1
@@ -116,20 +119,20 @@ class Forcing:
             f"it runs from {first} to {last} ({len(self.times)} times); give one that covers the forecast, or {advice}"
         )
 
-    def _record(self, index: int) -> Values:
+    def _record(self, index: int) -> FieldValues:
         if index not in self._kept:
-            while len(self._kept) >= _KEPT:
+            while len(self._kept) >= _RECORDS_KEPT:
                 self._kept.pop(next(iter(self._kept)))
-            part, number = self._places[index]
+            part, number = self._records[index]
             self._kept[index] = part.read(number)
 
         return self._kept[index]
 
-    def _stacked(self, values: Values, variables: tuple[Variable, ...]) -> Array:
+    def _stacked(self, values: FieldValues, variables: tuple[Variable, ...]) -> Array:
         columns = np.zeros((self.mesh.n_faces, len(variables)), dtype=np.float32)
-        for place, variable in enumerate(variables):
+        for channel, variable in enumerate(variables):
             if variable.name in self.names:
-                columns[:, place] = values[variable.name]
+                columns[:, channel] = values[variable.name]
         return columns
 
 
@@ -141,20 +144,32 @@ def open_forcing(
     interpolate: bool = False,
     repeat: bool = False,
 ) -> Forcing:
-    """Forcing on a mesh, read record by record as a forecast asks for it.
+    """Open forcing for a mesh. Each record is read when a forecast needs it.
 
     Args:
-        source: file, glob pattern, folder, dataset (lazy ones stay lazy), or a list of them; several follow each other
-            in time. What is on another mesh or grid of the same domain is remapped, vectors turned to the plane of
-            ``mesh``.
-        mesh: where to have it: a mesh, or a dataset on it.
-        table: the variable table, whose forcing and slow variables are read; None for the default.
-        interpolate: linearly in time between records.
-        repeat: use it again and again: whole years by the calendar, where the 29th of February is the 28th if there is
-            none, a shorter record from its beginning.
+        source: file, glob pattern, folder, dataset (lazy ones stay lazy), or a list of them that follow each other in
+            time. Fields on another mesh or grid of the same domain are remapped; vectors are rotated to the axes of
+            the plane of ``mesh``.
+        mesh: mesh of the forecast, or a dataset on it.
+        table: the forcing and slow variables of this table are read; None for the default table.
+        interpolate: interpolate linearly in time between records.
+        repeat: repeat the record: whole years by the calendar (29 February takes the values of 28 February if the
+            record has none), a shorter record from its beginning.
 
     Raises:
-        InputError: files that cannot be read, times that overlap, no forcing variable, or another domain.
+        InputError: a file cannot be read, times overlap, there is no forcing variable, or the domain is another one.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> import numpy as np
+        >>> from gensim_graph.data import cyclone_trajectories
+        >>> path = cyclone_trajectories("test")[0]
+        >>> forcing = gg.open_forcing(path, mesh=gg.load_mesh(path), interpolate=True)
+        >>> sorted(forcing.names)
+        ['uas', 'vas']
+        >>> forcing.at(np.datetime64("2000-01-02T04:30")).forcing.shape
+        (2640, 4)
+        >>> forcing.close()
     """
     mesh = mesh_from_dataset(mesh) if isinstance(mesh, xr.Dataset) else mesh
     table = table or default_variables()
@@ -162,25 +177,32 @@ def open_forcing(
 
     with ExitStack() as files:
         parts = sorted((Records(item, mesh, wanted, files) for item in expand(source)), key=lambda part: part.times[0])
+
         for earlier, later in itertools.pairwise(parts):
             if later.times[0] <= earlier.times[-1]:
                 raise InputError(f"forcing: {earlier.name} and {later.name} overlap in time; give each time once")
+
         cycle = cycle_of(np.concatenate([part.times for part in parts])) if repeat else None
         return Forcing(parts, mesh, table, interpolate, cycle, files.pop_all().close)
 
 
 def as_forcing(forcing: xr.Dataset | Forcing, mesh: Mesh, table: VariableTable) -> Forcing:
-    """A dataset on a mesh as forcing; forcing as it is.
+    """Return forcing on a mesh from a dataset; :class:`Forcing` is returned unchanged.
+
+    Args:
+        forcing: a dataset with its mesh, or with as many faces as ``mesh``; or opened forcing.
+        mesh: mesh of the forecast.
+        table: the variable table.
 
     Raises:
-        InputError: as :func:`open_forcing`, or on another mesh.
+        InputError: as :func:`open_forcing`, or the forcing is on another mesh.
     """
-    there = forcing.mesh if isinstance(forcing, Forcing) else None
+    own_mesh = forcing.mesh if isinstance(forcing, Forcing) else None
     if isinstance(forcing, xr.Dataset) and forcing.sizes.get("face") == mesh.n_faces:
-        there = mesh_from_dataset(forcing) if "face_nodes" in forcing else mesh
+        own_mesh = mesh_from_dataset(forcing) if "face_nodes" in forcing else mesh
 
-    if there is None or not there.matches(mesh):
-        faces = there.n_faces if there is not None else forcing.sizes.get("face", "no")  # type: ignore[union-attr]
+    if own_mesh is None or not own_mesh.matches(mesh):
+        faces = own_mesh.n_faces if own_mesh is not None else forcing.sizes.get("face", "no")  # type: ignore[union-attr]
         raise InputError(
             f"forcing: on another mesh ({faces} faces) than the initial state ({mesh.n_faces} faces); "
             "open it with open_forcing(..., mesh), or both with open_store(..., mesh=mesh), to have them on one"

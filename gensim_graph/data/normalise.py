@@ -1,4 +1,4 @@
-"""Between physical values and the numbers of the network: normalisation, presence flags, bounds."""
+"""Conversion between physical values and the inputs and outputs of the network: scales, presence flags, bounds."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,15 +14,15 @@ from gensim_graph.variables import VariableTable
 
 @dataclass(frozen=True)
 class Normaliser:
-    """Physical values in and out, for a variable table and the statistics of the data.
+    """Normalisation for a variable table and the statistics of the training data.
 
-    A variable that the training data lack is a constant zero after normalisation and has its presence flag down, so
-    that one set of weights serves data with and without it.
+    A variable that the training data lack is zero after normalisation and has the presence flag 0, so the same network
+    can be trained on data with and without it.
 
     Attributes:
         table: variable table.
-        statistics: of the data.
-        device: where the values are that come in.
+        statistics: of the training data.
+        device: device of the values.
     """
 
     table: VariableTable
@@ -30,30 +30,30 @@ class Normaliser:
     device: torch.device = field(default=torch.device("cpu"), compare=False)
 
     def to(self, device: torch.device) -> "Normaliser":
-        """The same for values on another device."""
+        """Return the normaliser for values on another device."""
         return replace(self, device=device)
 
     @property
     def state_channels(self) -> Channels:
-        """Layout of state and residual."""
+        """Channels of state and residual."""
         return Channels.of(self.table.state)
 
     @property
     def condition_channels(self) -> Channels:
-        """Layout of the conditions: state, forcing at t and t + lead, slow inputs, one presence flag a variable."""
+        """Channels of the conditions: state, forcing at t and t + lead, slow inputs, a presence flag per variable."""
         table = self.table
         physical = Channels.of((*table.state, *table.forcing, *table.forcing, *table.slow))
         return Channels(physical.count + len(table.variables), physical.vectors)
 
     @cached_property
     def bounds(self) -> Bounds:
-        """Physical bounds of the state, (state,) each."""
+        """Physical bounds of the state, (state,) each, in the units of the variable table."""
         lower, upper = zip(*((variable.lower, variable.upper) for variable in self.table.state), strict=True)
         return Bounds(torch.tensor(lower, device=self.device), torch.tensor(upper, device=self.device))
 
     @cached_property
     def state_present(self) -> Tensor:
-        """(state,) which state variables the model forecasts."""
+        """(state,) True for the state variables that the model forecasts."""
         return self._tensor(self.statistics.present(self.table.state))
 
     @cached_property
@@ -69,20 +69,30 @@ class Normaliser:
     def residual(
         self, state: Float[Tensor, "*cells state"], next_state: Float[Tensor, "*cells state"]
     ) -> Float[Tensor, "*cells state"]:
-        """x1 = (s_next - s - mean) / std."""
+        """Compute the normalised residual x1 = (s_next - s - mean) / std; zero for absent variables.
+
+        Args:
+            state: s, physical units.
+            next_state: s one lead time later, physical units.
+        """
         mean, std = self._residual
         return (next_state - state - mean) / std * self.state_present
 
     def advance(
         self, state: Float[Tensor, "*cells state"], residual: Float[Tensor, "*cells state"]
     ) -> Float[Tensor, "*cells state"]:
-        """Next state, inside its bounds."""
+        """Compute the next state s + mean + std x1, clipped to its bounds. Absent variables do not change.
+
+        Args:
+            state: s, physical units.
+            residual: normalised residual x1.
+        """
         mean, std = self._residual
         change = (mean + std * residual) * self.state_present
         return self.bounds.clip(state + change)
 
     def residual_bounds(self, state: Float[Tensor, "*cells state"]) -> Bounds:
-        """Bounds of the normalised residual given the state."""
+        """Return the bounds of the normalised residual for a given state in physical units."""
         return self.bounds.of_residual(state, *self._residual)
 
     def conditions(
@@ -92,7 +102,14 @@ class Normaliser:
         next_forcing: Float[Tensor, "*cells forcing"],
         slow: Float[Tensor, "*cells slow"],
     ) -> Float[Tensor, "*cells condition"]:
-        """Normalised conditions of the operator."""
+        """Compute the conditions of the network, normalised and with presence flags.
+
+        Args:
+            state: now, physical units.
+            forcing: now, physical units.
+            next_forcing: one lead time later, physical units.
+            slow: slow inputs now, physical units.
+        """
         mean, std, present = self._conditions
         physical = torch.cat((state, forcing, next_forcing, slow), dim=-1)
         flags = self._flags.expand(*state.shape[:-1], -1)
@@ -100,7 +117,7 @@ class Normaliser:
 
     @cached_property
     def _conditions(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Means, deviations and presence of the physical conditions, in their order."""
+        """Means, deviations and presence of the physical conditions, in the order of the channels."""
         table = self.table
         ordered = (*table.state, *table.forcing, *table.forcing, *table.slow)
         mean, std = self.statistics.of_values(ordered)

@@ -1,11 +1,12 @@
-"""Means and deviations of state, forcing and residual, computed from the data and kept with the model.
+"""Means and standard deviations of state, forcing and residual, computed from the data and saved with the model.
 
-A vector has mean zero and one deviation for both components: anything else would tie the model to the frame.
-Deviations of the residual belong to a lead time.
+Both components of a vector have mean zero and the same deviation; otherwise the model would depend on the direction of
+the axes. The statistics of the residual are valid for one lead time.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +17,27 @@ from gensim_graph.variables import Variable, VariableTable, vector_pairs
 Moments = dict[str, tuple[float, float]]
 """Mean and standard deviation by name."""
 
+_CONSTANT = 1e-6
+"""A variable is constant if its deviation divided by its mean is smaller than this: the rest is rounding."""
+
 
 @dataclass(frozen=True)
 class Statistics:
-    """Normalisation of a model.
+    """Means and standard deviations for the normalisation, in the units of the variable table.
 
     Attributes:
-        lead_hours: lead time of the residual.
-        values: mean and deviation of every variable that the data have.
-        residuals: mean and deviation of the change of every state variable over the lead time.
+        lead_hours: lead time of the residual, h.
+        values: variable -> (mean, deviation), for every variable that the data have.
+        residuals: state variable -> (mean, deviation) of its change over the lead time.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> statistics = gg.Surrogate.load("small").normaliser.statistics
+        >>> statistics.lead_hours
+        12.0
+        >>> mean, deviation = statistics.values["sit"]
+        >>> print(f"{mean:.2f} m, {deviation:.2f} m")
+        1.05 m, 0.81 m
     """
 
     lead_hours: float
@@ -32,26 +45,31 @@ class Statistics:
     residuals: Moments = field(default_factory=dict)
 
     def of_values(self, variables: Iterable[Variable]) -> tuple[Array, Array]:
-        """Means and deviations in order; 0 and 1 for a variable that the data lack."""
+        """Return means and deviations, (variable,) each; 0 and 1 for a variable that the data lack."""
         return _columns(self.values, variables)
 
     def of_residuals(self, variables: Iterable[Variable]) -> tuple[Array, Array]:
-        """Means and deviations of the residual in order."""
+        """Return means and deviations of the residual, (variable,) each."""
         return _columns(self.residuals, variables)
 
     def present(self, variables: Iterable[Variable]) -> Array:
-        """Which variables the data have."""
+        """Return (variable,) True for the variables that the data have."""
         return np.array([variable.name in self.values for variable in variables])
 
     def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return {"lead_hours": self.lead_hours, "values": self.values, "residuals": self.residuals}
 
     @classmethod
     def from_dict(cls, rows: Mapping[str, object]) -> "Statistics":
-        """Inverse of :meth:`to_dict`."""
-        values, residuals = ({k: (m, s) for k, (m, s) in rows[key].items()} for key in ("values", "residuals"))  # type: ignore[attr-defined]
+        """Read what :meth:`to_dict` returned."""
+        values, residuals = (_moments_from(rows[key]) for key in ("values", "residuals"))
         return cls(float(rows["lead_hours"]), values, residuals)  # type: ignore[arg-type]
+
+
+def _moments_from(rows: Any) -> Moments:
+    """JSON has lists in place of tuples."""
+    return {name: (mean, std) for name, (mean, std) in rows.items()}
 
 
 def _columns(moments: Moments, variables: Iterable[Variable]) -> tuple[Array, Array]:
@@ -60,12 +78,8 @@ def _columns(moments: Moments, variables: Iterable[Variable]) -> tuple[Array, Ar
     return mean, std
 
 
-CONSTANT = 1e-6
-"""Deviation over the mean up to which a variable is taken as constant: what is left is rounding."""
-
-
 class RunningMoments:
-    """Mean and deviation of columns, added chunk by chunk in float64 (Chan et al. 1979)."""
+    """Mean and deviation of variables, accumulated chunk by chunk in float64 (Chan et al. 1979)."""
 
     def __init__(self, variables: tuple[Variable, ...]) -> None:
         self.variables = variables
@@ -74,24 +88,35 @@ class RunningMoments:
         self.squared = np.zeros(len(variables))  # sum of the squared distances from the mean
 
     def add(self, values: Array, present: Array) -> None:
-        """Add values (..., variable); columns that are not present are passed over."""
+        """Add a chunk of values.
+
+        Args:
+            values: (..., variable).
+            present: (variable,) False for variables to leave out.
+        """
         rows = values.reshape(-1, len(self.variables)).astype(np.float64)
         if not len(rows):
             return
 
         mean = rows.mean(axis=0)
         squared = ((rows - mean) ** 2).sum(axis=0)
-        count, shift = self.count + len(rows), mean - self.mean
+
+        count = self.count + len(rows)
+        shift = mean - self.mean
         share = len(rows) / count
+
         self.squared += (squared + shift**2 * self.count * share) * present
         self.mean += shift * share * present
         self.count = np.where(present, count, self.count)
 
     def moments(self, what: str) -> Moments:
-        """Mean and deviation of every variable seen; the deviation of a constant one is 1.
+        """Return mean and deviation of every variable that was present; the deviation of a constant variable is 1.
+
+        Args:
+            what: ``residual`` refuses variables that never change.
 
         Raises:
-            InputError: a state variable that never changes cannot be learned.
+            InputError: the residual of a variable is constant, so it cannot be learned.
         """
         mean = self.mean.copy()
         variance = self.squared / np.maximum(self.count, 1)
@@ -106,7 +131,7 @@ class RunningMoments:
                 continue
 
             std = float(np.sqrt(variance[index]))
-            constant = std <= CONSTANT * max(abs(mean[index]), np.finfo(np.float32).tiny)
+            constant = std <= _CONSTANT * max(abs(mean[index]), np.finfo(np.float32).tiny)
 
             if constant and what == "residual":
                 raise InputError(
@@ -125,13 +150,25 @@ def compute_statistics(
     present: Mapping[str, bool],
     lead_hours: float,
 ) -> Statistics:
-    """Statistics of an iterable of (state, residual, forcing, slow), each (..., variable)."""
-    state, residual = RunningMoments(table.state), RunningMoments(table.state)
-    forcing, slow = RunningMoments(table.forcing), RunningMoments(table.slow)
+    """Compute the statistics of training data.
+
+    Args:
+        chunks: pieces of the data: state, residual, forcing and slow inputs, (..., variable) each.
+        table: the variable table.
+        present: variable -> whether the data have it.
+        lead_hours: lead time of the residual, h.
+
+    Raises:
+        InputError: a state variable never changes.
+    """
+    state = RunningMoments(table.state)
+    residual = RunningMoments(table.state)
+    forcing = RunningMoments(table.forcing)
+    slow = RunningMoments(table.slow)
 
     for parts in chunks:
         for running, values in zip((state, residual, forcing, slow), parts, strict=True):
-            running.add(values, np.array([present[v.name] for v in running.variables]))
+            running.add(values, np.array([present[variable.name] for variable in running.variables]))
 
     moments = state.moments("state") | forcing.moments("forcing") | slow.moments("slow")
     return Statistics(lead_hours, moments, residual.moments("residual"))

@@ -1,4 +1,4 @@
-"""Trajectories as arrays: what a dataset becomes before it is sampled."""
+"""Trajectories in memory as arrays, from which the training samples are drawn and the statistics are computed."""
 
 import logging
 from collections.abc import Iterator
@@ -19,15 +19,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Trajectories of one mesh in memory, channels last, absent variables zero.
+    """Trajectories on one mesh, in the units of the variable table; absent variables are zero.
 
     Attributes:
         mesh: the mesh.
         state: (R, T, F, state) for R trajectories of T times.
         forcing: (R, T, F, forcing).
         slow: (R, T, F, slow).
-        present: name -> whether the data have the variable.
-        lead_steps: records from t to t + lead.
+        present: variable -> whether the data have it.
+        lead_steps: number of records from t to t + lead.
     """
 
     mesh: Mesh
@@ -45,10 +45,16 @@ class Trajectories:
         lead_time: np.timedelta64,
         skip: np.timedelta64 | None = None,
     ) -> "Trajectories":
-        """Arrays of a dataset as :func:`~gensim_graph.data.open_store` returns it, without the first ``skip`` of it.
+        """Make trajectories of a dataset that :func:`~gensim_graph.io.open_store` returned.
+
+        Args:
+            dataset: one trajectory or several, on a mesh.
+            table: the variable table.
+            lead_time: of one forecast step.
+            skip: length of the beginning that is left out; None for all times.
 
         Raises:
-            InputError: irregular times, or a lead time that is no multiple of their step or longer than the record.
+            InputError: the times are irregular, or the lead time is no multiple of their step or longer than the data.
         """
         if skip is not None:
             dataset = _without_beginning(dataset, skip)
@@ -59,8 +65,10 @@ class Trajectories:
             raise InputError(f"{dataset.attrs.get('origin', 'data')}: {error}") from None
 
         present = {variable.name: variable.name in dataset for variable in table.variables}
-        columns = (stack_variables(dataset, group) for group in (table.state, table.forcing, table.slow))
-        state, forcing, slow = (values if values.ndim == 4 else values[None] for values in columns)
+
+        groups = (table.state, table.forcing, table.slow)
+        stacked = (stack_variables(dataset, group) for group in groups)
+        state, forcing, slow = (values if values.ndim == 4 else values[None] for values in stacked)
 
         return cls(mesh_from_dataset(dataset), state, forcing, slow, present, steps)
 
@@ -70,7 +78,10 @@ class Trajectories:
         return self.state.shape[0] * (self.state.shape[1] - self.lead_steps)
 
     def pairs(self) -> Iterator[tuple[Array, Array, Array, Array]]:
-        """State, residual, forcing and slow inputs of each trajectory, for the statistics."""
+        """Yield state, residual, forcing and slow inputs of each trajectory, (T, F, variable) each, for the statistics.
+
+        The residual has ``lead_steps`` fewer times.
+        """
         for state, forcing, slow in zip(self.state, self.forcing, self.slow, strict=True):
             yield state, state[self.lead_steps :] - state[: -self.lead_steps], forcing, slow
 
@@ -80,22 +91,51 @@ def _without_beginning(dataset: xr.Dataset, skip: np.timedelta64) -> xr.Dataset:
     kept = times >= times[0] + skip
 
     if not kept.any():
-        name, length = dataset.attrs.get("origin", "data"), _hours(times[-1] - times[0])
+        name = dataset.attrs.get("origin", "data")
+        length = _hours(times[-1] - times[0])
         raise InputError(f"{name}: nothing is left of {length} after the first {_hours(skip)}, data.skip")
 
     return dataset.isel(time=kept)
 
 
 def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: float) -> Statistics:
-    """Statistics over several meshes; every cell counts once."""
-    present = {v.name: any(part.present[v.name] for part in data) for v in table.variables}
-    absent = {role: [v.name for v in table.select(role) if not present[v.name]] for role in ("state", "forcing")}
-    if absent["state"]:
-        log.warning("the training data lack %s; the model will not forecast them", ", ".join(absent["state"]))
+    """Compute the statistics of trajectories on one mesh or several; every cell has the same weight.
 
-    if table.forcing and len(absent["forcing"]) == len(table.forcing):
+    Args:
+        data: the trajectories.
+        table: the variable table.
+        lead_hours: lead time of the residual, h.
+
+    Raises:
+        InputError: the data have no forcing, a variable is in some of the data only, or a state variable never changes.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> import numpy as np
+        >>> from gensim_graph.data import Trajectories, cyclone_trajectories, statistics_of
+        >>> table = gg.default_variables()
+        >>> data = gg.open_store(cyclone_trajectories("test")[0])
+        >>> trajectories = [Trajectories.from_dataset(data, table, np.timedelta64(12, "h"))]
+        >>> statistics = statistics_of(trajectories, table, lead_hours=12.0)
+        >>> print("mean {:.2f} m, deviation {:.2f} m".format(*statistics.values["sit"]))
+        mean 0.68 m, deviation 0.21 m
+    """
+    present = {variable.name: any(part.present[variable.name] for part in data) for variable in table.variables}
+    _check_present(data, table, present)
+
+    chunks = (pair for part in data for pair in part.pairs())
+    return compute_statistics(chunks, table, present, lead_hours)
+
+
+def _check_present(data: list[Trajectories], table: VariableTable, present: dict[str, bool]) -> None:
+    state = [variable.name for variable in table.state if not present[variable.name]]
+    if state:
+        log.warning("the training data lack %s; the model will not forecast them", ", ".join(state))
+
+    forcing = [variable.name for variable in table.forcing if not present[variable.name]]
+    if table.forcing and len(forcing) == len(table.forcing):
         raise InputError(
-            f"the training data have no forcing ({', '.join(absent['forcing'])}); without at least the wind (uas, vas) "
+            f"the training data have no forcing ({', '.join(forcing)}); without at least the wind (uas, vas) "
             "the drift cannot be learned: add it to the files, on the same faces and times"
         )
 
@@ -105,32 +145,42 @@ def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: fl
                 f"variable '{variable.name}' is in some of the training data and not in others; give it to all or none"
             )
 
-    chunks = (pair for part in data for pair in part.pairs())
-    return compute_statistics(chunks, table, present, lead_hours)
-
 
 def stack_variables(dataset: xr.Dataset, variables: tuple[Variable, ...]) -> Array:
-    """(..., F, variables) float32; zeros for a variable that the dataset lacks."""
-    like = next(column for column in dataset.data_vars.values() if column.dims[-1:] == ("face",))
-    shape = next((dataset[v.name].shape for v in variables if v.name in dataset), _shape_of_fields(dataset, like))
-    columns = [dataset[v.name].values if v.name in dataset else np.zeros(shape, dtype=np.float32) for v in variables]
+    """Stack variables along a last dimension: (..., F, variable) float32; zeros for a variable that is absent.
 
-    if not columns:
-        return np.zeros((*shape, 0), dtype=np.float32)
+    Args:
+        dataset: fields (..., face).
+        variables: in the order of the channels.
+    """
+    shape = _shape_of_fields(dataset, variables)
+    stacked = np.zeros((*shape, len(variables)), dtype=np.float32)
 
-    return np.stack([np.broadcast_to(column, shape) for column in columns], axis=-1).astype(np.float32)
+    for channel, variable in enumerate(variables):
+        if variable.name in dataset:
+            stacked[..., channel] = dataset[variable.name].values
+
+    return stacked
 
 
-def _shape_of_fields(dataset: xr.Dataset, like: xr.DataArray) -> tuple[int, ...]:
-    leading = [dim for dim in ("trajectory", "time") if dim in dataset.dims]
-    return (*(dataset.sizes[dim] for dim in leading), dataset.sizes[like.dims[-1]])
+def _shape_of_fields(dataset: xr.Dataset, variables: tuple[Variable, ...]) -> tuple[int, ...]:
+    """Shape of the first variable in the dataset; if it has none of them, the sizes of its dimensions."""
+    for variable in variables:
+        if variable.name in dataset:
+            return dataset[variable.name].shape
+
+    return tuple(dataset.sizes[name] for name in ("trajectory", "time", "face") if name in dataset.dims)
 
 
 def lead_steps(times: Array, lead_time: np.timedelta64) -> int:
-    """Number of records in a lead time.
+    """Return the number of records in a lead time.
+
+    Args:
+        times: (T,) datetime64 of the records.
+        lead_time: of one forecast step.
 
     Raises:
-        InputError: irregular times, or a lead time that the record does not contain.
+        InputError: the times are irregular, or the lead time is no multiple of their step or longer than the record.
     """
     steps = np.diff(times)
     if len(steps) == 0:

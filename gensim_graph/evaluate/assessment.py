@@ -1,7 +1,7 @@
-"""Everything that is said of a forecast, in one pass over it: scores, calibration, ice, drift and physics.
+"""All tables of an evaluation in one pass over the forecast: scores, calibration, ice, drift and physics.
 
-Each field is read once, two lead times at a time; whatever the forecast lacks, such as a drift or the state at its
-start, leaves a table empty.
+``TABLES`` lists the tables and :func:`assess` computes them. If the forecast lacks what a table needs, such as the
+drift or the state at its start, that table stays empty.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import xarray as xr
 
-from gensim_graph.evaluate.matching import Verification
 from gensim_graph.evaluate.physics import (
     BudgetTally,
     DeformationTally,
@@ -19,7 +18,8 @@ from gensim_graph.evaluate.physics import (
     SpectrumTally,
     StructureTally,
 )
-from gensim_graph.evaluate.tally import take_stock
+from gensim_graph.evaluate.tally import run_tallies
+from gensim_graph.evaluate.verification import Verification
 from gensim_graph.evaluate.verify import (
     BuoyTally,
     DriftTally,
@@ -49,7 +49,7 @@ TABLES = {
     "events": "opening, ridging and healing",
     "budget": "volume budget",
 }
-"""Name -> what it holds."""
+"""Name of a table -> its contents."""
 
 
 def assess(
@@ -57,22 +57,43 @@ def assess(
     climatology: xr.Dataset | None = None,
     on_lead: Callable[[], object] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """All tables of an evaluation.
+    """Compute all tables of an evaluation.
 
     Args:
         models: name -> a forecast beside the truth, all with the same valid times; see
             :func:`~gensim_graph.evaluate.matching.match_models`.
-        climatology: what anomalies are departures from, see :func:`~gensim_graph.evaluate.verify.scores.evaluate`.
+        climatology: reference of the anomalies, see :func:`~gensim_graph.evaluate.verify.scores.evaluate`.
         on_lead: called after every lead time of every start, for a progress bar.
 
     Returns:
-        The tables named in ``TABLES``, each as the function of its module gives it.
+        Name in ``TABLES`` -> table; its columns are described in the tally of the table.
 
     Raises:
-        InputError: values that are not finite.
+        InputError: a value is not finite.
+
+    Example:
+        Extent of the ice, and the tables that are not empty, for a forecast of the concentration alone:
+
+        >>> import numpy as np, xarray as xr
+        >>> import gensim_graph as gg
+        >>> from gensim_graph.evaluate import assess, match_models, persistence
+        >>> times = np.array(["2020-01-01T00", "2020-01-01T12"], dtype="datetime64[ns]")
+        >>> truth = xr.Dataset({"sic": (("time", "face"), [[1.0, 0.9, 0.0], [1.0, 0.0, 0.0]])}, {"time": times})
+        >>> forecast = persistence(truth.isel(time=0), [np.timedelta64(12, "h")])
+        >>> models = match_models(forecast, truth, gg.default_variables(), areas=np.array([4e6, 2e6, 1e6]))
+        >>> tables = assess(models)
+        >>> tables["ice"][["model", "lead_hours", "extent", "overestimate"]]
+              model  lead_hours  extent  overestimate
+        0     truth        12.0     4.0           NaN
+        1  forecast        12.0     6.0           2.0
+        >>> [name for name, table in tables.items() if not table.empty]
+        ['scores', 'reliability', 'brier', 'ice']
     """
     first = next(iter(models.values()))
-    moments, reliability, deformation = MomentTally(models, climatology), ReliabilityTally(first), DeformationTally()
+    moments = MomentTally(models, climatology)
+    reliability = ReliabilityTally(first)
+    deformation = DeformationTally()
+
     others = {
         "ranks": RankTally(),
         "spread_error": SpreadErrorTally(),
@@ -88,9 +109,11 @@ def assess(
         "events": EventTally(first),
         "budget": BudgetTally(first),
     }
-    take_stock(models, [moments, *others.values()], on_lead)
+    run_tallies(models, [moments, *others.values()], on_lead)
+
     tables = {name: tally.table() for name, tally in others.items()}
-    tables |= {"scores": score_table(moments.moments()), "brier": reliability.brier()}
+    tables["scores"] = score_table(moments.moments())
+    tables["brier"] = reliability.brier()
     tables["distribution"] = deformation.distribution()
 
     return {name: tables[name] for name in TABLES}

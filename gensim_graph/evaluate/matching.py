@@ -1,119 +1,21 @@
-"""A forecast beside the truth: the same cells, the same instants, one variable and one lead time at a time.
+"""Checks that a forecast fits a truth, and puts them side by side in a :class:`~gensim_graph.evaluate.Verification`.
 
-Scores, deformation statistics and the report all read through :class:`Verification`, so that what is wrong with the
-input is said once and in one way, and a long forecast never sits in memory as a whole.
+Every error in the input is reported here, before the first score is computed: other cells, valid times that the truth
+lacks, variables that only one of the two has. :func:`match` takes one forecast; :func:`match_models` a forecast and its
+baselines, which must have the same valid times.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
+from gensim_graph.evaluate.verification import Verification
 from gensim_graph.io import has_topology, mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
-
-
-@dataclass(frozen=True)
-class Verification:
-    """A forecast and the truth that it is held against.
-
-    Attributes:
-        forecast: dims (start, member, lead_time, face); a single start and member were given the dimension.
-        truth: dims (time, face), or node for velocities.
-        variables: state variables that both have, in the order of the table.
-        valid_times: (start, lead_time) datetime64.
-        areas: (face) m2.
-        mesh: None where neither dataset carries one.
-    """
-
-    forecast: xr.Dataset
-    truth: xr.Dataset
-    variables: tuple[Variable, ...]
-    valid_times: Array
-    areas: Array
-    mesh: Mesh | None
-
-    @property
-    def weights(self) -> Array:
-        """Areas that sum to one, (face)."""
-        return self.areas / self.areas.sum()
-
-    @property
-    def lead_hours(self) -> Array:
-        """Lead times in hours, (lead_time)."""
-        return lead_hours(self.forecast)
-
-    @property
-    def starts(self) -> int:
-        """Number of forecasts."""
-        return self.forecast.sizes["start"]
-
-    @property
-    def members(self) -> int:
-        """Size of the ensemble."""
-        return self.forecast.sizes["member"]
-
-    def pair(self, name: str, start: int, lead: int) -> tuple[Array, Array]:
-        """Forecast (member, face) and truth (face) of one variable at one valid time, in the variable's units.
-
-        Raises:
-            InputError: values that are not finite.
-        """
-        return self.ensemble_at(name, start, lead), self.truth_at(name, start, lead)
-
-    def ensemble_at(self, name: str, start: int, lead: int) -> Array:
-        """Forecast (member, face) at the valid time of a start and a lead, in the variable's units."""
-        ensemble = self.forecast[name].isel(start=start, lead_time=lead)
-        return self.on_faces(ensemble, "forecast", f"at lead {self.lead_hours[lead]:g} h")
-
-    def truth_at(self, name: str, start: int, lead: int) -> Array:
-        """Truth (face) at the valid time of a start and a lead, in the variable's units."""
-        return self.at(name, self.valid_times[start, lead])
-
-    @property
-    def start_times(self) -> Array:
-        """When the forecasts start, (start) datetime64."""
-        return self.valid_times[:, 0] - self.forecast["lead_time"].values[0]
-
-    @property
-    def has_start(self) -> bool:
-        """Whether the truth holds the instants at which the forecasts start."""
-        return bool(np.isin(self.start_times, self.truth["time"].values).all())
-
-    def has(self, *names: str) -> bool:
-        """Whether forecast and truth have these state variables."""
-        return set(names) <= {variable.name for variable in self.variables}
-
-    def initial(self, name: str, start: int) -> Array:
-        """Truth (face) of one variable at the start of a forecast; only where :attr:`has_start`."""
-        return self.at(name, self.start_times[start])
-
-    def at(self, name: str, instant: np.datetime64) -> Array:
-        """Truth (face) of one variable at an instant that it holds."""
-        return self.on_faces(self.truth[name].sel(time=instant), "truth", f"at {instant}")
-
-    def on_faces(self, field: xr.DataArray, source: str, where: str = "") -> Array:
-        """Values on the faces, members first; ``source`` and ``where`` are for the message of what it raises.
-
-        Raises:
-            InputError: values that are not finite.
-        """
-        values = field.transpose(*(["member"] if "member" in field.dims else []), ...).values
-        if "node" in field.dims and self.mesh is not None:
-            values = self.mesh.to_faces(values)
-
-        bad = np.count_nonzero(~np.isfinite(values))
-        if bad:
-            raise InputError(
-                f"{source}: '{field.name}' has {bad} of {values.size} values that are not finite {where}; every face "
-                "of the mesh must have a value, leave land out of the mesh instead of marking it with NaN"
-            )
-
-        return np.asarray(values)
 
 
 def match(
@@ -123,18 +25,19 @@ def match(
     areas: Array | None = None,
     source: str = "forecast",
 ) -> Verification:
-    """Check that a forecast can be held against a truth, and put them beside each other.
+    """Put one forecast and the truth side by side, after checking that they fit together.
 
     Args:
         forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``. A lead time of zero is left
-            out: the initial state is given, not forecast.
+            out: it is the initial state, which is given and not forecast.
         truth: dims (time, face).
-        variables: its state variables are matched; one that is in neither dataset is left out.
-        areas: (face) m2; taken from the mesh of the forecast, or else of the truth, when not given.
-        source: how messages call the forecast.
+        variables: its state variables are matched; one that neither dataset has is left out.
+        areas: (face,) m2; by default from the mesh of the forecast or, if it has none, of the truth.
+        source: name of the forecast in error messages.
 
     Raises:
-        InputError: other faces, valid times that the truth lacks, a state variable in one of the two only, no mesh.
+        InputError: the faces differ, the truth lacks valid times, only one of the two has a state variable, or there
+            is neither a mesh nor ``areas``.
     """
     forecast = _with_ensemble_dims(forecast, source)
     truth = _single_trajectory(truth)
@@ -165,21 +68,50 @@ def match_models(
     areas: Array | None = None,
     baselines: Mapping[str, xr.Dataset] | None = None,
 ) -> dict[str, Verification]:
-    """A forecast and its baselines beside the truth: name -> match, the first is called ``forecast``.
+    """Put a forecast and its baselines beside the same truth.
 
-    Arguments and errors as of :func:`match`; baselines have the valid times of the forecast.
+    Args:
+        forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``; a lead time of zero is left out.
+        truth: dims (time, face).
+        variables: its state variables are matched; one that neither dataset has is left out.
+        areas: (face,) m2; by default from the mesh of the forecast or, if it has none, of the truth.
+        baselines: name -> forecast with the valid times of ``forecast``.
+
+    Returns:
+        Name of the model -> verification. The first model is called ``forecast``.
+
+    Raises:
+        InputError: a baseline has other valid times or is called ``forecast`` or ``truth``, or what :func:`match`
+            raises.
+
+    Example:
+        Persistence of a day and a half beside a trajectory that ships, read back at the second lead time:
+
+        >>> import numpy as np
+        >>> import gensim_graph as gg
+        >>> from gensim_graph.data import cyclone_trajectories
+        >>> from gensim_graph.evaluate import match_models, persistence
+        >>> truth = gg.open_store(cyclone_trajectories("test")[0])
+        >>> forecast = persistence(truth.isel(time=0), [np.timedelta64(hours, "h") for hours in (12, 36)])
+        >>> models = match_models(forecast, truth, gg.default_variables())
+        >>> matched = models["forecast"]
+        >>> matched.starts, matched.members, matched.lead_hours.tolist()
+        (1, 1, [12.0, 36.0])
+        >>> ensemble, reality = matched.pair("sit", start=0, lead=1)
+        >>> ensemble.shape, reality.shape
+        ((1, 2640), (2640,))
     """
     models = {"forecast": match(forecast, truth, variables, areas)}
     for name, baseline in (baselines or {}).items():
         if name in ("forecast", "truth"):
             raise InputError(f"a baseline must not be called '{name}'; give it another name")
         models[name] = match(baseline, truth, variables, models["forecast"].areas, f"baseline '{name}'")
-        _check_times(name, models[name], models["forecast"])
+        _check_same_times(name, models[name], models["forecast"])
 
     return models
 
 
-def _check_times(name: str, baseline: Verification, forecast: Verification) -> None:
+def _check_same_times(name: str, baseline: Verification, forecast: Verification) -> None:
     if not np.array_equal(baseline.valid_times, forecast.valid_times):
         raise InputError(
             f"baseline '{name}': its valid times {baseline.valid_times.shape} differ from those of the forecast "
@@ -187,12 +119,28 @@ def _check_times(name: str, baseline: Verification, forecast: Verification) -> N
         )
 
 
-def lead_hours(dataset: xr.Dataset) -> Array:
-    """Lead times of a forecast in hours, (lead_time)."""
-    return dataset["lead_time"].values / np.timedelta64(1, "h")
-
-
 def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
+    """Give all fields the dimensions ``start`` and ``member``, and leave out a lead time of zero."""
+    _check_lead_times(forecast, source)
+    ahead = forecast["lead_time"].values > np.timedelta64(0)
+
+    if not ahead.any():
+        raise InputError(f"{source}: it has no lead time beyond the start; forecast at least one step")
+
+    forecast = forecast.isel(lead_time=ahead)
+    fields = forecast.set_coords("valid_time").reset_coords("valid_time")
+
+    for dim in ("member", "start"):
+        if dim not in forecast.dims:
+            lacking = {name: field for name, field in fields.data_vars.items() if "lead_time" in field.dims}
+            if dim == "member":
+                del lacking["valid_time"]  # all members have the same valid times
+            fields = fields.assign({name: field.expand_dims(dim) for name, field in lacking.items()})
+
+    return fields.set_coords("valid_time")
+
+
+def _check_lead_times(forecast: xr.Dataset, source: str) -> None:
     for name in ("lead_time", "valid_time"):
         if name not in forecast.variables:
             raise InputError(
@@ -204,24 +152,9 @@ def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
     if "lead_time" not in forecast.dims:
         raise InputError(f"{source}: dimension 'lead_time' is missing; got {dict(forecast.sizes)}")
 
-    ahead = forecast["lead_time"].values > np.timedelta64(0)
-    if not ahead.any():
-        raise InputError(f"{source}: it has no lead time beyond the start; forecast at least one step")
-
-    forecast = forecast.isel(lead_time=ahead)
-    fields = forecast.set_coords("valid_time").reset_coords("valid_time")
-
-    for dim in ("member", "start"):
-        if dim not in forecast.dims:
-            lacking = {name: field for name, field in fields.data_vars.items() if "lead_time" in field.dims}
-            if dim == "member":
-                del lacking["valid_time"]
-            fields = fields.assign({name: field.expand_dims(dim) for name, field in lacking.items()})
-
-    return fields.set_coords("valid_time")
-
 
 def _single_trajectory(truth: xr.Dataset) -> xr.Dataset:
+    """Remove a dimension ``trajectory`` of length one."""
     if "time" not in truth.dims:
         raise InputError(f"truth: dimension 'time' is missing; got {dict(truth.sizes)}")
     if truth.sizes.get("trajectory", 1) > 1:
@@ -233,6 +166,7 @@ def _single_trajectory(truth: xr.Dataset) -> xr.Dataset:
 
 
 def _valid_times(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Array:
+    """Valid times of the forecast (start, lead_time), all of which the truth must contain."""
     wanted = forecast["valid_time"].transpose("start", "lead_time").values
     missing = np.setdiff1d(wanted, truth["time"].values)
 
@@ -249,6 +183,7 @@ def _valid_times(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Array:
 def _common_variables(
     forecast: xr.Dataset, truth: xr.Dataset, table: VariableTable, source: str
 ) -> tuple[Variable, ...]:
+    """State variables that both datasets have; a variable in only one of them is an error."""
     common = []
     for variable in table.state:
         present = {source: variable.name in forecast, "truth": variable.name in truth}
@@ -272,6 +207,7 @@ def _common_variables(
 
 
 def _common_mesh(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Mesh | None:
+    """Mesh of the forecast or, if it has none, of the truth; two different meshes are an error."""
     meshes = [mesh_from_dataset(dataset) if has_topology(dataset) else None for dataset in (forecast, truth)]
     first, second = meshes
 

@@ -1,11 +1,13 @@
-"""The censored objective.
+"""The censored loss, and the scale of the velocity error that it learns.
 
-The velocity error is Gaussian with a learned scale sigma of each variable, flow time and resolution. With the
-standardised error e = (v - v_predicted) / sigma the loss of a cell is (Finn et al. 2025)
+The velocity error is modelled as Gaussian with a learned scale sigma, which depends on variable, flow time and length
+unit. With the standardised error e = (v - v_predicted) / sigma the loss of a cell is (Finn et al. 2025)
 
-    log sigma + e^2 / 2 + log(2 pi) / 2     where the target state lies inside its bounds,
-    -log Phi(e)                             where it sits at the lower bound,
-    -log Phi(-e)                            where it sits at the upper bound.
+    log sigma + e^2 / 2 + log(2 pi) / 2     if the target state lies inside its bounds,
+    -log Phi(e)                             if it lies at the lower bound,
+    -log Phi(-e)                            if it lies at the upper bound.
+
+Phi is the cumulative distribution function of the standard normal distribution.
 """
 
 import math
@@ -23,22 +25,30 @@ def censored_nll(
     at_lower: Bool[Tensor, "*shape"],
     at_upper: Bool[Tensor, "*shape"],
 ) -> Float[Tensor, "*shape"]:
-    """Negative log-likelihood of each value; ``log_scale`` broadcasts."""
+    """Negative log-likelihood of each value.
+
+    Args:
+        velocity: velocity of the flow, the target; of the normalised residual, so without unit.
+        predicted: velocity that the operator predicts.
+        log_scale: log sigma, broadcast against the velocity.
+        at_lower, at_upper: True for values whose target state lies at its lower or upper bound.
+    """
     error = (velocity - predicted) * torch.exp(-log_scale)
     inside = log_scale + 0.5 * error.square() + 0.5 * math.log(2 * math.pi)
-    # log_ndtr has no finite gradient far out in the branch that torch.where throws away: keep its argument near.
+
+    # torch.where differentiates the unused branch too, and log_ndtr has no finite gradient far out: give it 0 there.
     beyond = torch.where(at_lower, error, torch.where(at_upper, -error, 0.0))
     return torch.where(at_lower | at_upper, -torch.special.log_ndtr(beyond), inside)
 
 
 class ScaleModel(nn.Module):
-    """Logarithm of the scale of the velocity error, of each variable, as a function of flow time and length unit.
+    """Logarithm of the scale of the velocity error of each variable, as a function of flow time and length unit.
 
-    The components of a vector share their scale, so that it does not depend on the frame.
+    Both components of a vector have the same scale, so that it does not depend on the frame.
 
     Args:
-        group: (variables,) which scale each variable takes.
-        width: hidden features.
+        group: (variable,) number of the scale that each variable uses; components of a vector share a number.
+        width: number of hidden features.
     """
 
     def __init__(self, group: tuple[int, ...], width: int = 32) -> None:
@@ -52,8 +62,14 @@ class ScaleModel(nn.Module):
     def forward(
         self, flow_time: Float[Tensor, "*items"], log_length: Float[Tensor, "*items"]
     ) -> Float[Tensor, "*items variable"]:
-        """Log scale for each flow time and logarithm of the length unit."""
+        """Compute log sigma.
+
+        Args:
+            flow_time: flow times in [0, 1].
+            log_length: logarithm of the length unit divided by a reference length.
+        """
         phase = math.pi * flow_time.unsqueeze(-1) * torch.tensor([0.5, 1.0, 2.0], device=flow_time.device)
         scale = self.network(torch.cat((phase.sin(), phase.cos()), dim=-1))
         scale = scale + log_length.unsqueeze(-1) * self.from_length
+
         return scale.clamp(-6.0, 3.0)[..., list(self.group)]

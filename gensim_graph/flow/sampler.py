@@ -1,8 +1,8 @@
-"""From noise to a sample: integrate dz/dtau = v(z, tau) from 0 to 1 and stay within the bounds.
+"""Sampling: integrate dz/dtau = v(z, tau) from noise at flow time 0 to a sample at 1, within the bounds of the state.
 
-At every evaluation the predicted end point ``z + (1 - tau) v`` is clipped into the bounds and the velocity taken
-towards the clipped point, so that no trajectory ends outside. The last step is one of Euler, which lands on the
-clipped point itself: 2 n - 1 evaluations for n Heun steps.
+At every evaluation the predicted end point ``z + (1 - tau) v`` is clipped to the bounds, and the velocity is replaced
+by the one that leads to the clipped point, so that no trajectory ends outside. The last step is a step of Euler, which
+ends exactly at the clipped point; n steps of Heun thus need 2 n - 1 evaluations.
 """
 
 from collections.abc import Callable
@@ -16,21 +16,29 @@ from gensim_graph.flow.schedule import sigmoid_schedule
 from gensim_graph.typing import Float, Tensor
 
 Velocity = Callable[[Tensor, float], Tensor]
-"""v(z, tau)."""
+"""Velocity v(z, tau) of the flow."""
 
 
 @dataclass(frozen=True)
 class SamplerConfig:
-    """How to integrate.
+    """Steps and method of the integration.
 
     Attributes:
-        steps: number of steps; fewer is faster and rougher. Six are as good as twenty
+        steps: number of steps. Fewer steps are faster and less accurate; six are as good as twenty
             (docs/decisions/0003-six-steps.md).
-        method: ``euler`` (order 1, one evaluation a step), ``midpoint`` or ``heun`` (order 2, two evaluations).
-        scale, shift: of :func:`~gensim_graph.flow.schedule.sigmoid_schedule`.
+        method: ``euler`` (order 1, one evaluation in each step), ``midpoint`` or ``heun`` (order 2, two evaluations).
+        scale, shift: form of the :func:`~gensim_graph.flow.schedule.sigmoid_schedule`.
 
     Raises:
-        InputError: a value that makes no sense.
+        InputError: a value outside its range, or an unknown method.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> gg.SamplerConfig(steps=10, method="midpoint")
+        SamplerConfig(steps=10, method='midpoint', scale=3.0, shift=0.5)
+        >>> gg.SamplerConfig(method="rk4")
+        Traceback (most recent call last):
+        gensim_graph.errors.InputError: sampler.method: expected one of euler, midpoint, heun; came 'rk4'
     """
 
     steps: int = 6
@@ -58,48 +66,66 @@ def sample(
     """Integrate the flow from ``noise``.
 
     Args:
-        velocity: v(z, tau) with z like ``noise``.
-        noise: z at flow time 0.
-        config: steps and method.
-        bounds: bounds of the end point, broadcast against z; None for none.
+        velocity: function v(z, tau); z and its result have the shape of ``noise``.
+        noise: z at flow time 0, standard normal.
+        config: steps and method; None takes the defaults.
+        bounds: bounds of z at flow time 1, broadcast against z; None for no bounds.
 
     Returns:
         z at flow time 1, within the bounds.
+
+    Example:
+        The flow from N(0, 1) to N(3, 2^2) has a velocity in closed form and carries z to 3 + 2 z:
+
+        >>> import torch
+        >>> from gensim_graph.flow import Bounds, SamplerConfig, sample
+        >>> def velocity(z, tau):
+        ...     variance = 4 * tau**2 + (1 - tau) ** 2
+        ...     return 3 + (4 * tau - (1 - tau)) / variance * (z - 3 * tau)
+        >>> noise = torch.tensor([-1.0, 0.0, 1.0])
+        >>> sample(velocity, noise, SamplerConfig(steps=50)).round(decimals=2)
+        tensor([1., 3., 5.])
+        >>> sample(velocity, noise, bounds=Bounds(torch.tensor(2.0), torch.tensor(4.0))).round(decimals=2)
+        tensor([2., 3., 4.])
     """
     config = config or SamplerConfig()
     step = STEPS[config.method]
     knots = sigmoid_schedule(config.steps, config.scale, config.shift).tolist()
     bounded = velocity if bounds is None else _within(velocity, bounds)
-    state = noise
-    for now, then in pairwise(knots[:-1]):
-        state = step(bounded, state, now, then)
 
+    state = noise
+    for start, end in pairwise(knots[:-1]):
+        state = step(bounded, state, start, end)
     state = _euler(bounded, state, knots[-2], 1.0)
+
     return state if bounds is None else bounds.clip(state)
 
 
 def _within(velocity: Velocity, bounds: Bounds) -> Velocity:
+    """Velocity that leads to the clipped end point."""
+
     def bounded(state: Tensor, tau: float) -> Tensor:
-        end = bounds.clip(state + (1 - tau) * velocity(state, tau))
-        return (end - state) / (1 - tau)
+        end_point = bounds.clip(state + (1 - tau) * velocity(state, tau))
+        return (end_point - state) / (1 - tau)
 
     return bounded
 
 
-def _euler(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
-    return state + (then - now) * velocity(state, now)
+def _euler(velocity: Velocity, state: Tensor, start: float, end: float) -> Tensor:
+    return state + (end - start) * velocity(state, start)
 
 
-def _midpoint(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
-    middle = (now + then) / 2
-    return state + (then - now) * velocity(_euler(velocity, state, now, middle), middle)
+def _midpoint(velocity: Velocity, state: Tensor, start: float, end: float) -> Tensor:
+    middle = (start + end) / 2
+    return state + (end - start) * velocity(_euler(velocity, state, start, middle), middle)
 
 
-def _heun(velocity: Velocity, state: Tensor, now: float, then: float) -> Tensor:
+def _heun(velocity: Velocity, state: Tensor, start: float, end: float) -> Tensor:
     """Explicit trapezoidal rule."""
-    first = velocity(state, now)
-    second = velocity(state + (then - now) * first, then)
-    return state + (then - now) / 2 * (first + second)
+    first = velocity(state, start)
+    second = velocity(state + (end - start) * first, end)
+    return state + (end - start) / 2 * (first + second)
 
 
 STEPS = {"euler": _euler, "midpoint": _midpoint, "heun": _heun}
+"""Integration methods by name: from ``start`` to ``end`` in flow time."""

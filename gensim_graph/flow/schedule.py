@@ -1,4 +1,4 @@
-"""Where the sampler stops on its way: the sigmoid schedule of GenSIM, with small steps at both ends."""
+"""Flow times of the sampler: the sigmoid schedule of GenSIM, with small steps at both ends."""
 
 import torch
 
@@ -7,13 +7,24 @@ from gensim_graph.typing import Float, Tensor
 
 
 def sigmoid_schedule(steps: int, scale: float = 3.0, shift: float = 0.5) -> Float[Tensor, " knots"]:
-    """Flow times 0 = tau_0 < ... < tau_steps = 1.
+    """Compute flow times 0 = tau_0 < ... < tau_steps = 1.
 
-    ``tau_i = (g(i / steps) - g(0)) / (g(1) - g(0))`` with ``g(u) = sigmoid(scale (u - 1/2) + shift)``. A positive shift
-    puts more steps near the data; scale 0 gives equal steps.
+    ``tau_i = (g(i / steps) - g(0)) / (g(1) - g(0))`` with ``g(u) = sigmoid(scale (u - 1/2) + shift)``.
+
+    Args:
+        steps: number of steps, 1 or more.
+        scale: strength of the sigmoid, 0 or more; 0 gives equal steps.
+        shift: a positive shift makes the steps near the data (tau = 1) smaller.
 
     Raises:
         InputError: less than one step, or a negative scale.
+
+    Example:
+        >>> from gensim_graph.flow import sigmoid_schedule
+        >>> sigmoid_schedule(4)
+        tensor([0.0000, 0.2760, 0.5778, 0.8308, 1.0000])
+        >>> sigmoid_schedule(4, scale=0)
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
     if steps < 1 or scale < 0:
         raise InputError(f"schedule: expected steps >= 1 and scale >= 0; came steps={steps}, scale={scale}")

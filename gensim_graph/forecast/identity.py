@@ -1,4 +1,4 @@
-"""Whether a store holds the forecast that is asked for: then it is gone on with, else it is left alone."""
+"""Identity of a forecast: only the same forecast is continued in an existing store; any other is left alone."""
 
 import hashlib
 import json
@@ -9,43 +9,58 @@ import numpy as np
 
 from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
-from gensim_graph.forecast.request import Request, Starts
+from gensim_graph.forecast.request import Request
+from gensim_graph.forecast.starts import Starts
 from gensim_graph.surrogate import Surrogate
 
 Identity = dict[str, int | str]
-"""What makes a forecast this one and no other, in words; everything but its length."""
+"""Everything but the length that distinguishes a forecast from others: name -> number, text or digest."""
 
 
 def identify(model: Surrogate, starts: Starts, forcing: Forcing, request: Request) -> Identity:
-    """The identity of a forecast. Of the forcing, the first record; later ones as the forecast comes to them."""
+    """Compute the identity of a forecast.
+
+    It includes the first record of the forcing; later records are compared when the forecast reaches them.
+
+    Args:
+        model: the surrogate.
+        starts: initial states.
+        forcing: forcing of the forecast.
+        request: what the user asks for.
+    """
     return {
         "model": _model_digest(model),
         "precision": model.precision,
         "mesh": starts.mesh.hash[:16],
-        "start": ", ".join(np.datetime_as_string(starts.times, "m")) + (" (several)" if starts.several else ""),
+        "start": ", ".join(np.datetime_as_string(starts.times, "m")) + (" (several)" if starts.has_dimension else ""),
         "initial state": hashlib.sha256(starts.states.numpy().tobytes()).hexdigest()[:16],
         "forcing": forcing.at(starts.times[0]).digest[:16],
         "members": 1 if model.deterministic else request.members,
         "seed": request.seed,
         "every": request.every,
-        "variables": ", ".join(variable.name for _, variable in request.written(model)),
+        "variables": ", ".join(variable.name for _, variable in request.written_variables(model)),
     }
 
 
-def check_same(target: Path, there: Identity, asked: Identity) -> None:
-    """Refuse to go on with another forecast.
+def check_same(target: Path, existing: Identity, requested: Identity) -> None:
+    """Check that the forecast in a store is the one that is asked for.
+
+    Args:
+        target: the store.
+        existing: identity of the forecast in the store.
+        requested: identity of the forecast that is asked for.
 
     Raises:
         InputError: says in what they differ.
     """
-    differing = [name for name in asked if there.get(name) != asked[name]]
+    differing = [name for name in requested if existing.get(name) != requested[name]]
     if not differing:
         return
 
     words = [
         f"another {name}"
         if name in ("model", "mesh", "initial state", "forcing")
-        else f"{name} {there.get(name)}, not {asked[name]}"
+        else f"{name} {existing.get(name)}, not {requested[name]}"
         for name in differing
     ]
     raise InputError(
@@ -55,11 +70,11 @@ def check_same(target: Path, there: Identity, asked: Identity) -> None:
 
 
 def _model_digest(model: Surrogate) -> str:
-    """Of weights, statistics and sampler."""
-    found = hashlib.sha256()
+    """Return a digest of weights, configuration, variable table, statistics and sampler."""
+    digest = hashlib.sha256()
     for name, value in sorted(model.operator.state_dict().items()):
-        found.update(name.encode())
-        found.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
 
     parts = [
         asdict(model.operator.config),
@@ -68,6 +83,6 @@ def _model_digest(model: Surrogate) -> str:
         asdict(model.sampler),
         model.deterministic,
     ]
-    found.update(json.dumps(parts, sort_keys=True).encode())
+    digest.update(json.dumps(parts, sort_keys=True).encode())
 
-    return found.hexdigest()[:16]
+    return digest.hexdigest()[:16]

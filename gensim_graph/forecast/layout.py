@@ -1,8 +1,8 @@
-"""The store of a forecast: topology, coordinates and empty fields of its full length, CF and UGRID inside.
+"""Layout of a forecast in its store: topology, coordinates and empty fields of the full length, by CF and UGRID.
 
-Fields are chunked by batches of members, so that no two processes write to the same chunk, and by as many lead times as
-make a chunk of about a megabyte. A subgroup ``restart`` says which forecast it is and holds what it goes on from; who
-opens the store does not see it.
+A chunk holds the members of one work unit, so that no two processes write to the same chunk, and as many lead times as
+make about a megabyte. The subgroup ``restart`` holds the identity of the forecast and its restart files; xarray does
+not show it when it opens the store.
 """
 
 import filecmp
@@ -19,7 +19,8 @@ import zarr
 
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.identity import Identity
-from gensim_graph.forecast.request import Request, Starts
+from gensim_graph.forecast.request import Request
+from gensim_graph.forecast.starts import Starts
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.variables import Variable
@@ -27,17 +28,18 @@ from gensim_graph.variables import Variable
 FORECAST_MARK = "gensim-graph forecast"
 RESTART = "restart"
 
-_CHUNK = 2**20  # bytes
+_CHUNK_BYTES = 2**20
+_BYTES_PER_VALUE = 4  # float32
 
 
 @dataclass(frozen=True)
 class StoreLayout:
-    """How a forecast lies in its store.
+    """Identity, length and chunks of a forecast in its store.
 
     Attributes:
-        identity: of the forecast.
-        steps: its length.
-        batch: members in a chunk, computed together.
+        identity: what distinguishes the forecast from others.
+        steps: number of forecast steps.
+        batch: number of members of a work unit, and in a chunk.
     """
 
     identity: Identity
@@ -46,36 +48,36 @@ class StoreLayout:
 
     @property
     def members(self) -> int:
-        """Members of the ensemble."""
+        """Number of members of the ensemble."""
         return int(self.identity["members"])
 
-    def leads_together(self, faces: int) -> int:
-        """Lead times in a chunk; it does not depend on the length, so that a forecast can grow."""
-        return max(1, _CHUNK // (4 * self.batch * faces))
+    def leads_per_chunk(self, faces: int) -> int:
+        """Return the number of lead times in a chunk; it is the same for any length, so that a forecast can grow."""
+        return max(1, _CHUNK_BYTES // (_BYTES_PER_VALUE * self.batch * faces))
 
 
 def read_layout(target: FilePath) -> StoreLayout | None:
-    """The layout of the store at a path; None where there is nothing yet.
+    """Read the layout of the forecast at a path; return None if there is nothing yet.
 
     Raises:
-        InputError: something else is there.
+        InputError: there is something else at the path.
     """
     if not target.exists():
         return None
     try:
         attrs = zarr.open_group(str(target / RESTART), mode="r").attrs
         return StoreLayout(dict(attrs["identity"]), int(attrs["steps"]), int(attrs["batch"]))  # type: ignore[arg-type]
-    except Exception:  # whatever is there, it is not ours
+    except Exception:  # any error means that it is not a forecast of ours
         raise InputError(
             f"{target}: exists and is not a forecast of gensim-graph that can go on; choose another path with --out"
         ) from None
 
 
 def check_place(target: FilePath) -> None:
-    """Refuse a path that cannot become a forecast.
+    """Check that a forecast can be written to a path: it is free, or it holds a forecast.
 
     Raises:
-        InputError: another suffix, a missing folder, or something else at that path.
+        InputError: a name without ``.zarr``, a missing folder, or something else at the path.
     """
     if target.suffix != ".zarr":
         raise InputError(f"{target}: a forecast is a zarr store; give it a name that ends in .zarr")
@@ -84,68 +86,92 @@ def check_place(target: FilePath) -> None:
     read_layout(target)
 
 
-def lay_out(target: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> None:
-    """Make the store, or let it grow to its length; fields that are there stay.
+def create_or_extend_store(
+    target: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request
+) -> None:
+    """Create the store, or extend its metadata to a longer forecast; existing fields stay.
 
-    All metadata are made anew beside it and put in place file by file, those that others look at last: a run that is
-    killed in between is mended by the next.
+    The metadata are written to a folder beside the store and moved into it file by file. Files that tell other
+    processes the new length are moved last. If a run is killed in between, the next one repeats the move.
+
+    Args:
+        target: the store.
+        layout: layout of the store.
+        model: the surrogate.
+        starts: initial states.
+        request: what the user asks for.
     """
     beside = target.with_name(f".{target.name}.layout")
     shutil.rmtree(beside, ignore_errors=True)
 
     try:
-        _write(beside, layout, model, starts, request)
+        _write_empty_store(beside, layout, model, starts, request)
         if not target.exists():
             os.rename(beside, target)
             return
 
+        # Arrays first, then the metadata of the whole store, and last the group that other processes wait for.
         files = [file.relative_to(beside) for file in beside.rglob("*") if file.is_file()]
         for file in sorted(files, key=lambda file: (file.parts[0] == RESTART, len(file.parts) == 1)):
-            _put(beside / file, target / file)
+            _replace_if_changed(target / file, beside / file)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _put(new: FilePath, old: FilePath) -> None:
+def _replace_if_changed(old: FilePath, new: FilePath) -> None:
     if not old.exists() or not filecmp.cmp(new, old, shallow=False):
         old.parent.mkdir(parents=True, exist_ok=True)
         os.replace(new, old)
 
 
-def _write(path: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> None:
-    frame = _frame(layout, model, starts, request)
-    since = "seconds since 1970-01-01"
-    encoding: dict[str, Any] = {name: {"units": since, "dtype": "int64"} for name in ("valid_time", "initial_time")}
-    encoding["lead_time"] = {"units": "seconds", "dtype": "int64"}
-    frame.to_zarr(path, mode="w", encoding=encoding, consolidated=False)
+def _write_empty_store(path: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> None:
+    """Write a store with all metadata and coordinates, but without fields.
+
+    Args:
+        path: path of the store.
+        layout: layout of the store.
+        model: the surrogate.
+        starts: initial states.
+        request: what the user asks for.
+    """
+    coordinates = _coordinates(layout, model, starts, request)
+    since = {"units": "seconds since 1970-01-01", "dtype": "int64"}
+    encoding = {"valid_time": since, "initial_time": since, "lead_time": {"units": "seconds", "dtype": "int64"}}
+    coordinates.to_zarr(path, mode="w", encoding=encoding, consolidated=False)
     group = zarr.open_group(str(path), mode="r+")
-    for _, variable in request.written(model):
-        _create(group, variable, frame, layout)
+    for _, variable in request.written_variables(model):
+        _create_array(group, variable, coordinates, layout)
 
     group.create_group(RESTART).attrs.update(
         {"identity": layout.identity, "steps": layout.steps, "batch": layout.batch}
     )
-    with warnings.catch_warnings():  # one file of metadata: xarray opens the store at once. zarr has no standard for it
+    # One file with all metadata: xarray opens the store at once. zarr warns that this is not in its standard yet.
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(str(path))
 
 
-def _frame(layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> xr.Dataset:
-    """Topology, coordinates and attributes."""
-    leads = np.arange(0, layout.steps + 1, request.every) * model.lead_time.astype("timedelta64[ns]")
-    dims = ("start", "lead_time") if starts.several else ("lead_time",)
-    valid = starts.times[:, None] + leads
-    members = np.arange(layout.members)
+def _coordinates(layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> xr.Dataset:
+    """Build the dataset of the store without its fields: topology, coordinates and attributes.
 
-    frame = mesh_to_dataset(starts.mesh).assign_coords(
-        member=("member", members, {"standard_name": "realization"}),
+    Args:
+        layout: layout of the store.
+        model: the surrogate.
+        starts: initial states.
+        request: what the user asks for.
+    """
+    leads = np.arange(0, layout.steps + 1, request.every) * model.lead_time.astype("timedelta64[ns]")
+    dims = ("start", "lead_time") if starts.has_dimension else ("lead_time",)
+    initial_times = starts.times
+    valid_times = starts.times[:, None] + leads
+    if not starts.has_dimension:
+        initial_times, valid_times = initial_times[0], valid_times[0]
+
+    dataset = mesh_to_dataset(starts.mesh).assign_coords(
+        member=("member", np.arange(layout.members), {"standard_name": "realization"}),
         lead_time=("lead_time", leads, {"standard_name": "forecast_period"}),
-        valid_time=(dims, valid if starts.several else valid[0], {"standard_name": "time"}),
-        initial_time=(
-            dims[:-1],
-            starts.times if starts.several else starts.times[0],
-            {"standard_name": "forecast_reference_time"},
-        ),
+        valid_time=(dims, valid_times, {"standard_name": "time"}),
+        initial_time=(dims[:-1], initial_times, {"standard_name": "forecast_reference_time"}),
     )
     attrs = {
         "Conventions": "CF-1.8 UGRID-1.0",
@@ -154,21 +180,36 @@ def _frame(layout: StoreLayout, model: Surrogate, starts: Starts, request: Reque
         "precision": model.precision,
     }
 
-    return frame.assign_attrs(attrs | {f"model_{key}": str(value) for key, value in model.information.items()})
+    return dataset.assign_attrs(attrs | {f"model_{key}": str(value) for key, value in model.information.items()})
 
 
-def _create(group: zarr.Group, variable: Variable, frame: xr.Dataset, layout: StoreLayout) -> None:
-    faces = frame.sizes["face"]
-    sizes = {name: frame.sizes[name] for name in ("start", "member", "lead_time", "face") if name in frame.sizes}
-    chunks = {"start": 1, "member": layout.batch, "lead_time": layout.leads_together(faces), "face": faces}
-    where = {"mesh": "mesh", "location": "face", "coordinates": "valid_time initial_time"}
+def _create_array(group: zarr.Group, variable: Variable, coordinates: xr.Dataset, layout: StoreLayout) -> None:
+    """Create the empty field of a variable, full of NaN.
+
+    Args:
+        group: the store.
+        variable: an entry of the variable table.
+        coordinates: dataset of the store without its fields.
+        layout: layout of the store.
+    """
+    dims = [name for name in ("start", "member", "lead_time", "face") if name in coordinates.sizes]
+    faces = coordinates.sizes["face"]
+    chunks = {"start": 1, "member": layout.batch, "lead_time": layout.leads_per_chunk(faces), "face": faces}
+    attrs: dict[str, Any] = {
+        **variable.attrs,
+        "mesh": "mesh",
+        "location": "face",
+        "coordinates": "valid_time initial_time",
+    }
+    if "crs" in coordinates:
+        attrs["grid_mapping"] = "crs"
 
     group.create_array(
         variable.name,
-        shape=tuple(sizes.values()),
-        chunks=tuple(chunks[name] for name in sizes),
+        shape=tuple(coordinates.sizes[name] for name in dims),
+        chunks=tuple(chunks[name] for name in dims),
         dtype="float32",
-        dimension_names=tuple(sizes),
+        dimension_names=tuple(dims),
         fill_value=float("nan"),
-        attributes={**variable.attrs, **where, **({"grid_mapping": "crs"} if "crs" in frame else {})},
+        attributes=attrs,
     )

@@ -1,48 +1,62 @@
-"""Records of a batch on their way to the store."""
+"""Output of a work unit: its states are collected up to a chunk, then written to the store."""
 
 from pathlib import Path
 
 import numpy as np
 import zarr
 
-from gensim_graph.forecast.batches import Unit
+from gensim_graph.forecast.batches import WorkUnit
 from gensim_graph.typing import Array, Tensor
 from gensim_graph.variables import Variable
 
 
 class MemberOutput:
-    """The part of a store that holds a batch. Records that follow each other are gathered up to a chunk.
+    """The part of a store that belongs to a work unit.
 
     Args:
         target: the store.
-        unit: the batch.
-        variables: channels of the state that are written.
-        several: whether the store has a dimension ``start``.
+        unit: the work unit.
+        variables: written variables, each with its channel of the state.
+        has_start_dimension: the store has a dimension ``start``.
     """
 
-    def __init__(self, target: Path, unit: Unit, variables: list[tuple[int, Variable]], several: bool) -> None:
+    def __init__(
+        self, target: Path, unit: WorkUnit, variables: list[tuple[int, Variable]], has_start_dimension: bool
+    ) -> None:
         group = zarr.open_group(str(target), mode="r+")
-        self._arrays: dict[int, zarr.Array] = {place: group[one.name] for place, one in variables}  # type: ignore[misc]
+        self._arrays: dict[int, zarr.Array] = {
+            channel: group[variable.name]  # type: ignore[misc]
+            for channel, variable in variables
+        }
         members = slice(unit.members.start, unit.members.stop)
-        self._where = (unit.start, members) if several else (members,)
-        self._together = next(iter(self._arrays.values())).chunks[-2]
-        self._first, self._kept = 0, list[dict[int, Array]]()
+        self._part = (unit.start, members) if has_start_dimension else (members,)
+        self._leads_per_chunk = next(iter(self._arrays.values())).chunks[-2]
+        self._first = 0
+        self._records: list[dict[int, Array]] = []
 
     def add(self, number: int, state: Tensor) -> bool:
-        """Keep a record, the one after those before; whether it is the last of its chunk, and time to write."""
-        if not self._kept:
+        """Keep the state of a lead time, until :meth:`write`.
+
+        Args:
+            number: number of the lead time, one more than in the call before.
+            state: (member, face, state) in physical units.
+
+        Returns:
+            True if the state completes a chunk: it is time to write.
+        """
+        if not self._records:
             self._first = number
         channels = state.detach().cpu()
-        self._kept.append({place: channels[..., place].numpy().copy() for place in self._arrays})
-        return (number + 1) % self._together == 0
+        self._records.append({channel: channels[..., channel].numpy().copy() for channel in self._arrays})
+        return (number + 1) % self._leads_per_chunk == 0
 
     def write(self) -> None:
-        """Write what is kept."""
-        if not self._kept:
+        """Write the states that are kept, and forget them."""
+        if not self._records:
             return
 
-        leads = slice(self._first, self._first + len(self._kept))
-        for place, array in self._arrays.items():
-            array[(*self._where, leads)] = np.stack([record[place] for record in self._kept], axis=1)
+        leads = slice(self._first, self._first + len(self._records))
+        for channel, array in self._arrays.items():
+            array[(*self._part, leads)] = np.stack([record[channel] for record in self._records], axis=1)
 
-        self._kept.clear()
+        self._records.clear()

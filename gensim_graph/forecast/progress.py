@@ -1,4 +1,4 @@
-"""A progress bar with simulated time and simulated years a day."""
+"""Progress bar of a forecast, with the simulated time and the simulated years a day."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,46 +8,51 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from gensim_graph.forecast.batches import Unit
+from gensim_graph.forecast.batches import WorkUnit
 from gensim_graph.forecast.request import YEAR
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_DAY
 
-Advance = Callable[[Unit, int], None]
-"""To be called after a step of a batch, with the number of steps that are done."""
+ReportStep = Callable[[WorkUnit, int], None]
+"""Is called after each step of a work unit, with the number of its completed steps."""
 
 
 @contextmanager
-def shown(units: dict[Unit, int], steps: int, times: Array, lead_time: np.timedelta64, show: bool) -> Iterator[Advance]:
-    """Show how far a forecast is.
+def show_progress(
+    units: dict[WorkUnit, int], steps: int, times: Array, lead_time: np.timedelta64, show: bool
+) -> Iterator[ReportStep]:
+    """Show a progress bar while a forecast is computed; yields the function that advances it.
 
     Args:
-        units: the batches of this process and their steps that were done before.
-        steps: of each.
-        times: of the starts.
-        lead_time: of a step.
-        show: or not.
+        units: work units of this process -> number of steps that were completed before.
+        steps: number of steps of each work unit.
+        times: (start,) datetime64, times of the starts.
+        lead_time: length of a step.
+        show: whether to draw the bar.
     """
     total = steps * sum(len(unit.members) for unit in units)
     before = sum(done * len(unit.members) for unit, done in units.items())
-    length = len(times) * steps * (lead_time / YEAR)
-    begin, computed = time.monotonic(), 0
+    years = len(times) * steps * (lead_time / YEAR)
+    begin = time.monotonic()
+    computed = 0
     columns = (TextColumn("forecasting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
 
     with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True), disable=not show) as bar:
         task = bar.add_task("", total=total, completed=before)
 
-        def advance(unit: Unit, done: int) -> None:
+        def report(unit: WorkUnit, done: int) -> None:
             nonlocal computed
             computed += len(unit.members)
-            pace = length * computed / max(total, 1) / (time.monotonic() - begin) * 86400
+            years_per_second = years * computed / max(total, 1) / (time.monotonic() - begin)
             date = np.datetime_as_string(times[unit.start] + done * lead_time, "h")
             first, last = unit.members[0], unit.members[-1]
-            who = f"member {first}" if first == last else f"members {first}-{last}"
-            bar.update(task, advance=len(unit.members), description=f"{who} at {date}, {in_years(pace)} a day")
+            members = f"member {first}" if first == last else f"members {first}-{last}"
+            pace = _in_years(years_per_second * SECONDS_PER_DAY)
+            bar.update(task, advance=len(unit.members), description=f"{members} at {date}, {pace} a day")
 
-        yield advance
+        yield report
 
 
-def in_years(pace: float) -> str:
-    """Simulated years in three digits."""
-    return f"{pace:.3g} simulated years" if pace < 1000 else f"{pace:,.0f} simulated years"
+def _in_years(years: float) -> str:
+    """Return a number of simulated years in words, with three digits."""
+    return f"{years:.3g} simulated years" if years < 1000 else f"{years:,.0f} simulated years"

@@ -1,7 +1,7 @@
-"""Processes that share a forecast: torchrun starts them, each takes some of the members.
+"""Processes that share a forecast: torchrun starts them, and each computes some of the members.
 
-They never talk to each other. A process finds its number in the environment; what one has written, the others see in
-the store.
+They do not communicate with each other. A process reads its number from the environment; it sees the results of the
+others in the store.
 """
 
 import os
@@ -13,10 +13,10 @@ class Ranks:
     """This process among those that share the work.
 
     Attributes:
-        rank: number of this one.
-        world: how many there are.
-        local_rank: number of this one on its machine; it takes the GPU of that number.
-        local_world: how many there are on its machine; they share its memory.
+        rank: number of this process.
+        world: number of processes.
+        local_rank: number of this process on its machine; it takes the GPU of that number.
+        local_world: number of processes on its machine; they share its memory.
     """
 
     rank: int = 0
@@ -26,13 +26,14 @@ class Ranks:
 
     @classmethod
     def from_environment(cls) -> "Ranks":
-        """As torchrun tells it (RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE); alone without it."""
-        rank, world = _read("RANK", 0), _read("WORLD_SIZE", 1)
+        """Read RANK, WORLD_SIZE, LOCAL_RANK and LOCAL_WORLD_SIZE as torchrun sets them; one process without them."""
+        rank = _read("RANK", 0)
+        world = _read("WORLD_SIZE", 1)
         return cls(rank, world, _read("LOCAL_RANK", rank), _read("LOCAL_WORLD_SIZE", world))
 
     @property
     def is_first(self) -> bool:
-        """Whether it does what is done once: it lays out the store."""
+        """True for the process that creates the store."""
         return self.rank == 0
 
 

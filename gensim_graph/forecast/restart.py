@@ -1,7 +1,7 @@
-"""What a forecast goes on from: for every batch the state of its last complete step, in full precision.
+"""Restart files: for every work unit the state after its last completed step, in full precision.
 
-Fields are written first, then this file replaces the one before, in one go: a step is done when its file says so, and
-what a killed process has written beyond it is written again, with the same numbers.
+The fields are written first; then the new restart file replaces the old one in a single operation. A step is complete
+when the restart file says so. What a killed process has written after it is written again, with the same numbers.
 """
 
 import json
@@ -14,19 +14,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from gensim_graph.errors import InputError
-from gensim_graph.forecast.batches import Unit
+from gensim_graph.forecast.batches import WorkUnit
 from gensim_graph.forecast.layout import RESTART
 from gensim_graph.system import write_atomically
 from gensim_graph.typing import Float, Tensor
 
 
 class Restart(NamedTuple):
-    """State of a batch after a step.
+    """State of a work unit after a step.
 
     Attributes:
-        step: number of steps that are done.
-        state: (members, face, state) float32.
-        forcing: digest of what drives the ice at that time.
+        step: number of completed steps.
+        state: (member, face, state) float32 in physical units.
+        forcing: digest of the forcing at that time.
     """
 
     step: int
@@ -34,14 +34,25 @@ class Restart(NamedTuple):
     forcing: str
 
 
-def save_restart(target: Path, unit: Unit, restart: Restart) -> None:
-    """Replace the restart of a batch."""
-    after = json.dumps({"step": restart.step, "forcing": restart.forcing})  # one entry: several come in any order
+def save_restart(target: Path, unit: WorkUnit, restart: Restart) -> None:
+    """Replace the restart file of a work unit.
+
+    Args:
+        target: the store.
+        unit: the work unit.
+        restart: its state.
+    """
+    # One entry: the order of several entries is arbitrary, and the file would differ from run to run.
+    after = json.dumps({"step": restart.step, "forcing": restart.forcing})
     write_atomically(_file(target, unit), lambda path: save_file({"state": restart.state}, path, {"after": after}))
 
 
-def read_restart(target: Path, unit: Unit) -> Restart | None:
-    """The restart of a batch; None if it has not begun.
+def read_restart(target: Path, unit: WorkUnit) -> Restart | None:
+    """Read the restart file of a work unit; return None if it has not begun.
+
+    Args:
+        target: the store.
+        unit: the work unit.
 
     Raises:
         InputError: the file is damaged.
@@ -53,25 +64,42 @@ def read_restart(target: Path, unit: Unit) -> Restart | None:
         return Restart(after["step"], content.get_tensor("state"), after["forcing"])
 
 
-def steps_done(target: Path, unit: Unit) -> int:
-    """Number of complete steps of a batch."""
+def steps_done(target: Path, unit: WorkUnit) -> int:
+    """Return the number of completed steps of a work unit.
+
+    Args:
+        target: the store.
+        unit: the work unit.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     if not _file(target, unit).exists():
         return 0
     with _opened(target, unit) as content:
         return int(json.loads(content.metadata()["after"])["step"])
 
 
-def sweep(target: Path, unit: Unit, several: bool, batch: int) -> None:
-    """Remove what a killed process left half-written of a batch."""
+def remove_partial_files(target: Path, unit: WorkUnit, has_start_dimension: bool, batch: int) -> None:
+    """Remove the incomplete files that a killed process has left of a work unit.
+
+    Args:
+        target: the store.
+        unit: the work unit.
+        has_start_dimension: the store has a dimension ``start``.
+        batch: number of members in a chunk.
+    """
     for file in (target / RESTART).glob(f".{unit.name}.safetensors.*"):
         file.unlink(missing_ok=True)
-    chunk = f"{unit.start}/{unit.members.start // batch}" if several else str(unit.members.start // batch)
+
+    number = unit.members.start // batch
+    chunk = f"{unit.start}/{number}" if has_start_dimension else str(number)
     for file in target.glob(f"*/c/{chunk}/**/*.partial"):
         file.unlink(missing_ok=True)
 
 
 @contextmanager
-def _opened(target: Path, unit: Unit) -> Iterator[Any]:
+def _opened(target: Path, unit: WorkUnit) -> Iterator[Any]:
     file = _file(target, unit)
     try:
         with safe_open(file, "pt") as content:
@@ -80,5 +108,5 @@ def _opened(target: Path, unit: Unit) -> Iterator[Any]:
         raise InputError(f"{file}: cannot be read ({error}); remove it to compute its members again") from None
 
 
-def _file(target: Path, unit: Unit) -> Path:
+def _file(target: Path, unit: WorkUnit) -> Path:
     return target / RESTART / f"{unit.name}.safetensors"

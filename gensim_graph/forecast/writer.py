@@ -1,7 +1,8 @@
-"""Stream a forecast to zarr: a batch of members and a few lead times in memory, whatever the length.
+"""Write a forecast of any length to a zarr store, with a batch of members and a few lead times in memory.
 
-A run that is killed goes on where it stopped and gives the same bytes as one that was not; a complete one can be
-extended. Read :mod:`~gensim_graph.forecast.layout` and :mod:`~gensim_graph.forecast.restart` for what makes that so.
+A run that was killed continues where it stopped, and its store gets the same bytes as that of an uninterrupted run. A
+complete forecast can be extended. How this works is explained in :mod:`~gensim_graph.forecast.layout` and
+:mod:`~gensim_graph.forecast.restart`.
 """
 
 import logging
@@ -14,21 +15,22 @@ import zarr
 
 from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
-from gensim_graph.forecast.batches import choose_batch, share_of, split_units
+from gensim_graph.forecast.batches import choose_batch, split_units, units_of_rank
+from gensim_graph.forecast.forecast_run import ForecastRun
 from gensim_graph.forecast.identity import Identity, check_same, identify
-from gensim_graph.forecast.layout import StoreLayout, check_place, lay_out, read_layout
-from gensim_graph.forecast.progress import shown
+from gensim_graph.forecast.layout import StoreLayout, check_place, create_or_extend_store, read_layout
+from gensim_graph.forecast.progress import show_progress
 from gensim_graph.forecast.ranks import Ranks
-from gensim_graph.forecast.request import Request, Starts
-from gensim_graph.forecast.restart import steps_done, sweep
-from gensim_graph.forecast.run import ForecastRun
+from gensim_graph.forecast.request import Request
+from gensim_graph.forecast.restart import remove_partial_files, steps_done
+from gensim_graph.forecast.starts import Starts
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
 
 Batch = int | Literal["auto"]
-"""Members computed together."""
+"""Number of members that are computed together, or ``auto``."""
 
 
 def write_forecast(
@@ -45,24 +47,24 @@ def write_forecast(
     batch: Batch = "auto",
     progress: bool = True,
 ) -> FilePath:
-    """Forecast an ensemble into a zarr store of dims ((start,) member, lead_time, face).
+    """Forecast an ensemble into a zarr store with dimensions ((start,) member, lead_time, face).
 
-    The same call again goes on where it was interrupted; with more steps, it extends what is there. Under torchrun each
-    process takes a share of the members (and :func:`write_forecast` returns when its share is done).
+    Repeat the call to continue an interrupted forecast; repeat it with more steps to extend a complete one. Under
+    torchrun each process computes a share of the members, and its call returns when its share is done.
 
     Args:
-        model: the surrogate, where and in the precision that :meth:`~gensim_graph.Surrogate.to` says.
-        initial: state at one time, or at several: each of them becomes a ``start``.
-        forcing: at the starts and at every valid time: a dataset on the same mesh, or
+        model: the surrogate; :meth:`~gensim_graph.Surrogate.to` sets its device and precision.
+        initial: state at one time, or at several; each of them becomes a ``start``.
+        forcing: at the times of the starts and at every valid time: a dataset on the same mesh, or
             :func:`~gensim_graph.open_forcing`, which reads files of any size record by record.
         out: the store, ``*.zarr``.
-        steps: forecast steps, one lead time each.
-        members: ensemble members; the deterministic twin has one.
-        seed: of the noise; a member's numbers follow from it and from the number of the member.
-        every: steps between written states; all are computed.
-        variables: that are written; empty for all.
-        batch: members computed together, and in a chunk of the store; ``auto`` takes what suits memory and device. It
-            changes the numbers by rounding only. A forecast goes on with the batches that it began with.
+        steps: number of forecast steps, one lead time each.
+        members: number of ensemble members; the deterministic twin has one.
+        seed: seed of the noise; the numbers of a member depend on the seed and its own number alone.
+        every: number of steps from one written state to the next; all steps are computed.
+        variables: names of the written variables; empty for all.
+        batch: number of members computed together, and in a chunk of the store; ``auto`` takes a number that suits
+            memory and device. It changes the numbers by rounding only. A forecast that continues keeps its first batch.
         progress: show a progress bar.
 
     Returns:
@@ -71,27 +73,48 @@ def write_forecast(
     Raises:
         InputError: wrong arguments, initial state or forcing, or a path that holds something else, another forecast
             or a longer one.
+
+    Example:
+        One day on a grid of 6 x 6 cells, from a simulated state and under its wind, with the model that ships:
+
+        >>> import tempfile
+        >>> import gensim_graph as gg
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> axis = 80e3 * np.arange(6)
+        >>> mesh = gg.Mesh.from_grid(axis, axis)
+        >>> data = gg.simulate_cyclone(mesh, members=1, days=1, every="12h", progress=False).isel(trajectory=0)
+        >>> model = gg.Surrogate.load("small")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     out = f"{folder}/forecast.zarr"
+        ...     store = gg.write_forecast(model, data.isel(time=0), data, out, steps=2, members=3, progress=False)
+        ...     forecast = xr.open_zarr(store).load()
+        >>> dict(forecast["sic"].sizes)
+        {'member': 3, 'lead_time': 3, 'face': 36}
+        >>> (forecast["lead_time"].values / np.timedelta64(1, "h")).tolist()
+        [0.0, 12.0, 24.0]
     """
     target, ranks = FilePath(out), Ranks.from_environment()
     check_place(target)
     request = Request(steps, members, seed, every, tuple(variables))
-    request.written(model)
+    request.written_variables(model)  # raises for unknown names
 
     if batch != "auto" and batch < 1:
         raise InputError(f"forecast.batch: expected a number of 1 or more, or auto; came {batch}")
 
-    starts = Starts.of(initial, model)
+    starts = Starts.from_dataset(initial, model)
     drivers = model.drivers(forcing, starts.mesh, starts.times, steps)
     identity = identify(model, starts, drivers, request)
-    there = _there(target, identity, steps)
-    layout = StoreLayout(identity, steps, _batch(batch, there, model, starts, identity, ranks))
+    existing = _existing_layout(target, identity, steps)
+
+    layout = StoreLayout(identity, steps, _batch_size(batch, existing, identity, starts, model, ranks))
 
     if ranks.is_first:
-        lay_out(target, layout, model, starts, request)
+        create_or_extend_store(target, layout, model, starts, request)
     else:
-        layout = _wait_for(target, identity, steps)
+        layout = _wait_for_layout(target, identity, steps)
 
-    units = share_of(split_units(len(starts.times), layout.members, layout.batch), ranks)
+    units = units_of_rank(split_units(len(starts.times), layout.members, layout.batch), ranks)
     done = {unit: steps_done(target, unit) for unit in units}
     missing = [unit for unit in units if done[unit] < steps]
 
@@ -99,64 +122,85 @@ def write_forecast(
         return target
 
     run = ForecastRun(target, model, model.plan(starts.mesh), starts, drivers, request)
-    with shown(done, steps, starts.times, model.lead_time, progress and ranks.is_first) as advance:
+    with show_progress(done, steps, starts.times, model.lead_time, progress and ranks.is_first) as report:
         for unit in missing:
-            sweep(target, unit, starts.several, layout.batch)
-            run.compute(unit, advance)
+            remove_partial_files(target, unit, starts.has_dimension, layout.batch)
+            run.compute(unit, report)
 
     return target
 
 
-def _there(target: FilePath, identity: Identity, steps: int) -> StoreLayout | None:
-    """The layout of this forecast, if it has begun.
+def _existing_layout(target: FilePath, identity: Identity, steps: int) -> StoreLayout | None:
+    """Return the layout of this forecast, or None if it has not begun.
+
+    Args:
+        target: the store.
+        identity: identity of this forecast.
+        steps: number of steps that are asked for.
 
     Raises:
-        InputError: another one is there, or a longer one.
+        InputError: the store holds another forecast, or more steps.
     """
-    there = read_layout(target)
-    if there is None:
+    existing = read_layout(target)
+    if existing is None:
         return None
 
-    check_same(target, there.identity, identity)
-    if there.steps > steps:
+    check_same(target, existing.identity, identity)
+    if existing.steps > steps:
         raise InputError(
-            f"{target}: holds {there.steps} steps of this forecast, more than the {steps} asked for; "
+            f"{target}: holds {existing.steps} steps of this forecast, more than the {steps} asked for; "
             "ask for as many, or choose another path with --out"
         )
 
-    return there
+    return existing
 
 
-def _batch(
-    asked: Batch, there: StoreLayout | None, model: Surrogate, starts: Starts, identity: Identity, ranks: Ranks
+def _batch_size(
+    asked: Batch, existing: StoreLayout | None, identity: Identity, starts: Starts, model: Surrogate, ranks: Ranks
 ) -> int:
-    """Members of a batch: as the forecast began, as asked for, or as memory and device suggest."""
-    members, count = int(identity["members"]), len(starts.times)
-    if there is not None:
-        if asked not in ("auto", there.batch):
-            log.warning("the forecast goes on in batches of %d members, as it began, not of %s", there.batch, asked)
-        return there.batch
+    """Return the number of members of a work unit: that of the existing store, as asked for, or as it suits the device.
 
+    Args:
+        asked: option of the user.
+        existing: layout of the store if the forecast has begun.
+        identity: identity of the forecast.
+        starts: initial states.
+        model: the surrogate.
+        ranks: this process among all processes.
+    """
+    if existing is not None:
+        if asked not in ("auto", existing.batch):
+            log.warning("the forecast goes on in batches of %d members, as it began, not of %s", existing.batch, asked)
+        return existing.batch
+
+    members = int(identity["members"])
     if isinstance(asked, int):
         return min(asked, members)
 
-    return choose_batch(members, count, starts.mesh.n_faces, model.operator.config, model.device, ranks)
+    cells = starts.mesh.n_faces
+    return choose_batch(members, len(starts.times), cells, model.operator.config, model.device, ranks)
 
 
-def _wait_for(target: FilePath, identity: Identity, steps: int) -> StoreLayout:
-    """The layout that the first process makes."""
-    there = _there(target, identity, steps)
-    while there is None or there.steps < steps:
+def _wait_for_layout(target: FilePath, identity: Identity, steps: int) -> StoreLayout:
+    """Wait until the first process has created or extended the store, and return its layout.
+
+    Args:
+        target: the store.
+        identity: identity of this forecast.
+        steps: number of steps that are asked for.
+    """
+    existing = _existing_layout(target, identity, steps)
+    while existing is None or existing.steps < steps:
         time.sleep(0.1)
-        there = _there(target, identity, steps)
-    return there
+        existing = _existing_layout(target, identity, steps)
+    return existing
 
 
 def check_complete(target: Path) -> None:
-    """Refuse a store that a forecast has not filled yet: who reads it takes gaps for states.
+    """Check that a forecast has filled its store, because gaps in it would be read as states.
 
     Raises:
-        InputError: some members have not come to its end; or it is no forecast that can go on.
+        InputError: some members have not reached the last step, or the path holds no forecast.
     """
     path = FilePath(target)
     layout = read_layout(path)

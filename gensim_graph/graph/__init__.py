@@ -1,18 +1,33 @@
-"""The graph of a mesh: cells, their order into tokens and clusters, halos, coarsening, subgraphs."""
+"""The graph of a mesh: its faces as nodes, grouped for the attention and coarsened for training.
+
+The package uses six concepts:
+
+- **cell**: node of the graph. A face of the mesh or, on a coarser level, a group of faces.
+- **token**: four cells that are consecutive in the order of the cells. Attention works on tokens.
+- **cluster**: 64 consecutive tokens, thus at most 256 cells. Its tokens share one list of keys.
+- **halo**: the keys of a cluster, which are all tokens that its tokens may attend to, inside and around the cluster.
+- **coarsening level**: level 0 is the mesh; the tokens of one level become the cells of the next.
+- **stencil**: neighbours of a cell across its edges, with weights for the mean over them and for the gradient.
+
+Tokens and clusters are padded to their full size. A position in this padded layout is called a *slot*.
+
+Reading order: ``cell_table`` (what the graph takes from a mesh), ``order`` (tokens and clusters), ``stencil``,
+``halo``, ``mesh_graph`` (the graph and its attributes), ``graph_builder`` (all steps together), ``subgraph`` (parts to
+train on), ``cache`` (graphs on disk).
+"""
 
 from gensim_graph.graph.cache import cached_graph
-from gensim_graph.graph.cell_table import Cells
-from gensim_graph.graph.graph import RADIUS, MeshGraph, batch_graphs, build_graph, coarse_cells, graph_of_cells, in_unit
-from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, Order, order_cells
+from gensim_graph.graph.cell_table import CellTable
+from gensim_graph.graph.graph_builder import build_graph, coarse_cells, graph_of_cells
+from gensim_graph.graph.mesh_graph import MeshGraph, batch_graphs, with_length_unit
+from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, order_cells
 from gensim_graph.graph.subgraph import Subgraph, extract_subgraph
 
 __all__ = [
     "CLUSTER_TOKENS",
-    "RADIUS",
     "TOKEN_CELLS",
-    "Cells",
+    "CellTable",
     "MeshGraph",
-    "Order",
     "Subgraph",
     "batch_graphs",
     "build_graph",
@@ -20,6 +35,6 @@ __all__ = [
     "coarse_cells",
     "extract_subgraph",
     "graph_of_cells",
-    "in_unit",
     "order_cells",
+    "with_length_unit",
 ]

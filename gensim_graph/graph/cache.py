@@ -1,4 +1,4 @@
-"""Graphs of large meshes, kept on disk: a mesh is prepared once, not once a run."""
+"""Cache of the graphs of large meshes on disk, so that a mesh is prepared once and not again in every run."""
 
 import hashlib
 import json
@@ -9,7 +9,8 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from gensim_graph.graph.graph import MeshGraph, build_graph
+from gensim_graph.graph.graph_builder import build_graph
+from gensim_graph.graph.mesh_graph import MeshGraph
 from gensim_graph.mesh import Mesh
 from gensim_graph.system import cache_folder, write_atomically
 from gensim_graph.typing import Path
@@ -17,31 +18,31 @@ from gensim_graph.typing import Path
 log = logging.getLogger(__name__)
 
 SMALLEST = 50_000
-"""Meshes of fewer faces are prepared faster than they are looked up."""
+"""Number of faces below which preparing a mesh is faster than reading its graph."""
 
 LARGEST_FOLDER = 10 * 2**30
-"""Bytes; beyond them the graphs that were not used for the longest time are removed."""
+"""Size of the folder in bytes above which the graphs that were not used for the longest time are removed."""
 
 _VERSION = 1
-"""To be raised when the preparation changes: graphs of another version are not found."""
+"""Raise this number when the preparation changes: graphs of another version are then not found."""
 
 
 def cached_graph(
     mesh: Mesh, level: int = 0, *, folder: Path | None = None, smallest: int = SMALLEST, **options: Any
 ) -> MeshGraph:
-    """Graph of a mesh, from the cache if it has been prepared before.
+    """Return the graph of a mesh, from the cache if it has been prepared before.
 
-    A file that cannot be read is made again; a folder that cannot be written to costs a warning.
+    A file that cannot be read is written again. If the folder cannot be written to, a warning is logged.
 
     Args:
-        mesh: the mesh; its hash and the options are the key.
+        mesh: the mesh; its hash and the options are the key of the cache.
         level: coarsening level.
-        folder: of the cache; None takes :func:`~gensim_graph.system.resources.cache_folder`.
-        smallest: meshes of fewer faces are not kept.
-        options: of :func:`~gensim_graph.graph.build_graph`.
+        folder: folder of the cache; None takes :func:`~gensim_graph.system.resources.cache_folder`.
+        smallest: number of faces; smaller meshes are not cached.
+        options: keyword arguments of :func:`~gensim_graph.graph.build_graph`.
 
     Returns:
-        The same graph as ``build_graph`` gives.
+        The same graph as ``build_graph``.
 
     Raises:
         InputError: as ``build_graph``.
@@ -49,18 +50,17 @@ def cached_graph(
     if mesh.n_faces < smallest:
         return build_graph(mesh, level, **options)
 
-    place = FilePath(folder) if folder is not None else cache_folder()
-    file = place / f"{_key(mesh, level, options)}.safetensors"
-    kept = _read(file)
-
-    if kept is not None:
-        return kept
+    directory = FilePath(folder) if folder is not None else cache_folder()
+    file = directory / f"{_key(mesh, level, options)}.safetensors"
+    cached = _read(file)
+    if cached is not None:
+        return cached
 
     graph = build_graph(mesh, level, **options)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         write_atomically(file, lambda path: save_file(_tensors(graph), path))
-        _make_room(place, file)
+        _limit_size(directory, newest=file)
     except OSError as error:
         log.warning("the prepared mesh is not kept (%s); set GENSIM_GRAPH_CACHE to a folder that can be written", error)
 
@@ -77,20 +77,22 @@ def _tensors(graph: MeshGraph) -> dict[str, Any]:
 
 
 def _read(file: FilePath) -> MeshGraph | None:
+    """Read a graph; None if there is no file or it cannot be read."""
     if not file.is_file():
         return None
+
     try:
-        parts = load_file(file)
-        file.touch()  # used just now
-        return MeshGraph(num_nodes=len(parts["area"]), **parts)
+        tensors = load_file(file)
+        file.touch()  # its modification time says when it was last used
+        return MeshGraph(num_nodes=len(tensors["area"]), **tensors)
     except (OSError, SafetensorError, KeyError) as error:
         log.warning("%s: cannot be read (%s); the mesh is prepared again", file, error)
         return None
 
 
-def _make_room(place: FilePath, newest: FilePath) -> None:
-    """Remove what was not used for the longest time."""
-    files = sorted(place.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
+def _limit_size(directory: FilePath, newest: FilePath) -> None:
+    """Remove the graphs that were not used for the longest time, until the folder is below its largest size."""
+    files = sorted(directory.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
     total = 0
 
     for file in files:

@@ -1,19 +1,20 @@
-"""Subgraphs: a run of clusters with the clusters around it, small enough to train on.
+"""Subgraphs: consecutive clusters and the clusters around them, small enough to train on.
 
-Memory does not depend on the mesh then. The loss counts on the core, the run itself; the clusters around it give
-it nearly all of its halo. This is the domain decomposition of GenSIM on a graph.
+The memory of a training step then does not depend on the size of the mesh. The loss is computed on the *core*, the
+consecutive clusters; the clusters around the core contain nearly all of its halo. This is the domain decomposition of
+GenSIM on a graph.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from gensim_graph.graph.graph import MeshGraph
+from gensim_graph.graph.mesh_graph import PADDED_LOG_AREA, MeshGraph
 from gensim_graph.graph.order import TOKEN_CELLS
 from gensim_graph.typing import Bool, Float, Int, Tensor
 
-_KEYS = 64
-"""The number of keys of a part is a multiple of this."""
+_KEY_MULTIPLE = 64
+"""The number of keys of a subgraph is a multiple of this, so that compiled code meets few different shapes."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Subgraph:
     """Part of a graph.
 
     Attributes:
-        graph: the part, a graph of its own.
-        cells: (F_sub,) its cells in the whole graph.
-        core: (F_sub,) which of them are in the core.
+        graph: the part as a graph of its own, with F_sub cells.
+        cells: (F_sub,) index of its cells in the whole graph.
+        core: (F_sub,) True for cells of the core.
     """
 
     graph: MeshGraph
@@ -32,56 +33,64 @@ class Subgraph:
 
 
 def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> Subgraph:
-    """Cut out ``core`` consecutive clusters and those that hold most of what they attend to, ``clusters`` in all.
+    """Cut out ``core`` consecutive clusters and, around them, the clusters that hold most of their halo.
 
-    Keys of the core in clusters that are left out are not attended to: the smaller the core against ``clusters``, the
-    fewer they are.
+    The core does not attend to keys in clusters that are left out. The smaller the core is compared with ``clusters``,
+    the fewer keys are lost.
 
     Args:
-        graph: the whole; one of no more than ``clusters`` clusters comes back whole, all of it core.
-        start: first cluster of the core; a later one than ``graph.n_clusters - core`` is taken for that.
-        core: clusters in the core.
-        clusters: clusters in all.
+        graph: the whole graph. If it has at most ``clusters`` clusters, it is returned whole and all of it is core.
+        start: first cluster of the core; at most ``graph.n_clusters - core``, larger numbers are reduced to this.
+        core: number of clusters in the core.
+        clusters: number of clusters in the subgraph, core included.
     """
     if graph.n_clusters <= clusters:
         cells = torch.arange(graph.n_cells)
         return Subgraph(graph, cells, torch.ones(graph.n_cells, dtype=torch.bool))
 
-    chosen, in_core = _surrounded(graph, start, core, clusters)
+    chosen, in_core = _choose_clusters(graph, start, core, clusters)
     cluster_slots = graph.query_pos.shape[1] * TOKEN_CELLS
-    rank = torch.full((graph.n_clusters,), -1, dtype=torch.long)
-    rank[chosen] = torch.arange(len(chosen))
+    new_cluster = torch.full((graph.n_clusters,), -1, dtype=torch.long)
+    new_cluster[chosen] = torch.arange(len(chosen))
+
     cluster_of_cell = graph.slot // cluster_slots
-    cells = torch.nonzero(rank[cluster_of_cell] >= 0).squeeze(1)
-    part = _cut(graph, chosen, rank, cells, cluster_slots)
+    cells = torch.nonzero(new_cluster[cluster_of_cell] >= 0).squeeze(1)
+    part = _cut(graph, chosen, new_cluster, cells, cluster_slots)
 
-    return Subgraph(part, cells, in_core[rank[cluster_of_cell[cells]]])
+    return Subgraph(part, cells, in_core[new_cluster[cluster_of_cell[cells]]])
 
 
-def _surrounded(
+def _choose_clusters(
     graph: MeshGraph, start: int, core: int, clusters: int
 ) -> tuple[Int[Tensor, " cluster"], Bool[Tensor, " cluster"]]:
-    """The run and the clusters that hold most of what it attends to; equals by the distance of their centres."""
+    """Choose the core and the clusters that hold most of its keys; ties are decided by the distance to the core.
+
+    Returns:
+        The chosen clusters in ascending order, and True for those in the core.
+    """
     tokens = graph.query_pos.shape[1]
     weight = graph.token_area.reshape(-1, tokens, 1)
     centre = (graph.token_pos.reshape(-1, tokens, 2) * weight).sum(1) / weight.sum(1)
+
     first = min(start, graph.n_clusters - core)
-    run = torch.arange(first, first + core)
-    mass = _key_mass(graph, run)
-    mass[run] = torch.inf  # the run comes first
-    by_distance = torch.cdist(centre, centre[run]).amin(dim=1).argsort(stable=True)
+    core_clusters = torch.arange(first, first + core)
+    mass = _key_mass(graph, core_clusters)
+    mass[core_clusters] = torch.inf  # the core is always chosen
+
+    by_distance = torch.cdist(centre, centre[core_clusters]).amin(dim=1).argsort(stable=True)
     by_mass = mass[by_distance].argsort(descending=True, stable=True)
     chosen = by_distance[by_mass][:clusters].sort().values
 
-    return chosen, torch.isin(chosen, run)
+    return chosen, torch.isin(chosen, core_clusters)
 
 
-def _key_mass(graph: MeshGraph, run: Int[Tensor, " run"]) -> Float[Tensor, " cluster"]:
-    """Area of the keys of the run in each cluster, weighted with the taper (1 - s^2)^2 and summed over the queries."""
+def _key_mass(graph: MeshGraph, core_clusters: Int[Tensor, " core"]) -> Float[Tensor, " cluster"]:
+    """Area of the keys of the core in each cluster, weighted by the taper (1 - s^2)^2 and summed over the queries."""
     tokens = graph.query_pos.shape[1]
-    queries = (run.unsqueeze(1) * tokens + torch.arange(tokens)).flatten()
+    queries = (core_clusters.unsqueeze(1) * tokens + torch.arange(tokens)).flatten()
     queries = queries[graph.token_valid[queries]]
-    keys = graph.halo[run][graph.halo_valid[run]].unique()
+    keys = graph.halo[core_clusters][graph.halo_valid[core_clusters]].unique()
+
     reach = (graph.radius[0] * graph.token_length[queries]).unsqueeze(1)
     distance = torch.cdist(graph.token_pos[queries], graph.token_pos[keys]) / reach
     mass = ((1 - distance.square()).clamp(min=0).square() * graph.token_area[keys]).sum(dim=0)
@@ -92,62 +101,78 @@ def _key_mass(graph: MeshGraph, run: Int[Tensor, " run"]) -> Float[Tensor, " clu
 def _cut(
     graph: MeshGraph,
     chosen: Int[Tensor, " chosen"],
-    rank: Int[Tensor, " cluster"],
+    new_cluster: Int[Tensor, " cluster"],
     cells: Int[Tensor, " cell"],
     cluster_slots: int,
 ) -> MeshGraph:
+    """Take the chosen clusters out of a graph.
+
+    Args:
+        graph: the whole graph.
+        chosen: clusters to take.
+        new_cluster: number of each cluster in the part, -1 for clusters that are left out.
+        cells: cells of the chosen clusters.
+        cluster_slots: number of slots in a cluster.
+    """
     tokens = cluster_slots // TOKEN_CELLS
+    attributes = {name: graph[name][cells] for name in ("pos", "area", "length", "boundary")}
+    attributes |= {name: graph[name][chosen] for name in ("cluster_length", "query_pos")}
+
+    for name in ("token_pos", "token_pos_low", "token_area", "token_length", "token_valid", "token_graph"):
+        attributes[name] = graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
+    for name in ("slot_weight", "slot_offset"):
+        attributes[name] = graph[name].unflatten(0, (-1, cluster_slots))[chosen].flatten(0, 1)
+
+    slot = graph.slot[cells]
+    attributes["slot"] = new_cluster[slot // cluster_slots] * cluster_slots + slot % cluster_slots
+    attributes |= _cut_edges(graph, cells) | _cut_halo(graph, chosen, new_cluster)
+
+    return MeshGraph(num_nodes=len(cells), radius=graph.radius, **attributes)
+
+
+def _cut_edges(graph: MeshGraph, cells: Int[Tensor, " cell"]) -> dict[str, Tensor]:
+    """Edges and stencils inside the part; neighbours outside have weight 0."""
     new_cell = torch.full((graph.n_cells,), -1, dtype=torch.long)
     new_cell[cells] = torch.arange(len(cells))
+
     neighbours = new_cell[graph.neighbours[cells]]
     inside = neighbours >= 0
-    slot = graph.slot[cells]
-    key_cluster = rank[graph.halo[chosen] // tokens]
-    halo_valid = graph.halo_valid[chosen] & (key_cluster >= 0)
-    first = _valid_first(halo_valid)
     edges = new_cell[graph.edge_index]
     kept = (edges >= 0).all(dim=0)
-    per_cell = {name: graph[name][cells] for name in ("pos", "area", "length", "boundary")}
-    per_cluster = {name: graph[name][chosen] for name in ("cluster_length", "query_pos")}
 
-    per_key = {
-        "halo": torch.where(halo_valid, key_cluster * tokens + graph.halo[chosen] % tokens, 0),
-        "halo_valid": halo_valid,
-        "key_log_area": graph.key_log_area[chosen].masked_fill(~halo_valid, -1e4),
-    }
-    per_key = {name: values.gather(1, first) for name, values in per_key.items()}
-    per_token = {
-        name: graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
-        for name in ("token_pos", "token_pos_low", "token_area", "token_length", "token_valid", "token_graph")
+    return {
+        "edge_index": edges[:, kept],
+        "edge_attr": graph.edge_attr[kept],
+        "neighbours": neighbours.clamp(min=0),
+        "mean": graph.mean[cells] * inside,
+        "gradient": graph.gradient[cells] * inside.unsqueeze(-1),
     }
 
-    per_slot = {
-        name: graph[name].unflatten(0, (-1, cluster_slots))[chosen].flatten(0, 1)
-        for name in ("slot_weight", "slot_offset")
+
+def _cut_halo(
+    graph: MeshGraph, chosen: Int[Tensor, " chosen"], new_cluster: Int[Tensor, " cluster"]
+) -> dict[str, Tensor]:
+    """Keys inside the part, moved to the front of their lists."""
+    tokens = graph.query_pos.shape[1]
+    cluster_of_key = new_cluster[graph.halo[chosen] // tokens]
+    valid = graph.halo_valid[chosen] & (cluster_of_key >= 0)
+    halo = torch.where(valid, cluster_of_key * tokens + graph.halo[chosen] % tokens, 0)
+    log_area = graph.key_log_area[chosen].masked_fill(~valid, PADDED_LOG_AREA)
+    columns = _valid_first(valid)
+
+    return {
+        "halo": halo.gather(1, columns),
+        "halo_valid": valid.gather(1, columns),
+        "key_log_area": log_area.gather(1, columns),
+        "key_pos": graph.key_pos[chosen].gather(1, columns.unsqueeze(-1).expand(-1, -1, 2)),
     }
-    return MeshGraph(
-        num_nodes=len(cells),
-        edge_index=edges[:, kept],
-        edge_attr=graph.edge_attr[kept],
-        neighbours=neighbours.clamp(min=0),
-        mean=graph.mean[cells] * inside,
-        gradient=graph.gradient[cells] * inside.unsqueeze(-1),
-        slot=rank[slot // cluster_slots] * cluster_slots + slot % cluster_slots,
-        radius=graph.radius,
-        key_pos=graph.key_pos[chosen].gather(1, first.unsqueeze(-1).expand(-1, -1, 2)),
-        **per_key,
-        **per_cell,
-        **per_token,
-        **per_slot,
-        **per_cluster,
-    )
 
 
 def _valid_first(valid: Bool[Tensor, "cluster key"]) -> Int[Tensor, "cluster some"]:
-    """Columns of the keys that are meant, then as many others as fill the rows: half the keys of a part may be lost.
+    """Columns of the valid keys, then as many others as fill the rows; a part may lose half of the keys.
 
-    The length of the rows is one of a few, so that what depends on shapes sees few of them.
+    The rows are as long as the longest list of valid keys, rounded up to a multiple of ``_KEY_MULTIPLE``.
     """
     longest = int(valid.sum(dim=1).max())
     order = valid.to(torch.int8).argsort(dim=1, descending=True, stable=True)
-    return order[:, : min(valid.shape[1], -(-longest // _KEYS) * _KEYS)]
+    return order[:, : min(valid.shape[1], -(-longest // _KEY_MULTIPLE) * _KEY_MULTIPLE)]

@@ -1,4 +1,15 @@
-"""TODO gensim_graph.io."""
+"""Files: meshes and trajectories of many programs read into one form, checked, and written again.
+
+Read :mod:`~gensim_graph.io.formats` first, the table of all formats. :mod:`~gensim_graph.io.load` and
+:mod:`~gensim_graph.io.store` read meshes and fields with it; :mod:`~gensim_graph.io.ugrid` defines the form that
+everything is read into: xarray datasets with a UGRID topology. :mod:`~gensim_graph.io.fields` and
+:mod:`~gensim_graph.io.records` read large data in parts. :mod:`~gensim_graph.io.write` and the room ``export`` write
+meshes and fields.
+
+Each format of a program has a module or a room: ``nextsim``, ``nextsimdg``, ``moorings``, ``fesom``, ``gensim_zarr``,
+``gmsh``, ``mpas``, and ``cf`` for grids and UGRID of any program. They rely on ``coordinates``, ``names``, ``checks``,
+``file_mesh`` and ``safe``, which guards against damaged files.
+"""
 
 from gensim_graph.io.export import write_dataset
 from gensim_graph.io.fields import RECORDS, Fields, holds_fields, opened_fields

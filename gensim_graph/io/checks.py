@@ -1,4 +1,4 @@
-"""What data must fulfil before anything expensive starts: plausible values, and the domain of the mesh."""
+"""Checks of data before anything expensive starts: units, plausible values, and the domain of the mesh."""
 
 import numpy as np
 import xarray as xr
@@ -11,10 +11,10 @@ from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
 
 _MIN_OVERLAP = 0.99
-"""Share of the target's area that the source must cover to be remapped."""
+"""Smallest share of the area of the target mesh that the source must cover."""
 
 _MIN_COVER = 0.5
-"""Share of every single face that it must cover."""
+"""Smallest share of the area of each single face that the source must cover."""
 
 
 _SPELLINGS = {
@@ -25,18 +25,19 @@ _SPELLINGS = {
     "kg kg-1": {"kg/kg", "1", "kg kg**-1"},
     "K d": {"K day", "degree days"},
 }
+"""Unit of the variable table -> other spellings of the same unit."""
 
 
 def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
-    """Refuse values that say they are in another unit.
+    """Refuse values with an attribute ``units`` that is not the unit of the variable.
 
     Args:
-        name: where the values come from, for the message.
-        values: with an attribute ``units``, or none.
-        variable: what they are.
+        name: origin of the values, for the message.
+        values: values with or without an attribute ``units``.
+        variable: the variable in the variable table.
 
     Raises:
-        InputError: the unit is none of the spellings of that of the variable.
+        InputError: the unit is not a spelling of that of the variable.
     """
     unit = str(values.attrs.get("units", variable.units)).strip()
     if unit != variable.units and unit not in _SPELLINGS.get(variable.units, set()):
@@ -47,16 +48,16 @@ def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
 
 
 def check_field_values(name: str, values: Array, variable: Variable, location: str = "face") -> None:
-    """Refuse gaps, and values that are almost surely in another unit.
+    """Refuse missing values, and values that are almost surely in another unit.
 
     Args:
-        name: where the values come from, for the message.
-        values: (..., face), or (..., node).
-        variable: what they are.
+        name: origin of the values, for the message.
+        values: (..., face) or (..., node), in the unit of the variable.
+        variable: the variable in the variable table.
         location: ``face`` or ``node``.
 
     Raises:
-        InputError: there are such values.
+        InputError: a value is missing (NaN) or outside the plausible range of the variable.
     """
     missing = ~np.isfinite(values)
     if missing.any():
@@ -76,16 +77,17 @@ def check_field_values(name: str, values: Array, variable: Variable, location: s
 
 
 def check_cover(name: str, source: Mesh, target: Mesh, weights: csr_array) -> None:
-    """Refuse data that do not cover the mesh they are to be brought to.
+    """Refuse data that do not cover the mesh to which they shall be remapped.
 
     Args:
-        name: where the data come from, for the message.
-        source: their mesh.
-        target: the mesh to have them on.
-        weights: of :func:`~gensim_graph.mesh.operators.remap.conservative_weights`.
+        name: origin of the data, for the message.
+        source: mesh of the data.
+        target: mesh to remap to.
+        weights: (target face, source face) weights of
+            :func:`~gensim_graph.mesh.operators.remap.conservative_weights`.
 
     Raises:
-        InputError: less than 99 % of the target, or less than half of one of its faces, is covered.
+        InputError: the data cover less than 99 % of the target mesh, or less than half of one of its faces.
     """
     cover = covered(weights)
     share = float(np.average(cover, weights=target.areas))
@@ -108,5 +110,6 @@ def check_cover(name: str, source: Mesh, target: Mesh, weights: csr_array) -> No
 
 
 def _extent(mesh: Mesh) -> str:
-    low, high = mesh.nodes.min(axis=0) / 1e3, mesh.nodes.max(axis=0) / 1e3
+    low = mesh.nodes.min(axis=0) / 1e3
+    high = mesh.nodes.max(axis=0) / 1e3
     return f"x {low[0]:.0f}..{high[0]:.0f} km, y {low[1]:.0f}..{high[1]:.0f} km"

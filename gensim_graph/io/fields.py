@@ -1,7 +1,7 @@
-"""Fields of a dataset as writers want them: on faces or nodes, a few records at a time, checked as they come.
+"""Fields of a dataset for the writers: on faces or nodes, a few records at a time, checked when they are read.
 
-A dataset is a trajectory of :func:`~gensim_graph.data.open_store` or a forecast, in memory or open: what is open is
-read record by record, so that memory does not grow with its length.
+The dataset is a trajectory of :func:`~gensim_graph.io.open_store` or a forecast, in memory or in an open file. An open
+file is read in runs of records, so that the memory needed does not grow with its length.
 """
 
 import math
@@ -26,18 +26,18 @@ from gensim_graph.variables import Variable, VariableTable, default_variables, v
 RECORDS = ("time", "lead_time")
 """Dimensions along which a dataset grows."""
 
-_OTHERS = ("start", "trajectory", "member")
-_TOGETHER = 2**25  # bytes that are read together
+_OTHER_LEADING = ("start", "trajectory", "member")
+_BLOCK_BYTES = 2**25  # read at once
 
 
 @dataclass(frozen=True)
 class Fields:
-    """Variables of the table in a dataset.
+    """The variables of the variable table that a dataset has, on its mesh.
 
     Attributes:
-        dataset: where they are.
+        dataset: the dataset.
         mesh: its mesh.
-        variables: those of the table that it has.
+        variables: the variables of the table that it has.
     """
 
     dataset: xr.Dataset
@@ -46,7 +46,11 @@ class Fields:
 
     @classmethod
     def of(cls, dataset: xr.Dataset, table: VariableTable | None = None) -> "Fields":
-        """Fields of a dataset with a topology.
+        """Find the fields of a dataset with a topology.
+
+        Args:
+            dataset: a trajectory or forecast.
+            table: variables to look for; the default variable table by default.
 
         Raises:
             InputError: no topology, no variable of the table, or one on other dimensions.
@@ -55,7 +59,12 @@ class Fields:
 
     @classmethod
     def on(cls, mesh: Mesh, dataset: xr.Dataset, table: VariableTable | None = None) -> "Fields":
-        """Fields of a dataset on a mesh that is at hand.
+        """Find the fields of a dataset whose mesh is known already.
+
+        Args:
+            mesh: mesh of the dataset.
+            dataset: a trajectory or forecast; it needs no topology.
+            table: variables to look for; the default variable table by default.
 
         Raises:
             InputError: no variable of the table, or one on other dimensions.
@@ -78,17 +87,17 @@ class Fields:
 
     @property
     def record(self) -> str | None:
-        """The dimension along which it grows, or None for a single state."""
+        """Dimension of the records (``time`` or ``lead_time``), or None for a single state."""
         return next((name for name in RECORDS if name in self.dataset.dims), None)
 
     @property
     def leading(self) -> tuple[str, ...]:
-        """All dimensions before the place, in the order of files: start, trajectory, member, then records."""
-        names = [name for name in _OTHERS if any(name in self.dataset[one.name].dims for one in self.variables)]
+        """All dimensions before ``face`` or ``node``, in the order of files: start, trajectory, member, records."""
+        names = [name for name in _OTHER_LEADING if any(name in self.dataset[one.name].dims for one in self.variables)]
         return (*names, self.record) if self.record else tuple(names)
 
     def location(self, variable: Variable) -> str:
-        """``face`` or ``node``."""
+        """Return ``face`` or ``node``, the location of a variable."""
         return "node" if "node" in self.dataset[variable.name].dims else "face"
 
     @property
@@ -98,7 +107,7 @@ class Fields:
 
     @property
     def name(self) -> str:
-        """Where they come from, for messages."""
+        """Origin of the dataset, for messages."""
         return str(self.dataset.encoding.get("source", self.dataset.attrs.get("origin", "dataset")))
 
     @property
@@ -106,40 +115,57 @@ class Fields:
         """The two components of each vector."""
         return [(self.variables[x], self.variables[y]) for x, y in vector_pairs(self.variables)]
 
-    def blocks(self, places: int) -> Iterator[slice]:
-        """Runs of records that fit into memory together, if they have ``places`` numbers a variable."""
+    def blocks(self, n_values: int) -> Iterator[slice]:
+        """Split the records into runs of about 32 MiB.
+
+        Args:
+            n_values: numbers that are written for each variable and record; if fewer than the faces or nodes of the
+                mesh, these count instead.
+        """
         members = math.prod(self.dataset.sizes[name] for name in self.leading if name != self.record)
-        numbers = len(self.variables) * members * max(places, self.mesh.n_faces, self.mesh.n_nodes)
-        step = max(1, _TOGETHER // (8 * numbers))
+        numbers = len(self.variables) * members * max(n_values, self.mesh.n_faces, self.mesh.n_nodes)
+        step = max(1, _BLOCK_BYTES // (8 * numbers))
+
         return (slice(start, min(start + step, self.n_records)) for start in range(0, self.n_records, step))
 
     def read_all(self, block: slice) -> dict[str, Array]:
-        """Values of all variables of a run of records, see :meth:`read`."""
+        """Read all variables of a run of records, see :meth:`read`."""
         return {one.name: self.read(one, block) for one in self.variables}
 
     def at_faces(self, values: dict[str, Array]) -> dict[str, Array]:
-        """The same, nodes averaged to faces."""
+        """Return values with those on nodes averaged to the faces.
+
+        Args:
+            values: variable -> (..., face or node).
+        """
         on_nodes = {one.name for one in self.variables if self.location(one) == "node"}
         return {name: self.mesh.to_faces(one) if name in on_nodes else one for name, one in values.items()}
 
     def read(self, variable: Variable, block: slice) -> Array:
-        """Values of a run of records (*leading, place) in float32, checked.
+        """Read the values of a run of records and check them.
+
+        Args:
+            variable: one of :attr:`variables`.
+            block: numbers of the records.
+
+        Returns:
+            (*leading, face or node) float32, in the unit of the variable, within its bounds.
 
         Raises:
-            InputError: gaps or implausible values.
+            InputError: missing or implausible values, or a file that cannot be read.
         """
         column = self.dataset[variable.name]
         if self.record in column.dims:
             column = column.isel({self.record: block})
 
         missing = {name: self.dataset.sizes[name] for name in self.leading if name not in column.dims}
-        if missing:
+        if missing:  # a variable without members or records is the same in all of them
             count = block.stop - block.start
             column = column.expand_dims(missing | ({self.record: count} if self.record in missing else {}))
 
         try:
             values = column.transpose(*self.leading, self.location(variable)).values
-        except Exception as error:  # whatever netCDF, HDF5, zarr and their codecs raise
+        except Exception as error:  # netCDF, HDF5, zarr and their codecs raise exceptions of all kinds
             raise InputError(f"{self.name}: '{variable.name}' cannot be read ({error}); is it complete?") from error
 
         check_field_values(self.name, values, variable, self.location(variable))
@@ -149,7 +175,7 @@ class Fields:
 def _check_dimensions(column: xr.DataArray, mesh: Mesh) -> None:
     sizes = {"face": mesh.n_faces, "node": mesh.n_nodes}
     where = [name for name in sizes if name in column.dims]
-    others = {str(name) for name in column.dims} - {*where, *RECORDS, *_OTHERS}
+    others = {str(name) for name in column.dims} - {*where, *RECORDS, *_OTHER_LEADING}
 
     if len(where) != 1 or others or column.dtype.kind not in "iuf":
         raise InputError(
@@ -164,7 +190,7 @@ def _check_dimensions(column: xr.DataArray, mesh: Mesh) -> None:
 
 
 def holds_fields(path: Path) -> bool:
-    """Whether a path has fields on its mesh, as far as names say; never raises."""
+    """Return True if a path has fields on its mesh, judged by names and dimensions only; never raises."""
     file = FilePath(path)
     if find_format(file) is not None:
         return True
@@ -176,27 +202,28 @@ def holds_fields(path: Path) -> bool:
             names = {one.name for one in default_variables().variables} & set(map(str, ds.data_vars))
             return any({"face", "node"} & set(map(str, ds[name].dims)) for name in names)
     except InputError:
-        return False  # whoever reads it next says what is wrong
+        return False  # the reader that opens it next reports the damage
 
 
 def _check_times(dataset: xr.Dataset) -> None:
-    empty = [name for name in (*RECORDS, *_OTHERS) if dataset.sizes.get(name) == 0]
+    empty = [name for name in (*RECORDS, *_OTHER_LEADING) if dataset.sizes.get(name) == 0]
     if empty:
         raise InputError(f"the dimension '{empty[0]}' is empty; is the file complete?")
+
     if "time" in dataset.coords and dataset["time"].dtype.kind != "M":
         raise InputError("'time' has no calendar dates; it needs units such as 'hours since 2000-01-01'")
 
 
 @contextmanager
 def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
-    """A trajectory or forecast of any kind of file; UGRID files of this package stay open and are read as needed.
+    """Open a trajectory or forecast of any format; UGRID files of this package stay open and are read as needed.
 
     Args:
-        path: what :func:`~gensim_graph.data.open_store` opens, or a forecast.
-        mesh: for files of others: the mesh to have them on. Ours come as they are.
+        path: a path that :func:`~gensim_graph.io.open_store` opens, or a forecast.
+        mesh: mesh of the result for files of other programs. Files of this package stay on their own mesh.
 
     Raises:
-        InputError: see :func:`~gensim_graph.data.open_store`.
+        InputError: see :func:`~gensim_graph.io.open_store`.
     """
     file = FilePath(path)
     if file.suffix.lower() not in DATASET_SUFFIXES or not file.exists() or find_format(file) is not None:
@@ -208,7 +235,7 @@ def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
         dataset.encoding["source"] = str(file)
         try:
             yield dataset
-        except Exception as error:  # of whoever uses it: not a matter of this file
+        except Exception as error:  # from the caller's code: must not become an error about this file
             failure = error
 
     if failure is not None:

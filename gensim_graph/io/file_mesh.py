@@ -1,4 +1,8 @@
-"""How a mesh relates to the file that it was read from: where its faces and nodes lie, and what vectors mean there."""
+"""A mesh together with the layout of the file that it was read from.
+
+Readers of fields need more than the mesh: where the value of each face and node lies in the arrays of the file, and
+along which directions the file gives the two components of a vector. :class:`FileMesh` keeps both.
+"""
 
 from dataclasses import dataclass
 
@@ -11,62 +15,66 @@ from gensim_graph.typing import Array
 
 
 @dataclass(frozen=True)
-class FilePlaces:
-    """The faces of a mesh, or its nodes, in a file.
+class FilePositions:
+    """Positions of the faces of a mesh, or of its nodes, in the arrays of a file, and the directions of vectors there.
 
     Attributes:
-        dims: dimensions of the file along which they lie.
-        index: (P,) flat position of each along these dimensions.
-        axes: axes of vectors of which the file does not say more than x and y.
-        compass: east and north, or None where the plane of the mesh is unknown.
+        dims: dimensions of the file that hold the faces (or nodes).
+        index: (P,) flat index of each face (or node) along ``dims``.
+        axes: directions of the two components of a vector whose attributes do not name them.
+        east_north: directions of the two components of a vector that is given as eastward and northward; None where
+            the plane of the mesh is not known.
     """
 
     dims: tuple[str, ...]
     index: Array
     axes: Frame
-    compass: Frame | None
+    east_north: Frame | None
 
 
 @dataclass(frozen=True)
 class FileMesh:
-    """A mesh and where the file keeps what lies on it.
+    """A mesh and the positions of its faces and nodes in the file.
 
     Attributes:
         mesh: the mesh.
-        faces: its faces, one for each.
-        nodes: its nodes, or None where the file has values of cells only.
+        faces: positions of its faces.
+        nodes: positions of its nodes; None where the file has values of cells only.
     """
 
     mesh: Mesh
-    faces: FilePlaces
-    nodes: FilePlaces | None = None
+    faces: FilePositions
+    nodes: FilePositions | None = None
 
 
-def place_in_file(mesh: Mesh, drawing: Drawing, dims: tuple[str, str]) -> FileMesh:
-    """A mesh, read with ``defects="raise"``, and where its faces and nodes lie in the file; they keep their order.
+def locate_in_file(mesh: Mesh, drawing: Drawing, face_dim: str, node_dim: str) -> FileMesh:
+    """Find the faces and nodes of a mesh in its file.
 
-    Vectors of a file in longitude and latitude lie along east and north, others along the axes of the plane.
+    The mesh must have been built with ``defects="raise"``, so that its faces and nodes are in the order of the file.
+    Vectors of a file in longitude and latitude point east and north, those of other files along the axes of the plane.
 
     Args:
-        mesh: the mesh of the drawing.
-        drawing: what was read.
-        dims: dimensions of faces and nodes in the file.
+        mesh: mesh built from the drawing.
+        drawing: nodes and faces as read from the file.
+        face_dim: dimension of the faces in the file.
+        node_dim: dimension of the nodes in the file.
     """
     corners = drawing.faces[drawing.shown]
     nodes = np.unique(corners[corners >= 0])
-    at_faces = at_nodes = None
+    face_east_north = node_east_north = None
 
     if mesh.crs is not None:
-        at_faces, at_nodes = east_north(mesh.centres, mesh.crs), east_north(mesh.nodes, mesh.crs)
-        if drawing.vectors is not None:  # a node on a pole has a longitude there
-            at_nodes = east_north_at(*lonlat(drawing.vectors[nodes]), mesh.crs)
+        face_east_north = east_north(mesh.centres, mesh.crs)
+        node_east_north = east_north(mesh.nodes, mesh.crs)
+        if drawing.vectors is not None:  # a node on a pole has a longitude in the file, but not in the plane
+            node_east_north = east_north_at(*lonlat(drawing.vectors[nodes]), mesh.crs)
 
-    geographic = drawing.vectors is not None
-    face_axes = at_faces if geographic and at_faces else plane_axes(mesh.n_faces)
-    node_axes = at_nodes if geographic and at_nodes else plane_axes(mesh.n_nodes)
+    is_geographic = drawing.vectors is not None
+    face_axes = face_east_north if is_geographic and face_east_north else plane_axes(mesh.n_faces)
+    node_axes = node_east_north if is_geographic and node_east_north else plane_axes(mesh.n_nodes)
 
     return FileMesh(
         mesh,
-        FilePlaces((dims[0],), np.flatnonzero(drawing.shown), face_axes, at_faces),
-        FilePlaces((dims[1],), nodes, node_axes, at_nodes),
+        FilePositions((face_dim,), np.flatnonzero(drawing.shown), face_axes, face_east_north),
+        FilePositions((node_dim,), nodes, node_axes, node_east_north),
     )

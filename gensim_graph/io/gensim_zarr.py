@@ -1,10 +1,10 @@
 """GenSIM's training data: a zarr store with one array ``datacube`` and ``var_names``.
 
-The datacube is (time, variable, cell) over the ocean cells in the order of the mask, rows first, which is what GenSIM's
-own reader unpacks, or (time, variable, y, x), which is what its guide says. Coordinates and mask lie in a netCDF file
-beside it, ``ds_auxiliary.nc``: ``mask`` with 1 = ocean, ``longitude`` and ``latitude``, or else ``x_coord`` and
-``y_coord`` in m of a plane that it does not name. Vectors lie along the axes of the grid. Records are six hours apart
-where the store has no times. Missing values are zero, as GenSIM reads them.
+The datacube is (time, variable, cell) over the ocean cells, row by row of the mask, as GenSIM's own reader expects it,
+or (time, variable, y, x), as its guide describes it. Coordinates and mask are in a netCDF file ``ds_auxiliary.nc``
+beside the store: ``mask`` with 1 = ocean, ``longitude`` and ``latitude``, or else ``x_coord`` and ``y_coord`` in m of a
+plane that the file does not name. Vectors lie along the axes of the grid. If the store has no times, records are six
+hours apart. Missing values become zero, as in GenSIM.
 """
 
 import logging
@@ -28,23 +28,27 @@ from gensim_graph.variables import default_variables
 log = logging.getLogger(__name__)
 
 _AUXILIARY = "ds_auxiliary.nc"
-_PLACES = (".", "auxiliary", "..", "../auxiliary", "../../auxiliary")
+_FOLDERS = (".", "auxiliary", "..", "../auxiliary", "../../auxiliary")
 _STEP = np.timedelta64(6, "h")
 
 
 def is_gensim(path: Path) -> bool:
-    """Whether a path is a zarr store with a ``datacube``."""
+    """Return True if a path is a zarr store with a ``datacube``."""
     return path.suffix == ".zarr" and (path / "datacube").is_dir()
 
 
 def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
-    """GenSIM's data on the ocean cells of its grid, as a UGRID dataset; all of it is read.
+    """Read all of GenSIM's data as a UGRID dataset on the ocean cells of its grid.
+
+    Args:
+        path: the zarr store.
+        mesh: the result lies in the plane of this mesh; None chooses a plane.
 
     Raises:
         InputError: no auxiliary file, names that do not fit the datacube, a grid of another size, or more data than
             memory.
     """
-    with naming(path), _readable():
+    with naming(path), _as_input_errors():
         store = zarr.open_group(path, mode="r")
         cube: Any = store["datacube"]
         names = _names(store)
@@ -57,7 +61,6 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
 
         auxiliary = _auxiliary(path)
         mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
-
         if cube.shape[2:] not in (mask.shape, (np.count_nonzero(mask),)):
             raise InputError(
                 f"the grid of {_AUXILIARY} is {mask.shape} with {np.count_nonzero(mask)} ocean cells, the datacube has "
@@ -73,23 +76,24 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
 
         block = _block(cube, [names.index(one.name) for one in known])
         columns = {one.name: block[:, number][:, cells] for number, one in enumerate(known)}
-        dataset = on_mesh(source, {"face": columns}, {one.name: {"units": one.units} for one in known})
+        attributes = {one.name: {"units": one.units} for one in known}
+        dataset = on_mesh(source, {"face": columns}, attributes)
 
         return dataset.assign_coords(time=_times(store, cube.shape[0]))
 
 
 @contextmanager
-def _readable() -> Iterator[None]:
+def _as_input_errors() -> Iterator[None]:
     try:
         yield
     except InputError:
         raise
-    except Exception as error:  # zarr and its codecs raise whatever they like
+    except Exception as error:  # zarr and its codecs raise exceptions of all kinds
         raise InputError(f"cannot be read as GenSIM's zarr ({str(error)[:120]}); is it complete?") from error
 
 
 def _block(cube: Any, numbers: list[int]) -> Array:
-    """Some variables, (time, variable, flat cell), in one pass: a chunk holds them all. Missing values are 0."""
+    """Some variables, (time, variable, flat cell), missing values 0; read together, as each chunk holds them all."""
     size = 4 * len(numbers) * np.prod([cube.shape[0], *cube.shape[2:]], dtype=np.int64)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
@@ -106,7 +110,7 @@ def _block(cube: Any, numbers: list[int]) -> Array:
 
 
 def _names(store: zarr.Group) -> list[str]:
-    """Names of the variables, an array or an attribute."""
+    """Names of the variables: an array of the store, or an attribute of the store or the datacube."""
     if "var_names" in store:
         values: Any = store["var_names"]
         found = values[:].tolist()
@@ -130,7 +134,7 @@ def _times(store: zarr.Group, count: int) -> Array:
 
 
 def _auxiliary(path: Path) -> xr.Dataset:
-    files = [path.resolve().parent / place / _AUXILIARY for place in _PLACES]
+    files = [path.resolve().parent / folder / _AUXILIARY for folder in _FOLDERS]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise InputError(f"needs {_AUXILIARY} (x_coord, y_coord, mask) beside it or in a folder 'auxiliary' next to it")
@@ -139,5 +143,6 @@ def _auxiliary(path: Path) -> xr.Dataset:
         missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds.variables]
         if missing:
             raise InputError(f"has no {', '.join(missing)}")
+
         known = [name for name in ("longitude", "latitude", "x_coord", "y_coord", "mask") if name in ds.variables]
         return ds[known].squeeze(drop=True).load()

@@ -1,7 +1,7 @@
 """Meshes from files that meshio reads: gmsh ``.msh`` 2.2 and 4.1, VTU, XDMF and others.
 
-The only module that knows meshio. Its readers print, warn and sometimes end the process on a broken file; here that
-becomes an :class:`~gensim_graph.errors.InputError` with the name of the file.
+No other module uses meshio. On a broken file meshio prints, warns and sometimes ends the process; here each of these
+becomes an :class:`~gensim_graph.errors.InputError`.
 """
 
 import contextlib
@@ -30,16 +30,16 @@ _CORNERS = {"triangle": 3, "triangle6": 3, "triangle7": 3, "quad": 4, "quad8": 4
 def read_gmsh(path: Path, crs: CRS | None = None, defects: Defects = "raise") -> Mesh:
     """Read triangles, quadrilaterals and polygons from a mesh file.
 
-    Physical names of lines become boundaries (``coast``, ``open``). Nodes on a sphere, as neXtSIM has them, are
+    Physical names of lines become boundaries (``coast``, ``open``). Nodes on a sphere, as in meshes of neXtSIM, are
     projected; others must lie in a plane, in metres.
 
     Args:
-        path: the file; its suffix tells the format.
-        crs: plane to project a sphere to (neXtSIM's by default), or the plane that flat coordinates are in.
+        path: the file; its suffix determines the format.
+        crs: plane to project a sphere to (neXtSIM's by default), or the plane of flat coordinates.
         defects: see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.
 
     Raises:
-        InputError: the file is truncated or unreadable, has no faces, or they are not a valid mesh.
+        InputError: the file is truncated or unreadable, has no faces, or its faces are not a valid mesh.
     """
     content = _read(FilePath(path))
     faces = _faces(content)
@@ -48,7 +48,9 @@ def read_gmsh(path: Path, crs: CRS | None = None, defects: Defects = "raise") ->
         found = ", ".join(sorted({block.type for block in content.cells})) or "no elements at all"
         raise InputError(f"no faces (triangles, quadrilaterals or polygons) in it; it has {found}")
 
-    points, faces, boundaries = _used(np.asarray(content.points, dtype=np.float64), faces, _boundaries(content))
+    points, faces, boundaries = _without_unused_nodes(
+        np.asarray(content.points, dtype=np.float64), faces, _boundaries(content)
+    )
     if on_sphere(points):
         crs = crs or NEXTSIM_CRS
         points = sphere_to_plane(points, crs)
@@ -59,20 +61,21 @@ def read_gmsh(path: Path, crs: CRS | None = None, defects: Defects = "raise") ->
 def _read(path: FilePath) -> meshio.Mesh:
     is_gmsh = path.suffix.lower() == ".msh"
     if is_gmsh:
-        _refuse_truncated(path)
+        _check_complete(path)
 
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # numpy's only sign that a block of numbers ends early
+            # numpy only gives this warning when a block of numbers ends early.
+            warnings.simplefilter("error", DeprecationWarning)
             return meshio.read(path, file_format="gmsh" if is_gmsh else None)
     except (Exception, SystemExit) as error:
-        said = " ".join(f"{printed.getvalue()} {error}".split())
-        raise InputError(f"cannot be read as a mesh file, it is damaged or of another format ({said[:200]})") from None
+        reason = " ".join(f"{printed.getvalue()} {error}".split())[:200]
+        raise InputError(f"cannot be read as a mesh file, it is damaged or of another format ({reason})") from None
 
 
-def _refuse_truncated(path: FilePath) -> None:
-    """A complete gmsh file ends with the end mark of a section."""
+def _check_complete(path: FilePath) -> None:
+    """Refuse a gmsh file that does not end with the end mark of a section."""
     with path.open("rb") as stream:
         head = stream.read(11)
         stream.seek(max(0, path.stat().st_size - 200))
@@ -102,7 +105,7 @@ def _faces(content: meshio.Mesh) -> Array:
 def _boundaries(content: meshio.Mesh) -> dict[str, Array]:
     """Node pairs of the lines of each named physical group."""
     tags = content.cell_data.get("gmsh:physical")
-    if tags is None:  # another format, whose field data are something else
+    if tags is None:  # the field data of other formats are not names of groups
         return {}
 
     names = {int(number): name for name, (number, dimension) in content.field_data.items() if dimension == 1}
@@ -116,8 +119,13 @@ def _boundaries(content: meshio.Mesh) -> dict[str, Array]:
     return {name: pairs[tag == number] for number, name in names.items() if (tag == number).any()}
 
 
-def _used(points: Array, faces: Array, boundaries: dict[str, Array]) -> tuple[Array, Array, dict[str, Array]]:
-    """Leave out nodes of no face before asking whether the rest is a sphere: files keep its centre, for instance."""
+def _without_unused_nodes(
+    points: Array, faces: Array, boundaries: dict[str, Array]
+) -> tuple[Array, Array, dict[str, Array]]:
+    """Leave out nodes that belong to no face; some files keep the centre of the sphere, for instance.
+
+    This must happen before the test if the nodes lie on a sphere.
+    """
     corners = faces[faces >= 0]
     if corners.max() >= len(points):
         rows = np.flatnonzero((faces >= len(points)).any(axis=1))
@@ -130,7 +138,7 @@ def _used(points: Array, faces: Array, boundaries: dict[str, Array]) -> tuple[Ar
 
     log.info("dropped %d of %d nodes that belong to no face", np.count_nonzero(~used), len(points))
     number = np.where(used, np.cumsum(used) - 1, -1)
-    kept = {name: number[pairs] for name, pairs in boundaries.items()}
-    inside = {name: pairs[(pairs >= 0).all(axis=1)] for name, pairs in kept.items()}
+    renumbered = {name: number[pairs] for name, pairs in boundaries.items()}
+    kept = {name: pairs[(pairs >= 0).all(axis=1)] for name, pairs in renumbered.items()}
 
-    return points[used], np.where(faces >= 0, number[faces], -1), inside
+    return points[used], np.where(faces >= 0, number[faces], -1), kept

@@ -1,4 +1,4 @@
-"""What other models call the variables of the table, and in which units they keep them."""
+"""Names and units that other models use for the variables of the variable table."""
 
 import logging
 
@@ -20,10 +20,10 @@ _ALIASES = {
     "uas": ("u10", "u10m"),
     "vas": ("v10", "v10m"),
 }
-"""Variable -> names for the same quantity at the same place."""
+"""Variable -> names of the same quantity on the same cells."""
 
 _THICKNESSES = {"sit": ("sithick", "sithic"), "snt": ("sisnthick", "snthic")}
-"""Variable -> names for the thickness of the ice itself, or of the snow on it: times concentration."""
+"""Variable -> names of the thickness averaged over the ice only; times concentration it is the variable."""
 
 _CONVERSIONS = {
     ("%", "1"): (0.01, 0.0),
@@ -40,38 +40,43 @@ _CONVERSIONS = {
     ("g/kg", "kg kg-1"): (0.001, 0.0),
     ("g kg-1", "kg kg-1"): (0.001, 0.0),
 }
-"""(unit, unit of the table) -> factor and offset."""
+"""(unit in the file, unit of the table) -> factor and offset."""
 
 
 def with_known_names(ds: xr.Dataset) -> xr.Dataset:
-    """The dataset with variables of the table under their names and in their units, where it has them.
+    """Rename the variables of a dataset to the names of the variable table, and convert them to its units.
+
+    Variables that are not in the table stay as they are.
 
     Raises:
-        InputError: two variables that are both one of the table.
+        InputError: two variables of the dataset stand for the same variable of the table.
     """
     found = {}
     for variable in default_variables().variables:
-        column = _named(ds, variable.name, (variable.name, *_ALIASES.get(variable.name, ())))
+        column = _find_one(ds, variable.name, (variable.name, *_ALIASES.get(variable.name, ())))
         if column is not None:
             found[variable.name] = _converted(column, variable)
 
     for name, names in _THICKNESSES.items():
-        thickness = None if name in found or "sic" not in found else _named(ds, name, names)
+        thickness = None if name in found or "sic" not in found else _find_one(ds, name, names)
         if thickness is not None:
             in_metres = _converted(thickness, default_variables()[name])
-            log.info("'%s' is thickness of what there is: times concentration it is '%s'", thickness.name, name)
+            log.info("'%s' is averaged over the ice only: multiplied by the concentration to get '%s'",
+                     thickness.name, name)  # fmt: skip
             found[name] = (in_metres.fillna(0.0) * found["sic"]).assign_attrs(in_metres.attrs)
 
     return ds.drop_vars([name for name in found if name in ds.variables]).assign(found)
 
 
 def known_names(ds: xr.Dataset) -> set[str]:
-    """Names of a dataset that stand for a variable of the table."""
+    """Return the names of a dataset that stand for a variable of the variable table."""
     names = {variable.name for variable in default_variables().variables}
-    return (names | {name for row in _ALIASES.values() for name in row}) & set(map(str, ds.variables))
+    aliases = {name for row in _ALIASES.values() for name in row}
+    return (names | aliases) & set(map(str, ds.variables))
 
 
-def _named(ds: xr.Dataset, name: str, names: tuple[str, ...]) -> xr.DataArray | None:
+def _find_one(ds: xr.Dataset, name: str, names: tuple[str, ...]) -> xr.DataArray | None:
+    """The variable of a dataset that has one of some names, preferably ``name``."""
     present = [one for one in names if one in ds.variables]
     if len(present) > 1 and name not in present:
         raise InputError(f"{' and '.join(present)} are both '{name}'; drop one of them")
@@ -84,5 +89,5 @@ def _converted(column: xr.DataArray, variable: Variable) -> xr.DataArray:
         return column
 
     factor, offset = _CONVERSIONS[unit, variable.units]
-    kept = column.dtype if column.dtype.kind == "f" else np.float64
-    return (column * factor + offset).astype(kept).assign_attrs(column.attrs | {"units": variable.units})
+    dtype = column.dtype if column.dtype.kind == "f" else np.float64
+    return (column * factor + offset).astype(dtype).assign_attrs(column.attrs | {"units": variable.units})

@@ -1,8 +1,8 @@
-"""Records in time, read one at a time and brought to a mesh: a decade of winds never sits in memory.
+"""Records in time, read one at a time and remapped to a mesh, so that ten years of wind never are in memory together.
 
-netCDF, zarr and datasets of xarray stay where they are, on the mesh that they are on; that mesh, the weights of the
-remapping and the axes of vectors are found once, when the first record is read. Files of other programs that need a
-reader of their own are read as a whole.
+netCDF, zarr and xarray datasets stay open, on their own mesh. That mesh, the weights of the remapping and the axes of
+vectors are computed once, when the first record is read. Formats of other programs with a special reader are read as a
+whole.
 """
 
 import logging
@@ -15,7 +15,7 @@ import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import is_foreign, is_gridded, mesh_in_file, on_faces_of, with_time
-from gensim_graph.io.export import Values, on_other_mesh
+from gensim_graph.io.export import FieldValues, on_other_mesh
 from gensim_graph.io.fields import Fields
 from gensim_graph.io.formats import find_format
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
@@ -32,16 +32,16 @@ class Records:
     """The records of a file or dataset on the faces of a mesh.
 
     Args:
-        source: a file or a dataset, lazy or not.
-        mesh: where to have them; fields on another mesh of the same domain are remapped, area-weighted, and vectors
+        source: a file or a dataset, lazy or in memory.
+        mesh: mesh of the result. Fields on another mesh of the same domain are remapped, area-weighted, and vectors are
             turned to its plane.
-        table: which variables are read, of any role.
-        files: keeps files open as long as they are read.
+        table: variables to read, of any role.
+        files: exit stack that keeps files open as long as they are read.
 
     Attributes:
-        name: for messages.
+        name: origin, for messages.
         times: (T,) datetime64[ns].
-        names: variables that are there.
+        names: variables of the table that the source has.
 
     Raises:
         InputError: a file that cannot be read, no times, none of the variables, or another domain.
@@ -53,49 +53,58 @@ class Records:
 
         with naming(self.name):
             raw = _opened(source, mesh, table, files)
-            foreign = is_foreign(raw)
-            self._raw = with_time(raw) if foreign else raw
+            is_other = is_foreign(raw)  # in another layout than this package writes
+            self._raw = with_time(raw) if is_other else raw
             self.times = _times(self._raw)
-            self._in_file = mesh_in_file(self._raw.isel(time=[0]), mesh) if foreign else None
+            self._in_file = mesh_in_file(self._raw.isel(time=[0]), mesh) if is_other else None
             self._mesh = self._in_file.mesh if self._in_file is not None else mesh_from_dataset(raw)
 
         first = self._fields(0)
         self.names = tuple(variable.name for variable in first.variables)
-        self._bring = self._way_to(mesh, first)
+        self._to_mesh = self._remapping_to(mesh, first)
 
-    def _way_to(self, mesh: Mesh, first: Fields) -> Callable[[Values], Values]:
-        """How the fields of any record come to the mesh."""
+    def _remapping_to(self, mesh: Mesh, first: Fields) -> Callable[[FieldValues], FieldValues]:
+        """Function from the fields of a record to fields on the faces of the mesh."""
         if self._mesh.matches(mesh) and (mesh.crs is None or self._mesh.crs in (None, mesh.crs)):
             return first.at_faces
-        bring = on_other_mesh(first, mesh).bring
-        log.warning("%s: remapping %d faces to %d, area-weighted", self.name, self._mesh.n_faces, mesh.n_faces)
-        return bring
 
-    def read(self, index: int) -> Values:
-        """One record: variable -> (F,) float32 in the units of the table, vectors along the axes of the mesh.
+        remap = on_other_mesh(first, mesh).convert
+        log.warning("%s: remapping %d faces to %d, area-weighted", self.name, self._mesh.n_faces, mesh.n_faces)
+
+        return remap
+
+    def read(self, index: int) -> FieldValues:
+        """Read one record.
+
+        Args:
+            index: number of the record in :attr:`times`.
+
+        Returns:
+            Variable -> (F,) float32 in the units of the table, vectors along the axes of the mesh.
 
         Raises:
-            InputError: gaps, another unit, implausible values, or a file that cannot be read.
+            InputError: missing values, another unit, implausible values, or a file that cannot be read.
         """
-        values = self._bring(self._fields(index).read_all(slice(0, 1)))
+        values = self._to_mesh(self._fields(index).read_all(slice(0, 1)))
         return {name: array[0].astype(np.float32, copy=False) for name, array in values.items()}
 
     def _fields(self, index: int) -> Fields:
-        """One record on the mesh of the file, in memory."""
-        place = f"{self.name} at {np.datetime_as_string(self.times[index], 'm')}"
+        """One record in memory, on the mesh of the file."""
+        name = f"{self.name} at {np.datetime_as_string(self.times[index], 'm')}"
         try:
             record = self._raw.isel(time=[index])
             if self._in_file is not None:
                 record = on_faces_of(self._in_file, record)
+
             names = [variable.name for variable in self._table.variables if variable.name in record]
             record = record[names].load()
         except InputError as error:
-            raise InputError(f"{place}: {error}") from None
-        except Exception as error:  # whatever netCDF, HDF5, zarr, dask and their codecs raise
-            raise InputError(f"{place}: cannot be read ({' '.join(str(error).split())[:120]})") from error
+            raise InputError(f"{name}: {error}") from None
+        except Exception as error:  # netCDF, HDF5, zarr, dask and their codecs raise exceptions of all kinds
+            raise InputError(f"{name}: cannot be read ({' '.join(str(error).split())[:120]})") from error
 
-        record.encoding["source"] = place
-        with naming(place):
+        record.encoding["source"] = name
+        with naming(name):
             return Fields.on(self._mesh, record, self._table)
 
 
@@ -107,7 +116,7 @@ def _opened(source: Source, mesh: Mesh, table: VariableTable, files: ExitStack) 
     if path.suffix.lower() in DATASET_SUFFIXES and (is_gridded(path) or find_format(path) is None):
         return files.enter_context(opened_dataset(path))
 
-    log.info("%s: read as a whole, as a %s", path, getattr(find_format(path), "name", "file"))
+    log.info("%s: read as a whole (%s)", path, getattr(find_format(path), "name", "unknown format"))
     return open_store(path, mesh, table, needs="forcing")
 
 

@@ -1,7 +1,8 @@
-"""Trajectories from files: xarray on the faces of a mesh, checked before anything expensive starts.
+"""Trajectories from files as xarray datasets on the faces of a mesh, checked before anything expensive starts.
 
-``open_store`` reads netCDF or zarr with a UGRID topology, averages node velocities to faces, checks units, ranges and
-gaps against the variable table, and remaps to another mesh of the same domain where one is asked for.
+``open_store`` reads any format of :mod:`~gensim_graph.io.formats`, and netCDF or zarr with a UGRID topology. It
+averages variables on nodes to the faces, checks units, ranges and missing values against the variable table, and remaps
+to another mesh of the same domain if the caller gives one.
 """
 
 import glob
@@ -26,7 +27,7 @@ from gensim_graph.variables import Role, Variable, VariableTable, default_variab
 log = logging.getLogger(__name__)
 
 Source = Path | xr.Dataset
-"""A file, a glob pattern, a folder, or a dataset: with a UGRID topology, or a grid and its coordinates."""
+"""A file, a glob pattern, a folder, or a dataset with a UGRID topology or a grid and its coordinates."""
 
 
 def open_store(
@@ -35,16 +36,16 @@ def open_store(
     variables: VariableTable | None = None,
     needs: Role = "state",
 ) -> xr.Dataset:
-    """Trajectories on one mesh.
+    """Read trajectories on one mesh.
 
     Args:
         source: file, glob pattern, folder of files or of a neXtSIM run, dataset, or a list of them; several become a
             ``trajectory`` dimension.
-        mesh: the mesh to have them on; fields on another mesh of the same domain are remapped, area-weighted, and
-            vectors turned to its plane. None takes the mesh of the files, which must be one; of a neXtSIM run, whose
-            mesh moves, the first.
-        variables: the variable table; None for the default.
-        needs: a file must have at least one variable of this role; ``forcing`` opens a file of winds.
+        mesh: mesh of the result. Fields on another mesh of the same domain are remapped, area-weighted, and vectors are
+            turned to its plane. By default the mesh of the files, which must be the same in all; for a neXtSIM run,
+            whose mesh moves, the first mesh of the run.
+        variables: the variable table; the default table by default.
+        needs: role of which each file must have a variable; ``forcing`` opens files of wind.
 
     Returns:
         Dataset ((trajectory,) time, face) in float32 with its topology.
@@ -52,6 +53,13 @@ def open_store(
     Raises:
         InputError: a missing or unreadable file, no topology, no state variable, a wrong unit, values out of range or
             missing, another domain, several meshes, or times that differ between trajectories.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> from gensim_graph.data import cyclone_trajectories
+        >>> store = gg.open_store(cyclone_trajectories("test"))
+        >>> dict(store["sit"].sizes)
+        {'time': 33, 'face': 2640}
     """
     stores = open_stores(source, mesh, variables, needs)
     if len(stores) > 1:
@@ -75,7 +83,17 @@ def open_stores(
     variables: VariableTable | None = None,
     needs: Role = "state",
 ) -> list[xr.Dataset]:
-    """As :func:`open_store`, one dataset for each mesh, trajectories of the same mesh and times together."""
+    """Read trajectories on several meshes: as :func:`open_store`, one dataset for each mesh and each set of times.
+
+    Args:
+        source: see :func:`open_store`.
+        mesh: see :func:`open_store`; with a mesh, all trajectories are brought to it.
+        variables: the variable table; the default table by default.
+        needs: role of which each file must have a variable.
+
+    Raises:
+        InputError: see :func:`open_store`, except for several meshes or times.
+    """
     table = variables or default_variables()
     groups: dict[tuple, list[xr.Dataset]] = {}
 
@@ -84,14 +102,20 @@ def open_stores(
         store = _on_faces(name, raw, table, needs)
         if mesh is not None:
             store = _on_mesh(name, store, mesh, table)
-        key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), tuple(sorted(map(str, store.data_vars))))
+
+        names = tuple(sorted(map(str, store.data_vars)))
+        key = (mesh_from_dataset(store).hash, store["time"].values.tobytes(), names)
         groups.setdefault(key, []).append(store)
 
     return [_concatenate(group) for group in groups.values()]
 
 
 def expand(source: Source | Sequence[Source]) -> list[Source]:
-    """Files and datasets that a source names, one by one."""
+    """List the single files and datasets of a source: of a list, a folder or a glob pattern.
+
+    Raises:
+        InputError: no such file, or a folder without data.
+    """
     if isinstance(source, xr.Dataset):
         return [source]
     if not isinstance(source, str | FilePath):
@@ -125,8 +149,8 @@ def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, x
 
     path = FilePath(item)
     known = find_format(path)
-    if known is not None:
-        return str(path), known.read(path, mesh)
+    if known is not None and known.read_fields is not None:
+        return str(path), known.read_fields(path, mesh)
 
     if path.suffix.lower() not in DATASET_SUFFIXES:
         raise InputError(
@@ -166,7 +190,7 @@ def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> 
 
 
 def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> xr.DataArray:
-    """One variable on the faces, checked."""
+    """Values of one variable on the faces, checked, float32."""
     check_unit(name, values, variable)
     leading = [dim for dim in ("trajectory", "time") if dim in values.dims]
     location = "node" if "node" in values.dims else "face"
@@ -188,7 +212,7 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
         array = mesh.to_faces(array)
 
     check_field_values(name, array, variable)
-    # What the check lets through beyond a bound is rounding.
+    # The check allows values slightly outside the bounds of the variable, which come from rounding.
     inside = np.clip(array.astype(np.float32), variable.lower, variable.upper)
 
     return xr.DataArray(inside, dims=(*leading, "face"), attrs=variable.attrs)
@@ -229,7 +253,7 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh, table: VariableTable) -> 
 
 
 def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:
-    """Trajectories side by side; one alone gets no dimension."""
+    """Join trajectories along a new dimension ``trajectory``; a single one stays without it."""
     stores = list(group)
     if len(stores) == 1:
         return stores[0]

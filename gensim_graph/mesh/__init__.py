@@ -1,12 +1,21 @@
-"""Meshes: what a face, a node and a boundary are, and how to read them from files and write them.
+"""Meshes: faces over nodes in a plane, with named boundaries, and operators on fields that lie on them.
 
-Read :mod:`~gensim_graph.mesh.mesh` first, then :mod:`~gensim_graph.io.load` and :mod:`~gensim_graph.io.write`.
+Reading order: :mod:`~gensim_graph.mesh.mesh` (the class :class:`Mesh`), :mod:`~gensim_graph.mesh.topology` (half-edges
+and neighbours) and :mod:`~gensim_graph.mesh.geometry` (areas, angles, gradients). Then, as needed:
+
+- :mod:`~gensim_graph.mesh.validity` and :mod:`~gensim_graph.mesh.build`: meshes from arrays, grids or points;
+- :mod:`~gensim_graph.mesh.planes`: projections, and directions of vectors;
+- :mod:`~gensim_graph.mesh.operators`: derivatives, remapping, trajectories, contours;
+- :mod:`~gensim_graph.mesh.coarsen` and :mod:`~gensim_graph.mesh.quality`: coarser meshes, and the quality report.
+
+Files of meshes are read by :mod:`gensim_graph.io.load` and written by :mod:`gensim_graph.io.write`.
 """
 
 from gensim_graph.mesh.coarsen import coarsen_mesh
 from gensim_graph.mesh.geometry import gradient_weights, signed_areas
-from gensim_graph.mesh.mesh import Mesh, as_crs
-from gensim_graph.mesh.quality import MeshQuality, quality_report
+from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.planes import as_crs
+from gensim_graph.mesh.quality import quality_report
 from gensim_graph.mesh.topology import edge_table
 from gensim_graph.mesh.validity import Defects, first_few, reversed_faces
 from gensim_graph.moved import moved_names
@@ -14,7 +23,6 @@ from gensim_graph.moved import moved_names
 __all__ = [
     "Defects",
     "Mesh",
-    "MeshQuality",
     "as_crs",
     "coarsen_mesh",
     "edge_table",

@@ -1,7 +1,7 @@
-"""The mesh: faces over nodes in a plane, with named boundaries.
+"""The class :class:`Mesh`: faces over nodes in a plane, with named boundaries.
 
-Everything downstream sees faces as cells with a centre and an area. Derived quantities are computed when first asked
-for and kept; all of it is vectorised, a million faces take seconds.
+All other packages treat faces as cells with a centre and an area. Derived quantities are computed when they are first
+used, and kept. There are no loops over faces: a mesh of a million faces takes seconds.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 from pyproj import CRS
-from pyproj.exceptions import CRSError
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
@@ -25,7 +24,7 @@ from gensim_graph.mesh.build import (
     plane_grid,
     point_cells,
 )
-from gensim_graph.mesh.planes import choose_plane, degrees_to_vectors, plane_name, project
+from gensim_graph.mesh.planes import as_crs, choose_plane, degrees_to_vectors, plane_name, project
 from gensim_graph.mesh.topology import EdgeTable, FaceAdjacency, corner_counts, edge_table, find_pairs
 from gensim_graph.mesh.validity import Defects, checked_faces, checked_nodes
 from gensim_graph.typing import Array
@@ -35,15 +34,28 @@ from gensim_graph.typing import Array
 class Mesh:
     """Polygons in a plane.
 
-    Build it with :meth:`from_faces`, :meth:`from_grid` or :meth:`from_points`, which check what they are given.
+    Build a mesh with :meth:`from_faces`, :meth:`from_grid` or :meth:`from_points`, which check their arguments.
 
     Attributes:
         nodes: (N, 2) m, x and y in the plane of ``crs``.
         faces: (F, k) int64 node numbers, counter-clockwise, padded with -1 at the end.
-        boundaries: name -> (E, 2) node pairs of boundary edges; ``coast`` and ``open`` have a meaning downstream.
+        boundaries: name -> (E, 2) node pairs of boundary edges. Other packages know the names ``coast`` (no flux) and
+            ``open``.
         crs: the plane, or None for an idealised one.
-        grid_shape: (ny, nx) of the grid that the mesh was made from, else None.
+        grid_shape: (ny, nx) of the grid from which the mesh was built, else None.
         grid_index: (F,) flat position of each face in that grid, else None.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> import numpy as np
+        >>> axis = np.array([500.0, 1500.0, 2500.0])
+        >>> mesh = gg.Mesh.from_grid(axis, axis)
+        >>> mesh
+        Mesh(16 nodes, 9 faces, unnamed boundaries, no crs)
+        >>> mesh.centres[0].tolist(), float(mesh.areas[0])
+        ([500.0, 500.0], 1000000.0)
+        >>> len(mesh.adjacency), len(mesh.boundary_edges)
+        (12, 12)
     """
 
     nodes: Array
@@ -55,7 +67,7 @@ class Mesh:
 
     @classmethod
     def from_arrays(cls, arrays: MeshArrays) -> "Mesh":
-        """Mesh of arrays that a builder has checked."""
+        """Wrap arrays that a builder has checked."""
         mesh = cls(arrays.nodes, arrays.faces, arrays.boundaries, arrays.crs, arrays.grid_shape, arrays.grid_index)
         if arrays.edges is not None:  # spares computing the table again
             mesh.__dict__["_edges"] = arrays.edges
@@ -71,20 +83,36 @@ class Mesh:
         *,
         defects: Defects = "mend",
     ) -> "Mesh":
-        """Mesh from arrays, checked; what is repaired is logged.
+        """Build a mesh from nodes and faces; they are checked, and repairs are logged.
 
         Args:
             nodes: (N, 2) m; a constant third coordinate is dropped.
             faces: (F, k) node numbers counted from 0, padded with -1 at the end.
-            crs: the plane, anything pyproj understands, or None. Where it is geographic (EPSG:4326), nodes are
-                longitude and latitude in degrees and are projected to a plane chosen from their extent.
+            crs: the plane, in any form that pyproj understands, or None. If it is geographic (EPSG:4326), nodes are
+                longitude and latitude in degrees, and they are projected to a plane chosen from their extent.
             boundaries: name -> (E, 2) node pairs. Pairs that are not on the boundary are dropped.
-            defects: ``mend`` merges duplicate nodes and turns clockwise faces, ``raise`` refuses them (a mesh that is
-                clockwise throughout is turned all the same), ``drop`` also leaves out faces without area. Unused
-                nodes are dropped in any case.
+            defects: treatment of defects. ``mend`` merges duplicate nodes and turns clockwise faces; ``raise`` refuses
+                both, but still turns a mesh with clockwise faces only; ``drop`` repairs like ``mend`` and leaves out
+                faces without area. Unused nodes are always dropped.
 
         Raises:
-            InputError: anything that is not a mesh; it names the first few nodes or faces.
+            InputError: the arrays do not form a mesh; the message names the first few nodes or faces.
+
+        Example:
+            A square and a triangle; the row of the triangle is padded with -1.
+
+            >>> import gensim_graph as gg
+            >>> import numpy as np
+            >>> nodes = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [2, 0]]) * 1000.0
+            >>> faces = np.array([[0, 1, 2, 3], [1, 4, 2, -1]])
+            >>> coast = np.array([[0, 1], [1, 4]])
+            >>> mesh = gg.Mesh.from_faces(nodes, faces, crs="EPSG:3413", boundaries={"coast": coast})
+            >>> mesh
+            Mesh(5 nodes, 2 faces, 2 coast, WGS 84 / NSIDC Sea Ice Polar Stereographic North)
+            >>> mesh.areas.tolist()
+            [1000000.0, 500000.0]
+            >>> mesh.boundary_kind.tolist()
+            ['coast', 'open', 'open', 'coast', 'open']
         """
         plane = as_crs(crs)
         if plane is None or not plane.is_geographic:
@@ -98,20 +126,35 @@ class Mesh:
 
     @classmethod
     def from_grid(cls, x: Array, y: Array, mask: Array | None = None, crs: CRS | str | int | None = None) -> "Mesh":
-        """Quadrilaterals around the cell centres of a grid; land cells are left out.
+        """Build quadrilaterals around the cell centres of a grid; land cells are left out.
 
-        Corners are means of the centres around, extrapolated at the rim.
+        A corner is the mean of the centres around it; corners on the rim of the grid are extrapolated.
 
         Args:
-            x: cell centres in m, axis (nx,) or (ny, nx).
-            y: cell centres in m, axis (ny,) or (ny, nx).
-            mask: (ny, nx), True = ocean. Where there is land, boundary edges are named ``coast`` next to it and
-                ``open`` on the rim of the grid.
-            crs: the plane. Where it is geographic (EPSG:4326), x and y are longitude and latitude in degrees: they are
-                projected to a plane chosen from their extent, and a grid around the globe closes.
+            x: x of the cell centres in m, axis (nx,) or array (ny, nx).
+            y: y of the cell centres in m, axis (ny,) or array (ny, nx).
+            mask: (ny, nx), True = ocean; None: ocean everywhere. If there is land, boundary edges are named ``coast``
+                next to it, and ``open`` on the rim of the grid.
+            crs: the plane, or None. If it is geographic (EPSG:4326), x and y are longitude and latitude in degrees.
+                They are projected to a plane chosen from their extent, and a grid around the globe closes.
 
         Raises:
-            InputError: shapes that do not fit, no ocean, or a grid that folds.
+            InputError: shapes that do not fit, no ocean cell, or cells that overlap.
+
+        Example:
+            Four by three cells of 25 km, one of them land.
+
+            >>> import gensim_graph as gg
+            >>> import numpy as np
+            >>> x = np.arange(4) * 25e3
+            >>> y = np.arange(3) * 25e3
+            >>> mask = np.ones((3, 4), dtype=bool)
+            >>> mask[1, 2] = False
+            >>> mesh = gg.Mesh.from_grid(x, y, mask)
+            >>> mesh
+            Mesh(20 nodes, 11 faces, 4 coast, 14 open, no crs)
+            >>> mesh.grid_index.tolist()
+            [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11]
         """
         plane = as_crs(crs)
         on_globe = plane is not None and plane.is_geographic
@@ -121,17 +164,29 @@ class Mesh:
     def from_points(
         cls, points: Array, crs: CRS | str | int | None = None, max_distance: float | None = None
     ) -> "Mesh":
-        """One face for each point, in the same order: the places nearest to it (Voronoi), cut off at a distance.
+        """Build one Voronoi cell for each point, in the same order, cut off at a distance from the point.
 
         Args:
             points: (P, 2) m.
-            crs: the plane. Where it is geographic (EPSG:4326), points are longitude and latitude in degrees and are
-                projected to a plane chosen from their extent.
-            max_distance: m in the plane; a cell ends here where no other point is nearer. By default 1.2 times the
-                distance to the fourth nearest point, which closes regular arrangements and leaves the rest alone.
+            crs: the plane, or None. If it is geographic (EPSG:4326), points are longitude and latitude in degrees, and
+                they are projected to a plane chosen from their extent.
+            max_distance: distance from its point at which a cell ends if no other point is nearer, m in the plane. By
+                default 1.2 times the median distance to the fourth nearest point: regular arrangements of points then
+                have no gaps, and isolated points stay apart.
 
         Raises:
             InputError: points that are not finite or repeated, or a distance that is not positive.
+
+        Example:
+            >>> import gensim_graph as gg
+            >>> import numpy as np
+            >>> x, y = np.meshgrid(np.arange(4) * 10e3, np.arange(3) * 10e3)
+            >>> points = np.stack([x.ravel(), y.ravel()], axis=1)
+            >>> mesh = gg.Mesh.from_points(points, max_distance=8e3)
+            >>> mesh.n_faces, len(mesh.adjacency)
+            (12, 17)
+            >>> round(float(mesh.areas[5]) / 1e6, 3)  # the cell of an inner point, km2
+            100.0
         """
         plane = as_crs(crs)
         if plane is not None and plane.is_geographic:
@@ -163,22 +218,22 @@ class Mesh:
 
     @cached_property
     def corner_counts(self) -> Array:
-        """Number of corners of every face, (F,)."""
+        """Number of corners of each face, (F,)."""
         return corner_counts(self.faces)
 
     @cached_property
     def areas(self) -> Array:
-        """Area of every face in the plane, (F,) m2."""
+        """Area of each face in the plane, (F,) m2."""
         return geometry.signed_areas(self.nodes, self.faces)
 
     @cached_property
     def centres(self) -> Array:
-        """Centroid of every face, (F, 2) m."""
+        """Centroid of each face, (F, 2) m."""
         return geometry.centroids(self.nodes, self.faces)
 
     @cached_property
     def spacing(self) -> Array:
-        """Square root of the area of every face, (F,) m."""
+        """Square root of the area of each face, (F,) m."""
         return np.sqrt(self.areas)
 
     @cached_property
@@ -187,26 +242,26 @@ class Mesh:
 
     @cached_property
     def adjacency(self) -> FaceAdjacency:
-        """Which faces share an edge; each interior edge once."""
+        """Pairs of faces that share an edge; each interior edge is listed once."""
         pairs = self._edges.pairs
         edges = self._edges.nodes[pairs[:, 0]]
         return FaceAdjacency(self._edges.faces[pairs], edges, self._lengths(edges))
 
     @cached_property
     def boundary_edges(self) -> Array:
-        """Node pairs (E, 2) of the edges with one face, that face on their left."""
+        """Node pairs (E, 2) of the edges with one face, directed so that this face lies on the left."""
         return self._edges.nodes[self._edges.single]
 
     @cached_property
     def boundary_faces(self) -> Array:
-        """The face of every boundary edge, (E,)."""
+        """The face of each boundary edge, (E,)."""
         return self._edges.faces[self._edges.single]
 
     @cached_property
     def boundary_kind(self) -> Array:
         """Name of the boundary that each boundary edge belongs to, (E,) strings.
 
-        An edge that no boundary names is ``coast`` if the mesh names none at all, else ``open``.
+        An edge in no named boundary is ``open``; but if the mesh has no named boundary at all, every edge is ``coast``.
         """
         kinds = np.full(len(self.boundary_edges), "open" if self.boundaries else "coast", dtype=object)
         for name, pairs in self.boundaries.items():
@@ -215,7 +270,7 @@ class Mesh:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over nodes, faces, boundaries and crs; the order of the boundary pairs does not matter."""
+        """SHA-256 of nodes, faces, boundaries and crs; the order of the boundary pairs has no influence."""
         digest = hashlib.sha256()
         for array in (self.nodes, self.faces):
             digest.update(str(array.shape).encode())
@@ -230,21 +285,38 @@ class Mesh:
         return digest.hexdigest()
 
     def matches(self, other: "Mesh", tolerance: float = 1e-5) -> bool:
-        """Whether the other mesh has the same faces in the same order, nodes within ``tolerance`` of the spacing."""
+        """Return True if another mesh has the same faces in the same order, and nodes at the same positions.
+
+        Args:
+            other: the other mesh.
+            tolerance: largest difference of a coordinate, in units of the smallest spacing.
+        """
         if self.nodes.shape != other.nodes.shape or not np.array_equal(self.faces, other.faces):
             return False
+
         return bool(np.abs(self.nodes - other.nodes).max() <= tolerance * self.spacing.min())
 
     def to_faces(self, node_values: Array) -> Array:
-        """Values on faces as the mean over their corners: (..., N) -> (..., F)."""
+        """Average values at the nodes over the corners of each face: (..., N) -> (..., F)."""
         self._check_length(node_values, self.n_nodes, "node")
         total = np.zeros((*node_values.shape[:-1], self.n_faces), dtype=np.result_type(node_values, np.float32))
+
         for corner in self.faces.T:
             total += np.where(corner >= 0, node_values[..., corner], 0)
+
         return total / self.corner_counts.astype(total.dtype)
 
     def to_nodes(self, face_values: Array) -> Array:
-        """Values on nodes as the area-weighted mean over the faces around: (..., F) -> (..., N)."""
+        """Average values on faces over the faces around each node, weighted with area: (..., F) -> (..., N).
+
+        Example:
+            >>> import gensim_graph as gg
+            >>> import numpy as np
+            >>> mesh = gg.Mesh.from_grid(np.array([500.0, 1500.0]), np.array([500.0, 1500.0]))
+            >>> concentration = np.array([0.0, 1.0, 0.0, 1.0])
+            >>> mesh.to_nodes(concentration).reshape(3, 3).tolist()
+            [[0.0, 0.5, 1.0], [0.0, 0.5, 1.0], [0.0, 0.5, 1.0]]
+        """
         self._check_length(face_values, self.n_faces, "face")
         flat = face_values.reshape(-1, self.n_faces)
         nodal = (self._face_to_node @ flat.T).T.astype(np.result_type(face_values, np.float32), order="C")
@@ -263,15 +335,3 @@ class Mesh:
     def _check_length(self, values: Array, expected: int, location: str) -> None:
         if values.shape[-1:] != (expected,):
             raise InputError(f"values on {location}s must end with a dimension of {expected}; got shape {values.shape}")
-
-
-def as_crs(crs: CRS | str | int | None) -> CRS | None:
-    """A crs from an EPSG code, a PROJ string or WKT; None stays None.
-
-    Raises:
-        InputError: pyproj does not understand it.
-    """
-    try:
-        return None if crs is None else CRS.from_user_input(crs)
-    except CRSError as error:
-        raise InputError(f"unknown crs '{crs}': {error}; give an EPSG code, a PROJ string or WKT") from None

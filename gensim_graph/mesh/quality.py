@@ -1,4 +1,4 @@
-"""What a mesh is like, in numbers: the report that ``mesh info`` prints."""
+"""Quality report of a mesh: the counts, sizes and defects that ``gensim-graph mesh info`` prints."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,17 +6,15 @@ from typing import Any
 import numpy as np
 import trimesh
 from rich.table import Table
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gensim_graph.mesh.geometry import smallest_angles
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.operators import scale_factors, true_areas
 from gensim_graph.mesh.planes import plane_name
-from gensim_graph.mesh.topology import fan_triangles
+from gensim_graph.mesh.topology import connected_groups, fan_triangles
 from gensim_graph.typing import Array
 
-_REGRID_ANGLE = 10.0  # neXtSIM refuses to start below (numerics.regrid_angle)
+_REGRID_ANGLE = 10.0  # degrees; neXtSIM does not start with smaller angles (numerics.regrid_angle)
 
 
 @dataclass(frozen=True)
@@ -27,22 +25,23 @@ class MeshQuality:
         nodes: number of nodes.
         faces: number of faces.
         edges: number of edges, interior and boundary.
-        corners: number of corners -> how many faces have so many.
+        corners: number of corners -> number of faces with so many corners.
         boundary_edges: name -> number of boundary edges.
-        components: parts of the mesh that share no edge.
+        components: number of parts of the mesh that share no edge with each other.
         spacing_km: (min, median, max) of the square root of the face area.
         edge_km: (shortest, longest) edge.
-        smallest_angle: smallest interior angle anywhere.
-        faces_below_10_degrees: how many faces have a smaller angle than neXtSIM accepts.
+        smallest_angle: smallest interior angle of all faces.
+        faces_below_10_degrees: number of faces with an angle below 10 degrees, which neXtSIM does not accept.
         area_km2: total area in the plane.
-        true_area_km2: total area on the ellipsoid, None for an idealised plane.
-        scale_factor: (smallest, largest) length in the plane / true length, at the centres of faces; None likewise.
+        true_area_km2: total area on the ellipsoid; None for an idealised plane.
+        scale_factor: (smallest, largest) ratio of length in the plane to true length, at the centres of faces; None for
+            an idealised plane.
         bounding_box_km: (x min, y min, x max, y max).
         extent_km: (width, height) of the bounding box.
-        crs: name of the plane, None for an idealised one.
-        duplicate_faces: faces that another one covers with the same corners.
-        degenerate_faces: faces without area.
-        consistent_winding: whether neighbours agree on which side is up.
+        crs: name of the plane; None for an idealised plane.
+        duplicate_faces: number of faces with the same corners as another face.
+        degenerate_faces: number of faces without area.
+        consistent_winding: True if all neighbours have the same winding.
     """
 
     nodes: int
@@ -66,11 +65,11 @@ class MeshQuality:
     consistent_winding: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return the report as plain data for JSON."""
         return asdict(self)
 
     def render(self) -> Table:
-        """A table for the terminal."""
+        """Return the report as a table for the terminal."""
         table = Table(title="Mesh", show_header=False, title_justify="left")
         table.add_column(style="bold")
         table.add_column()
@@ -80,6 +79,7 @@ class MeshQuality:
         return table
 
     def _lines(self) -> list[tuple[str, str]]:
+        """Label and text of each row of the table."""
         kinds = {3: "triangles", 4: "quadrilaterals"}
         shapes = ", ".join(
             f"{count} {kinds.get(corners, f'{corners}-gons')}" for corners, count in self.corners.items()
@@ -104,17 +104,35 @@ class MeshQuality:
     def _areas(self) -> str:
         if self.true_area_km2 is None or self.scale_factor is None:
             return f"{self.area_km2:,.0f} km2"
+
         low, high = self.scale_factor
         return f"{self.true_area_km2:,.0f} km2, {self.area_km2:,.0f} in the plane (scale factor {low:.3f} - {high:.3f})"
 
     def _defects(self) -> str:
         found = {"duplicate faces": self.duplicate_faces, "degenerate faces": self.degenerate_faces}
-        said = [f"{count} {what}" for what, count in found.items() if count]
-        return ", ".join(said if self.consistent_winding else [*said, "inconsistent winding"]) or "none"
+        defects = [f"{count} {kind}" for kind, count in found.items() if count]
+        if not self.consistent_winding:
+            defects.append("inconsistent winding")
+
+        return ", ".join(defects) or "none"
 
 
 def quality_report(mesh: Mesh) -> MeshQuality:
-    """Measure a mesh."""
+    """Measure counts, sizes and defects of a mesh.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> import numpy as np
+        >>> from gensim_graph.mesh import quality_report
+        >>> axis = np.arange(8) * 12.5e3
+        >>> report = quality_report(gg.Mesh.from_grid(axis, axis))
+        >>> report.faces, report.corners, report.boundary_edges
+        (64, {4: 64}, {'coast': 32})
+        >>> report.spacing_km
+        (12.5, 12.5, 12.5)
+        >>> report.area_km2
+        10000.0
+    """
     low, high = mesh.nodes.min(axis=0) / 1e3, mesh.nodes.max(axis=0) / 1e3
     spacing = mesh.spacing / 1e3
     edges = np.concatenate([mesh.adjacency.edges, mesh.boundary_edges])
@@ -147,19 +165,18 @@ def quality_report(mesh: Mesh) -> MeshQuality:
 
 
 def count_components(mesh: Mesh) -> int:
-    """Number of parts that share no edge with each other."""
-    pairs = mesh.adjacency.faces
-    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(mesh.n_faces, mesh.n_faces))
-    return int(connected_components(links, directed=False)[0])
+    """Number of parts of a mesh that share no edge with each other."""
+    return len(np.unique(connected_groups(mesh.adjacency.faces, mesh.n_faces)))
 
 
 def _counts(values: Array, kind: type) -> dict[Any, int]:
+    """Number of occurrences of each value, converted to a plain type."""
     names, counts = np.unique(values, return_counts=True)
     return {kind(name): int(count) for name, count in zip(names, counts, strict=True)}
 
 
 def _surface(mesh: Mesh) -> trimesh.Trimesh:
-    """The mesh as triangles in space; polygons as fans around their first corner."""
+    """Mesh as triangles for trimesh; polygons are cut into triangles around their first corner."""
     triangles, _ = fan_triangles(mesh.faces)
     flat = np.pad(mesh.nodes / mesh.spacing.mean(), ((0, 0), (0, 1)))
     return trimesh.Trimesh(flat, triangles, process=False)

@@ -1,29 +1,27 @@
-"""What makes arrays a mesh: checks, and the repair of what can be repaired without guessing.
+"""Checks that nodes and faces form a mesh, and repairs of defects that need no guessing.
 
-Order: shapes and indices, duplicate nodes, unused nodes, repeated corners and zero areas, winding, overlaps. Every
-repair is logged; every error names the first few nodes or faces, counted from 0.
+The checks follow each other in this order: shapes and node numbers, unused and duplicate nodes, repeated corners and
+zero areas, winding, overlaps. Every repair is logged; every error names the first few nodes or faces, counted from 0.
 """
 
 import logging
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from gensim_graph.errors import InputError
-from gensim_graph.mesh.geometry import corner_points, signed_areas
-from gensim_graph.mesh.topology import corner_counts, edge_table
+from gensim_graph.mesh.geometry import close_pairs, corner_points, signed_areas
+from gensim_graph.mesh.topology import connected_groups, corner_counts, edge_table
 from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
 
 Defects = Literal["raise", "mend", "drop"]
-"""What to do about defects.
+"""Treatment of defects.
 
-``raise``: nothing that a correct file would not have; a mesh that is clockwise throughout is still turned.
-``mend``: merge duplicate nodes and turn single clockwise faces. ``drop``: also leave out faces without area.
+- ``raise``: refuse all of them; a mesh with clockwise faces only is still turned.
+- ``mend``: merge duplicate nodes and turn single clockwise faces.
+- ``drop``: as ``mend``, and leave out faces without area.
 """
 
 _SAME_POINT = 1e-9  # of the extent of the mesh: a few mm over the Arctic, far below any spacing
@@ -33,16 +31,22 @@ _ADVICE = "mend it with load_mesh(path, repair=True) or --repair"
 
 
 def first_few(indices: Array, count: int = 5) -> str:
-    """``3, 7, 12, ... (57 in all)``."""
+    """List the first few of many numbers for a message: ``3, 7, 12, ... (57 in all)``.
+
+    Args:
+        indices: (n,) numbers of nodes or faces.
+        count: how many of them to show.
+    """
     shown = ", ".join(str(index) for index in indices[:count])
     return shown if len(indices) <= count else f"{shown}, ... ({len(indices)} in all)"
 
 
 def checked_nodes(nodes: Array) -> Array:
-    """Nodes as (N, 2) float64 in a plane, m.
+    """Return nodes as (N, 2) float64 in a plane, m.
 
     Raises:
-        InputError: wrong shape, values that are not finite, or a third coordinate that is not constant.
+        InputError: wrong shape, values that are not finite or too large for metres, or a third coordinate that is not
+            constant.
     """
     try:
         points = np.array(nodes, dtype=np.float64)
@@ -66,7 +70,7 @@ def checked_nodes(nodes: Array) -> Array:
         if np.ptp(points[:, 2]) > _SAME_POINT * np.ptp(points, axis=0).max():
             raise InputError(
                 "nodes have a third coordinate that varies: a mesh lives in a plane. Project them first "
-                "(gensim_graph.mesh.planes.nextsim_plane.sphere_to_plane for points on a sphere, pyproj for longitude and latitude)"
+                "(gensim_graph.mesh.planes.sphere_to_plane for points on a sphere, pyproj for longitude and latitude)"
             )
         points = np.ascontiguousarray(points[:, :2])
 
@@ -74,7 +78,11 @@ def checked_nodes(nodes: Array) -> Array:
 
 
 def checked_faces(faces: Array, n_nodes: int) -> Array:
-    """Faces as (F, k) int64, padded with -1 at the end.
+    """Return faces as (F, k) int64, padded with -1 at the end.
+
+    Args:
+        faces: (F, k) node numbers counted from 0, k at least 3.
+        n_nodes: number of nodes of the mesh.
 
     Raises:
         InputError: wrong shape or type, no faces, padding in the middle, fewer than three corners, unknown nodes.
@@ -90,6 +98,7 @@ def checked_faces(faces: Array, n_nodes: int) -> Array:
 
     table = table.astype(np.int64)
     valid = table >= 0
+
     _refuse(~valid & (table != -1), "have a negative node index other than the padding -1")
     _refuse(valid[:, 1:] & ~valid[:, :-1], "have padding (-1) between their corners; it belongs at the end of the row")
     _refuse(valid.sum(axis=1, keepdims=True) < 3, "have fewer than three corners")
@@ -98,20 +107,26 @@ def checked_faces(faces: Array, n_nodes: int) -> Array:
     return table
 
 
-def _refuse(bad: Array, what: str) -> None:
+def _refuse(bad: Array, defect: str) -> None:
+    """Raise an error that names the rows of a table (F, k) in which anything is bad."""
     rows = np.flatnonzero(bad.any(axis=1))
     if len(rows):
-        raise InputError(f"faces {first_few(rows)} {what}")
+        raise InputError(f"faces {first_few(rows)} {defect}")
 
 
 def renumbering(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Array]:
-    """Drop nodes that no face uses and merge duplicates among the others.
+    """Drop nodes that no face uses, and merge duplicates among the others.
+
+    Args:
+        nodes: (N, 2) m.
+        faces: (F, k) node numbers, padded with -1.
+        defects: ``raise`` refuses duplicate nodes.
 
     Returns:
-        kept: (M,) nodes that stay; number: (N,) new number of every old node, -1 where it is dropped.
+        kept: (M,) old numbers of the nodes that stay; number: (N,) new number of each old node, -1 if it is dropped.
 
     Raises:
-        InputError: duplicate nodes, where ``defects`` is ``raise``.
+        InputError: there are duplicate nodes and ``defects`` is ``raise``.
     """
     is_used = np.zeros(len(nodes), dtype=bool)
     is_used[faces[faces >= 0]] = True
@@ -121,18 +136,18 @@ def renumbering(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Ar
         log.info("dropped %d of %d nodes that belong to no face", len(nodes) - len(used), len(nodes))
 
     first = _first_of_duplicates(nodes, used, defects)
-    kept, place = np.unique(first, return_inverse=True)
+    kept, new_number = np.unique(first, return_inverse=True)
     number = np.full(len(nodes), -1)
-    number[used] = place
+    number[used] = new_number
 
     return kept, number
 
 
 def _first_of_duplicates(nodes: Array, used: Array, defects: Defects) -> Array:
-    """For each used node the first one at its position: (U,) node numbers."""
+    """Number of the first node at the position of each used node: (U,)."""
     points = nodes[used]
     tolerance = _SAME_POINT * np.ptp(points, axis=0).max()
-    pairs = cKDTree(points).query_pairs(tolerance, output_type="ndarray")
+    pairs = close_pairs(points, tolerance)
 
     if len(pairs) == 0:
         return used
@@ -141,8 +156,7 @@ def _first_of_duplicates(nodes: Array, used: Array, defects: Defects) -> Array:
         shown = "; ".join(f"{a} and {b}" for a, b in used[pairs[:5]])
         raise InputError(f"{len(pairs)} pairs of nodes have the same position ({shown}); {_ADVICE}")
 
-    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(used), len(used)))
-    _, group = connected_components(links, directed=False)
+    group = connected_groups(pairs, len(used))
     _, first = np.unique(group, return_index=True)
     log.warning("merged %d nodes that have the position of another one", len(used) - len(first))
 
@@ -150,14 +164,20 @@ def _first_of_duplicates(nodes: Array, used: Array, defects: Defects) -> Array:
 
 
 def without_degenerate(nodes: Array, faces: Array, defects: Defects) -> Array:
-    """Faces that have an area and no corner twice.
+    """Return the faces that have an area and all corners different.
+
+    Args:
+        nodes: (N, 2) m.
+        faces: (F, k) node numbers, padded with -1.
+        defects: ``drop`` leaves the other faces out; else they are an error.
 
     Raises:
-        InputError: there are others, unless ``defects`` is ``drop``.
+        InputError: there are other faces and ``defects`` is not ``drop``, or no face is left.
     """
-    # The padding is made distinct so that it does not count as a repeated corner.
+    # Each -1 of a row becomes another negative number, so that the padding does not count as a repeated corner.
     distinct = np.sort(np.where(faces >= 0, faces, -1 - np.arange(faces.shape[1])), axis=1)
     repeated = (np.diff(distinct, axis=1) == 0).any(axis=1)
+
     here, following = corner_points(nodes, faces)
     longest = ((following - here) ** 2).sum(axis=-1).max(axis=1)
     empty = np.abs(signed_areas(nodes, faces)) <= _NO_AREA * longest
@@ -168,8 +188,9 @@ def without_degenerate(nodes: Array, faces: Array, defects: Defects) -> Array:
 
     kinds = {"have the same node at two corners": repeated, "have zero area": empty & ~repeated}
     found = " and ".join(
-        f"faces {first_few(np.flatnonzero(which))} {what}" for what, which in kinds.items() if which.any()
+        f"faces {first_few(np.flatnonzero(rows))} {defect}" for defect, rows in kinds.items() if rows.any()
     )
+
     if defects != "drop":
         raise InputError(f"{found}; remove them from the mesh, or {_ADVICE}")
 
@@ -181,13 +202,19 @@ def without_degenerate(nodes: Array, faces: Array, defects: Defects) -> Array:
 
 
 def counter_clockwise(nodes: Array, faces: Array, defects: Defects) -> Array:
-    """Faces wound counter-clockwise.
+    """Turn clockwise faces, so that all faces are counter-clockwise.
 
-    A single clockwise face is turned only if it then fits its neighbours, that is, if it was written in the wrong
-    order. A face that is clockwise because a node was pulled across a side overlaps its neighbours and is an error.
+    A single clockwise face is turned only if it then fits its neighbours: its corners were listed in the wrong order.
+    A face that is clockwise because one of its nodes lies beyond the opposite side overlaps its neighbours, which is an
+    error.
+
+    Args:
+        nodes: (N, 2) m.
+        faces: (F, k) node numbers, padded with -1.
+        defects: ``raise`` refuses a mesh in which only some faces are clockwise.
 
     Raises:
-        InputError: faces of both windings where ``defects`` is ``raise``; faces that overlap their neighbours.
+        InputError: faces of both windings and ``defects`` is ``raise``, or faces that overlap their neighbours.
     """
     clockwise = signed_areas(nodes, faces) < 0
     turned = np.flatnonzero(clockwise)
@@ -206,9 +233,10 @@ def counter_clockwise(nodes: Array, faces: Array, defects: Defects) -> Array:
     if len(table.crowded):
         bad = np.unique(table.faces[table.crowded])
         inverted = np.intersect1d(bad, turned) if len(turned) < len(faces) else bad
-        named = f"faces {first_few(inverted if len(inverted) else bad)}"
+        suspects = inverted if len(inverted) else bad
         raise InputError(
-            f"{named} overlap their neighbours (inverted, doubled, or more than two on one edge); correct the mesh"
+            f"faces {first_few(suspects)} overlap their neighbours (inverted, doubled, or more than two on one edge); "
+            "correct the mesh"
         )
 
     if len(turned):
@@ -218,11 +246,12 @@ def counter_clockwise(nodes: Array, faces: Array, defects: Defects) -> Array:
 
 
 def _minority(flags: Array) -> Array:
+    """Positions of the value, True or False, that fewer of the flags (F,) have."""
     return np.flatnonzero(flags if 2 * np.count_nonzero(flags) <= len(flags) else ~flags)
 
 
 def reversed_faces(faces: Array) -> Array:
-    """The same faces wound the other way, first corner kept: (F, k) -> (F, k)."""
+    """Reverse the order of the corners of each face; the first corner stays first: (F, k) -> (F, k)."""
     columns = np.arange(faces.shape[1])
     counts = corner_counts(faces)[:, None]
     source = np.where((columns > 0) & (columns < counts), counts - columns, columns)

@@ -1,20 +1,25 @@
-"""The velocity operator and its parts.
+"""The velocity operator: the network that predicts the velocity of the flow on the cells of any mesh.
 
-Reading order: spin (features that turn with the frame), embedding, stencil and kernel (cells), pooling (cells to
-tokens), localisation, heads, reference, cluster_places, clusters (and their kernel), backends, split, attention, chunks,
-gate, block, channels, config, base, operator; meshgraphnet is a baseline. What is compiled: native_library, then
-native_kernel, native_tokens and native_backend beside the sources in ``native/``.
+Reading order, from the concepts to the whole:
+
+- Features: ``spin`` (channels that turn with the axes, and their layers), ``gate`` (its products), ``channels`` (from
+  variables to features), ``embedding`` (flow time and length unit).
+- Layers: ``neighbour_sum`` and ``graph_kernel`` (on cells), ``pooling`` (from cells to tokens and back), the package
+  ``attention`` (between tokens), ``block`` (attention and gated network).
+- Networks: ``operator_config`` (sizes), ``graph_plan`` and ``base`` (what all networks share), ``operator`` (ours),
+  ``meshgraphnet`` (a baseline), ``networks`` (the registry).
+- Speed: ``chunks`` (memory of large meshes) and the package ``native`` (compiled code).
 """
-
-from collections.abc import Callable
 
 from gensim_graph.nn.attention import AttentionPlan
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.channels import Channels, rotate_vectors
 from gensim_graph.nn.embedding import Modulation, log_length
 from gensim_graph.nn.graph_kernel import face_graph
+from gensim_graph.nn.graph_plan import GraphPlan
 from gensim_graph.nn.meshgraphnet import MeshGraphNet
 from gensim_graph.nn.neighbour_sum import stencil_sum
+from gensim_graph.nn.networks import build_operator, register_network
 from gensim_graph.nn.operator import VelocityOperator
 from gensim_graph.nn.operator_config import BASELINES, NETWORKS, PRESETS, OperatorConfig
 from gensim_graph.nn.spin import SpinLinear
@@ -25,6 +30,7 @@ __all__ = [
     "PRESETS",
     "AttentionPlan",
     "Channels",
+    "GraphPlan",
     "MeshGraphNet",
     "Modulation",
     "Operator",
@@ -39,24 +45,3 @@ __all__ = [
     "rotate_vectors",
     "stencil_sum",
 ]
-
-
-Builder = Callable[[OperatorConfig, Channels, Channels], Operator]
-_BUILDERS: dict[str, Builder] = {"attention": VelocityOperator, "meshgraphnet": MeshGraphNet}
-
-
-def build_operator(config: OperatorConfig, state: Channels, conditions: Channels) -> Operator:
-    """The network that a configuration names, with its initial weights."""
-    return _BUILDERS[config.network](config, state, conditions)
-
-
-def register_network(name: str, build: Builder) -> None:
-    """Make ``operator.network=name`` known, to train a network of your own and to load what was trained.
-
-    Args:
-        name: in configurations and in saved models.
-        build: configuration, channels of the state, channels of the conditions -> the network.
-    """
-    _BUILDERS[name] = build
-    if name not in NETWORKS:
-        NETWORKS.append(name)

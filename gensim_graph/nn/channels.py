@@ -1,4 +1,8 @@
-"""Which channels of a tensor of variables are scalars and which form vectors."""
+"""Layout of a tensor of variables: its scalar channels, and its pairs of channels that form vectors.
+
+The operator reorders the channels of state and conditions into the layout of :mod:`~gensim_graph.nn.spin`, in which
+vectors turn with the axes.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,12 +35,20 @@ class Channels:
 
     @classmethod
     def default_state(cls, count: int) -> "Channels":
-        """Layout of the default state, of which the drift is a vector; any other count is refused."""
+        """Layout of the default state, in which the drift is a vector.
+
+        Raises:
+            InputError: the default table has another number of state channels.
+        """
         return _expect(cls.of(default_variables().state), count, "state")
 
     @classmethod
     def default_conditions(cls, count: int) -> "Channels":
-        """State, forcing at t, forcing at t + lead and slow inputs of the default table."""
+        """Layout of the default conditions: state, forcing at t, forcing at t + lead time, and slow inputs.
+
+        Raises:
+            InputError: the default table has another number of condition channels.
+        """
         table = default_variables()
         return _expect(cls.of((*table.state, *table.forcing, *table.forcing, *table.slow)), count, "conditions")
 
@@ -48,12 +60,12 @@ class Channels:
 
     @property
     def spins(self) -> Spins:
-        """Channels by spin."""
+        """Number of scalars and of vectors."""
         return Spins(len(self.scalars), len(self.vectors))
 
     @property
     def by_spin(self) -> list[int]:
-        """Positions in the order of the spin layout: scalars, x components, y components."""
+        """Positions of the channels in the order of the spin layout: scalars, x components, y components."""
         return [*self.scalars, *(x for x, _ in self.vectors), *(y for _, y in self.vectors)]
 
     def to_spins(self, values: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest channel"]:
@@ -67,12 +79,13 @@ class Channels:
 
 
 def _reordered(values: Tensor, order: list[int]) -> Tensor:
-    """Without a tensor of indices, which a GPU would have to wait for."""
+    """Reorder channels without a tensor of indices, because a GPU would have to wait for its transfer."""
     channels = values.unbind(-1)
     return torch.stack([channels[index] for index in order], dim=-1)
 
 
 def _expect(layout: Channels, count: int, what: str) -> Channels:
+    """Return the layout if it has the expected number of channels."""
     if layout.count != count:
         raise InputError(
             f"{what}={count}: the default variable table has {layout.count} {what} channels; for another layout pass "
@@ -84,7 +97,13 @@ def _expect(layout: Channels, count: int, what: str) -> Channels:
 def rotate_vectors(
     values: Float[Tensor, "*rest channel"], pairs: Sequence[tuple[int, int]], angle: float
 ) -> Float[Tensor, "*rest channel"]:
-    """Vector components after the vectors have turned by ``angle`` (radians, counter-clockwise)."""
+    """Turn the vectors counter-clockwise; all other channels stay as they are.
+
+    Args:
+        values: (..., channel).
+        pairs: positions of the x and y component of each vector.
+        angle: radians.
+    """
     turned = values.clone()
     cosine, sine = torch.cos(torch.tensor(angle)).item(), torch.sin(torch.tensor(angle)).item()
 

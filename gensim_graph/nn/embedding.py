@@ -1,7 +1,8 @@
-"""Embedding of flow time and spacing, and the modulation of features by it.
+"""Embedding of the flow time, and modulation of the features by flow time and length unit.
 
-Flow time belongs to a graph, spacing to a cell: the first goes through a network once a graph, the second enters
-linearly as the logarithm of the length unit, so that it costs next to nothing and extrapolates to other resolutions.
+All cells of a graph have the same flow time, but each cell has its own length unit. The flow time therefore passes
+through a network once for each graph. The logarithm of the length unit enters linearly, which costs very little and
+extrapolates to other resolutions.
 """
 
 import math
@@ -14,11 +15,16 @@ from gensim_graph.nn.spin import Spins
 from gensim_graph.typing import Float, Int, Tensor
 
 REFERENCE_LENGTH = 16e3
-"""Length (m) at which the logarithm of the length unit is zero."""
+"""Reference length (m): the logarithm of a length unit of this size is zero."""
 
 
 class FlowTimeEmbedding(nn.Module):
-    """Fourier features of the flow time through a small network."""
+    """Fourier features of the flow time, passed through a small network.
+
+    Args:
+        width: width of the embedding.
+        frequencies: number of frequencies, from pi / 2 to 32 pi in geometric progression.
+    """
 
     frequency: Tensor
 
@@ -28,24 +34,24 @@ class FlowTimeEmbedding(nn.Module):
         self.network = nn.Sequential(nn.Linear(2 * frequencies, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
     def forward(self, flow_time: Float[Tensor, "batch graph"]) -> Float[Tensor, "batch graph embedding"]:
-        """Flow time in [0, 1] -> embedding."""
+        """Embed flow times in [0, 1]."""
         phase = flow_time.unsqueeze(-1) * self.frequency
         return self.network(torch.cat((phase.sin(), phase.cos()), dim=-1))
 
 
 def log_length(length: Float[Tensor, " item"]) -> Float[Tensor, " item"]:
-    """Logarithm of a length in metres over the reference length."""
+    """Logarithm of a length (m) divided by the reference length."""
     return torch.log(length / REFERENCE_LENGTH)
 
 
 class Modulation(nn.Module):
-    """Scales of the channels as a function of the embedding; starts at ``start``.
+    """Scales of the channels as a function of flow time and length unit.
 
     Args:
-        embedding: width of the embedding.
+        embedding: width of the flow-time embedding.
         spins: channels to scale; vectors and tensors are scaled, never turned.
-        parts: how many sets of scales to make.
-        start: value of the scales at initialisation.
+        parts: number of sets of scales.
+        start: initial value of the scales of each set.
     """
 
     def __init__(self, embedding: int, spins: Spins, parts: int, start: tuple[float, ...]) -> None:
@@ -63,7 +69,13 @@ class Modulation(nn.Module):
         length: Float[Tensor, " item"],
         graph_of_item: Int[Tensor, " item"],
     ) -> "Scales":
-        """Scales of items (cells or tokens) of a length unit in metres."""
+        """Compute the scales of items (cells or tokens).
+
+        Args:
+            embedding: (B, G, embedding) of the flow times.
+            length: (N,) m, length unit of each item.
+            graph_of_item: (N,) number of the graph that each item belongs to.
+        """
         return Scales(
             [self.spins.spread(part) for part in self.from_time(embedding).chunk(self.parts, dim=-1)],
             [self.spins.spread(part) for part in self.from_length.chunk(self.parts)],
@@ -73,13 +85,13 @@ class Modulation(nn.Module):
 
 
 class Scales(NamedTuple):
-    """Scales of all items in as many sets as there are parts; those of some items are made when they are wanted.
+    """Scales of all items, in factored form: the scales of a slice of items are computed when they are called for.
 
     Attributes:
-        of_time: (B, G, D) for each part.
-        of_length: (D,) for each part, to be multiplied with the logarithm of the length.
-        log_length: (N,).
-        graph: (N,) graph of each item.
+        of_time: (B, G, D) for each set: the part that depends on flow time.
+        of_length: (D,) for each set: coefficients of the logarithm of the length unit.
+        log_length: (N,) logarithm of the length unit of each item.
+        graph: (N,) number of the graph that each item belongs to.
     """
 
     of_time: list[Tensor]
@@ -88,7 +100,12 @@ class Scales(NamedTuple):
     graph: Tensor
 
     def __call__(self, part: int, items: slice) -> Float[Tensor, "batch item channel"]:
-        """Scales of a range of items."""
+        """Compute the scales of a slice of items.
+
+        Args:
+            part: number of the set.
+            items: slice of the N items.
+        """
         of_time = self.of_time[part]
         if of_time.shape[1] > 1:
             of_time = of_time.index_select(1, self.graph[items])

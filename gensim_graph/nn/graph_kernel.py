@@ -1,8 +1,8 @@
-"""Graph-kernel layers: what a cell learns from the cells that it touches.
+"""Graph-kernel layers on the cells: each cell learns from the cells that share an edge with it.
 
-A graph neural operator (Li et al. 2020) with three kernels, consistent with the operators that they discretise:
-the area-weighted mean over the neighbours, and the length unit times the gradient, which raises the spin by one
-(eth f = h (d/dx + i d/dy) f) or lowers it (eth-bar, with -i). So a scalar gives its gradient, a vector its
+This is a graph neural operator (Li et al. 2020) with three kernels, each consistent with the continuous operator that
+it discretises: the area-weighted mean over the neighbours, and the length unit L times the gradient, which raises the
+spin by one, L (d/dx + i d/dy) f, or lowers it, L (d/dx - i d/dy) f. A scalar thus yields its gradient, and a vector its
 divergence and curl (spin 0) and its shear (spin 2), exactly for linear fields on any mesh.
 """
 
@@ -12,6 +12,7 @@ from torch import nn
 from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.chunks import in_chunks
 from gensim_graph.nn.embedding import Modulation, Scales
+from gensim_graph.nn.gate import SpinParts
 from gensim_graph.nn.neighbour_sum import stencil_sum
 from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins, rms_normalise
 from gensim_graph.typing import Float, Tensor
@@ -20,9 +21,14 @@ from gensim_graph.typing import Float, Tensor
 def neighbourhood(
     features: Float[Tensor, "batch face channel"], graph: MeshGraph, cells: slice | None = None
 ) -> Float[Tensor, "batch some 3 channel"]:
-    """Mean over the neighbours minus the value, and h times the gradient along x and y, of a range of the cells.
+    """Compute the mean over the neighbours minus the value, and the length unit times the gradient along x and y.
 
-    It has a derivative for all cells only, which None stands for.
+    Gradients for the training are available only if all cells are computed (``cells=None``).
+
+    Args:
+        features: (B, F, D) of all cells.
+        graph: graph of the cells.
+        cells: slice of the cells to compute; None computes all of them.
     """
     weights = torch.cat((graph.mean.unsqueeze(-1), graph.gradient), dim=-1)
     cells = cells or slice(0, features.shape[1])
@@ -30,7 +36,7 @@ def neighbourhood(
 
 
 class GraphKernel(nn.Module):
-    """Residual layer on the cells: normalise, look at the neighbourhood, combine in a gated network.
+    """Residual layer on the cells: normalise, collect the neighbourhood, combine everything in a gated network.
 
     Args:
         spins: channels in and out.
@@ -43,8 +49,8 @@ class GraphKernel(nn.Module):
         n, m, k = spins
         self.norm = SpinNorm(spins)
         self.modulation = Modulation(embedding, spins, 1, (1.0,))
-        seen = Spins(2 * n + 2 * m, 2 * m + n + k, 2 * k + m)
-        self.mlp = SpinMLP(seen, spins, 2 * n, 2 * m, gain=0.3)
+        collected = Spins(2 * n + 2 * m, 2 * m + n + k, 2 * k + m)
+        self.mlp = SpinMLP(collected, spins, 2 * n, 2 * m, gain=0.3)
 
     def forward(
         self,
@@ -52,7 +58,13 @@ class GraphKernel(nn.Module):
         embedding: Float[Tensor, "batch graph embedding"],
         graph: MeshGraph,
     ) -> Float[Tensor, "batch face channel"]:
-        """Same shape."""
+        """Apply the layer.
+
+        Args:
+            features: (B, F, D) of the cells.
+            embedding: (B, G, embedding) of the flow times.
+            graph: graph of the cells.
+        """
         scales = self.modulation(embedding, graph.length, face_graph(graph))
         up, down = self.mlp.up.assemble(), self.mlp.down.assemble()
 
@@ -60,44 +72,49 @@ class GraphKernel(nn.Module):
             scales, norm = shared
             return (rms_normalise(x, norm) * scales(0, cells),)
 
-        def look(cells: slice, _: None, normed: Tensor, around: Tensor) -> tuple[Tensor, ...]:
-            return up.spins.split(self._look_around(normed, around))
+        def collect(cells: slice, _: None, normed: Tensor, around: Tensor) -> SpinParts:
+            return up.spins.split(self._collect(normed, around))
 
-        def gate(cells: slice, _: None, hidden: Tensor) -> tuple[Tensor, ...]:
+        def gate(cells: slice, _: None, hidden: Tensor) -> SpinParts:
             return self.mlp.gate(hidden)
 
         (normed,) = in_chunks(normalise, (scales, self.norm.spread), features)
 
         if torch.is_grad_enabled():
-            (hidden,) = in_chunks(look, None, normed, neighbourhood(normed, graph), matrices=up.matrices)
+            (hidden,) = in_chunks(collect, None, normed, neighbourhood(normed, graph), matrices=up.matrices)
             return features + in_chunks(gate, None, hidden, matrices=down.matrices)[0]
 
-        def combine(cells: slice, _: None, x: Tensor, some: Tensor) -> tuple[Tensor]:
-            hidden = up.of_parts(*look(cells, None, some, neighbourhood(normed, graph, cells)))
+        # Without gradients the whole layer is applied chunk by chunk.
+        def combine(cells: slice, _: None, x: Tensor, own: Tensor) -> tuple[Tensor]:
+            hidden = up.of_parts(*collect(cells, None, own, neighbourhood(normed, graph, cells)))
             return (x + down.of_parts(*gate(cells, None, hidden)),)
 
         return in_chunks(combine, None, features, normed)[0]
 
-    def _look_around(self, features: Tensor, around: Tensor) -> Tensor:
+    def _collect(self, features: Tensor, around: Tensor) -> Tensor:
+        """Join values, means and derivatives (``x``, ``y``: along an axis) in the spin layout."""
         mean, dx, dy = around.unbind(2)
         scalar, vector, tensor = self.spins.split(features)
-        mean0, mean1, mean2 = self.spins.split(mean)
+        mean_scalar, mean_vector, mean_tensor = self.spins.split(mean)
         scalar_x, vector_x, tensor_x = self.spins.split(dx)
         scalar_y, vector_y, tensor_y = self.spins.split(dy)
-        (ur_x, ui_x), (ur_y, ui_y) = vector_x.chunk(2, -1), vector_y.chunk(2, -1)
-        (tr_x, ti_x), (tr_y, ti_y) = tensor_x.chunk(2, -1), tensor_y.chunk(2, -1)
-        (vr, vi), (mr, mi) = vector.chunk(2, -1), mean1.chunk(2, -1)
-        (wr, wi), (nr, ni) = tensor.chunk(2, -1), mean2.chunk(2, -1)
 
-        seen = (
-            *(scalar, mean0, ur_x + ui_y, ui_x - ur_y),
-            *(vr, mr, scalar_x, tr_x + ti_y, vi, mi, scalar_y, ti_x - tr_y),
-            *(wr, nr, ur_x - ui_y, wi, ni, ui_x + ur_y),
+        (u_x, v_x), (u_y, v_y) = vector_x.chunk(2, -1), vector_y.chunk(2, -1)
+        (re_x, im_x), (re_y, im_y) = tensor_x.chunk(2, -1), tensor_y.chunk(2, -1)
+        (u, v), (mean_u, mean_v) = vector.chunk(2, -1), mean_vector.chunk(2, -1)
+        (re, im), (mean_re, mean_im) = tensor.chunk(2, -1), mean_tensor.chunk(2, -1)
+
+        collected = (
+            *(scalar, mean_scalar, u_x + v_y, v_x - u_y),  # divergence and curl of vectors
+            *(u, mean_u, scalar_x, re_x + im_y),  # gradient of scalars, divergence of tensors: real part
+            *(v, mean_v, scalar_y, im_x - re_y),  # the same, imaginary part
+            *(re, mean_re, u_x - v_y),  # shear of vectors: real part
+            *(im, mean_im, v_x + u_y),  # the same, imaginary part
         )
-        return torch.cat(seen, dim=-1)
+        return torch.cat(collected, dim=-1)
 
 
 def face_graph(graph: MeshGraph) -> Tensor:
-    """(F,) graph of a batch that each cell belongs to."""
+    """(F,) number of the graph that each cell belongs to, in a batch."""
     batch: Tensor | None = graph.batch
     return torch.zeros_like(graph.slot) if batch is None else batch

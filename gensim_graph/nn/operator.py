@@ -1,8 +1,8 @@
-"""The velocity operator: V(z, x, tau, h), from a noised residual and its conditions to the velocity of the flow.
+"""The velocity operator V(z, x, tau, h): from noised residual z and conditions x to the velocity of the flow.
 
-Cells -> graph-kernel encoder -> moment pooling -> blocks of local-subgraph attention on tokens, with long skips ->
-moment unpooling and the skip of the encoder -> graph-kernel decoder -> cells. It runs on any
-:class:`~gensim_graph.graph.MeshGraph`, at any resolution, with the same weights.
+tau is the flow time and h the spacing. The steps are: graph-kernel encoder on the cells, moment pooling to tokens,
+blocks of local attention on the tokens with long skips, moment unpooling plus the output of the encoder, and a
+graph-kernel decoder on the cells. The same weights run on any :class:`~gensim_graph.graph.MeshGraph` and resolution.
 """
 
 import math
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gensim_graph.errors import InputError
-from gensim_graph.graph import MeshGraph, in_unit
+from gensim_graph.graph import MeshGraph, with_length_unit
 from gensim_graph.nn.attention import AttentionPlan, plan_attention
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.block import Block, LongSkip
@@ -25,27 +25,50 @@ from gensim_graph.nn.spin import SpinLinear, SpinNorm, Spins
 from gensim_graph.typing import Float, Tensor
 
 
-class VelocityOperator(Operator):
+class VelocityOperator(Operator[AttentionPlan]):
     """Velocity of the flow on the cells of any mesh.
 
-    Equivariant to rotations and translations of the frame (vectors turn with it), to renumbering of faces and nodes,
-    and independent of the partition into clusters; see ``tests/test_operator.py``.
+    The operator is equivariant to rotations and translations of the frame (vectors turn with it) and to renumbering of
+    faces and nodes, and independent of the partition into clusters; see ``tests/nn/test_operator.py``.
 
     Args:
         config: size.
-        state: channels of the noised state; an int takes the default layout.
-        conditions: channels of the conditions; an int takes the default layout.
+        state: channels of the noised state; an int is the number of channels of the default layout.
+        conditions: channels of the conditions; an int is the number of channels of the default layout.
+
+    Raises:
+        InputError: an int that is not the number of channels of the default layout.
+
+    Example:
+        The same weights run on a grid of 16 km and on a grid of 8 km:
+
+        >>> import numpy as np
+        >>> import torch
+        >>> import gensim_graph as gg
+        >>> from gensim_graph.nn import OperatorConfig
+        >>> config = OperatorConfig(width=16, blocks=2, heads=1, cell_width=16, cell_layers=1, embedding=16)
+        >>> operator = gg.VelocityOperator(config, state=6, conditions=18)
+        >>> for spacing in (16e3, 8e3):
+        ...     axis = np.arange(0, 128e3, spacing)
+        ...     graph = gg.build_graph(gg.Mesh.from_grid(axis, axis))
+        ...     noised, conditions = torch.randn(1, graph.n_cells, 6), torch.randn(1, graph.n_cells, 18)
+        ...     with torch.no_grad():
+        ...         print(operator(noised, conditions, torch.tensor([0.5]), graph).shape)
+        torch.Size([1, 64, 6])
+        torch.Size([1, 256, 6])
     """
 
     def __init__(self, config: OperatorConfig, state: int | Channels, conditions: int | Channels) -> None:
         super().__init__(config, state, conditions)
         token, cell = _spins(config.width), _spins(config.cell_width)
         self.embed = FlowTimeEmbedding(config.embedding)
-        # One linear map of state and conditions, in two parts.
-        seen, given = self.state.spins, _condition_spins(self.conditions)
-        share = seen.total / (seen.total + given.total)
-        self.lift_state = SpinLinear(seen, cell, math.sqrt(share))
-        self.lift_conditions = SpinLinear(given, cell, math.sqrt(1 - share))
+
+        # One linear map of state and conditions in two parts, because the conditions are lifted only once.
+        state_spins, condition_spins = self.state.spins, _condition_spins(self.conditions)
+        share = state_spins.total / (state_spins.total + condition_spins.total)
+        self.lift_state = SpinLinear(state_spins, cell, math.sqrt(share))
+        self.lift_conditions = SpinLinear(condition_spins, cell, math.sqrt(1 - share))
+
         layers = range(config.cell_layers)
         self.encoder = nn.ModuleList(GraphKernel(cell, config.embedding) for _ in layers)
         self.pool = MomentPool(cell, token)
@@ -61,41 +84,77 @@ class VelocityOperator(Operator):
 
     @classmethod
     def from_preset(cls, preset: str, state: int | Channels, conditions: int | Channels) -> "VelocityOperator":
-        """Operator of a named size.
+        """Build an operator of a named size, with its initial weights.
+
+        Args:
+            preset: one of ``tiny``, ``small``, ``medium``, ``base``, ``large``.
+            state: channels of the noised state; an int is the number of channels of the default layout.
+            conditions: channels of the conditions; an int is the number of channels of the default layout.
 
         Raises:
-            InputError: no such preset.
+            InputError: an unknown preset, or an int that is not the number of channels of the default layout.
+
+        Example:
+            >>> import gensim_graph as gg
+            >>> operator = gg.VelocityOperator.from_preset("tiny", state=6, conditions=18)
+            >>> operator.n_parameters
+            277228
+            >>> operator.config.width, operator.config.blocks
+            (96, 4)
         """
         if preset not in PRESETS:
             raise InputError(f"preset '{preset}': expected one of {', '.join(PRESETS)}")
         return cls(PRESETS[preset], state, conditions)
 
     def plan(self, graph: MeshGraph) -> AttentionPlan:
-        """What all evaluations on a graph share; made once for a forecast."""
-        unit = self.config.unit_km
-        return plan_attention(graph if unit is None else in_unit(graph, 1e3 * unit), self.config.backend)
+        """Compute the tables of the attention backend, on the graph in the length unit of the operator."""
+        if self.config.unit_km is not None:
+            graph = with_length_unit(graph, 1e3 * self.config.unit_km)
+        return plan_attention(graph, self.config.backend)
 
-    def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan) -> Prepared:
-        """Conditions as features of the cells, lifted once."""
+    def prepare(
+        self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan
+    ) -> Prepared[AttentionPlan]:
+        """Map the conditions linearly to features of the cells.
+
+        Args:
+            conditions: (B, F, conditions) normalised conditions.
+            plan: plan of the graph.
+
+        Raises:
+            InputError: conditions of another shape than graph and operator expect.
+        """
         self._check("conditions", conditions, plan.graph, self.conditions.count)
         lift = self.lift_conditions.assemble()
 
         def inputs(cells: slice, _: None, values: Tensor) -> tuple[Tensor, ...]:
-            given = _condition_inputs(self.conditions, values, plan.graph, cells)
-            return lift.spins.split(given)[: len(lift.matrices)]
+            features = _condition_features(self.conditions, values, plan.graph, cells)
+            return lift.spins.split(features)[: len(lift.matrices)]
 
         (features,) = in_chunks(inputs, None, conditions, matrices=lift.matrices)
 
         return Prepared(features, plan)
 
     def velocity(
-        self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: Prepared
+        self,
+        noised: Float[Tensor, "batch face state"],
+        flow_time: Float[Tensor, "..."],
+        prepared: Prepared[AttentionPlan],
     ) -> Float[Tensor, "batch face state"]:
-        """Velocity on prepared conditions; arguments as of :meth:`forward`."""
+        """Compute the velocity of the flow on prepared conditions.
+
+        Args:
+            noised: (B, F, state) normalised residual on the path at ``flow_time``; vectors in the frame of the graph.
+            flow_time: (B,) in [0, 1], or (B, G) for a batch of G graphs.
+            prepared: conditions from :meth:`prepare`.
+
+        Raises:
+            InputError: a noised residual of another shape than graph and operator expect.
+        """
         graph = prepared.plan.graph
-        self._check("noised", noised, graph, self.state.count)
-        time = flow_time.reshape(len(noised), -1).expand(-1, graph.n_graphs)
+        time = self._time_of_graphs(noised, flow_time, graph)
         embedding = self.embed(time)
+
         cells = prepared.features + self.lift_state(self.state.to_spins(noised))
         for layer in self.encoder:
             cells = layer(cells, embedding, graph)
@@ -105,39 +164,41 @@ class VelocityOperator(Operator):
         for layer in self.decoder:
             cells = layer(cells, embedding, graph)
 
-        found = self.state.from_spins(self.project(self.cell_norm(cells)))
-        return self._precondition(found, noised, time, graph)
+        output = self.state.from_spins(self.project(self.cell_norm(cells)))
+        return self._precondition(output, noised, time, graph)
 
     def _attend(self, tokens: Tensor, embedding: Tensor, plan: AttentionPlan) -> Tensor:
-        """Blocks; the second half interpolates towards the first, last in first out."""
-        kept: list[Tensor] = []
+        """Apply the blocks, with a long skip from each block of the first half to its mirror in the second half."""
+        skipped: list[Tensor] = []
         half = len(self.skips)
 
         for index, block in enumerate(self.blocks):
             if index >= len(self.blocks) - half:
-                tokens = self.skips[len(self.blocks) - 1 - index](tokens, kept.pop())
+                tokens = self.skips[len(self.blocks) - 1 - index](tokens, skipped.pop())
             tokens = block(tokens, embedding, plan)
             if index < half:
-                kept.append(tokens)
+                skipped.append(tokens)
 
         return tokens
 
 
 def _spins(width: int) -> Spins:
+    """Channels of a layer: half of the real components are scalars, a quarter vectors, a quarter tensors."""
     if width % 8:
         raise InputError(f"width {width}: expected a multiple of 8")
     return Spins(width // 2, width // 8, width // 8)
 
 
 def _condition_spins(conditions: Channels) -> Spins:
-    """Conditions, their vectors per length unit, boundary and length."""
+    """Channels of :func:`_condition_features`."""
     return Spins(conditions.spins.scalar + 3, 2 * conditions.spins.vector + 1)
 
 
-def _condition_inputs(channels: Channels, conditions: Tensor, graph: MeshGraph, cells: slice) -> Tensor:
-    """Inputs of some cells in the spin layout.
+def _condition_features(channels: Channels, conditions: Tensor, graph: MeshGraph, cells: slice) -> Tensor:
+    """Join conditions, boundary and length unit of some cells in the spin layout.
 
-    Vectors come a second time over the length unit: where it is the spacing, how many cells a drift crosses.
+    Vectors are given twice, the second time divided by the length unit. If the length unit is the spacing, this tells
+    how many cells the drift crosses.
     """
     scalars, vectors, _ = channels.spins.split(channels.to_spins(conditions))
     per_length = REFERENCE_LENGTH / graph.length[cells].to(conditions.dtype).unsqueeze(-1)

@@ -1,35 +1,38 @@
-"""Sizes of the operator by name."""
+"""Configuration of the operator, and its sizes by name."""
 
 from dataclasses import dataclass
 
+import yaml
+
 from gensim_graph.errors import POSITIVE, Rule, at_least, check_values
 from gensim_graph.nn.attention import AUTO, CHOICES
+from gensim_graph.system import resource
 
 NETWORKS = ["attention", "meshgraphnet"]
-"""Names of the networks that can be built; more are registered."""
+"""Names of the networks; :func:`~gensim_graph.nn.networks.register_network` adds more."""
 
 
 @dataclass(frozen=True)
 class OperatorConfig:
-    """Size of the operator.
+    """Network and size of the operator.
 
     Attributes:
-        network: ``attention``, or ``meshgraphnet`` for the baseline, which looks at width, blocks and embedding alone.
-        width: features of a token, a multiple of 8: half scalars, a quarter vectors, a quarter tensors. Wider:
-            better and slower, with the square.
-        blocks: attention blocks; each reaches 18 cells further.
-        heads: attention heads of 64 channels.
-        cell_width: features of a cell in encoder and decoder, a multiple of 8.
-        cell_layers: graph-kernel layers in the encoder, and in the decoder.
-        embedding: features of the flow time.
-        expansion: hidden over outer width of the gated networks.
-        unit_km: length unit of gradients and boundaries, whatever the spacing, so that they mean the same on every
-            mesh; cells are not told their spacing then, tokens are, and attention reaches as many cells on all meshes.
-            None: the spacing of each cell is its unit, and it is told.
-        backend: attention backend; ``auto`` takes the one that suits the device.
+        network: ``attention``, or ``meshgraphnet`` for the baseline, which uses only width, blocks and embedding.
+        width: number of features of a token, a multiple of 8: half scalars, a quarter vectors, a quarter tensors.
+            Larger widths forecast better; the cost grows with the square.
+        blocks: number of attention blocks; each extends the reach by 18 cells.
+        heads: number of attention heads, of 64 channels each.
+        cell_width: number of features of a cell in encoder and decoder, a multiple of 8.
+        cell_layers: number of graph-kernel layers in the encoder, and also in the decoder.
+        embedding: number of features of the flow time, an even number.
+        expansion: ratio of hidden to outer width in the gated networks.
+        unit_km: length unit (km) of gradients and boundaries, the same for every spacing, so that they have the same
+            meaning on every mesh. The cells then do not know their spacing, but the tokens do, and the attention
+            reaches the same number of cells on every mesh. None: each cell takes its own spacing as unit and knows it.
+        backend: attention backend; ``auto`` takes the one for the device.
 
     Raises:
-        InputError: a value that makes no sense.
+        InputError: a value outside its range, or an unknown name.
     """
 
     network: str = "attention"
@@ -61,18 +64,13 @@ class OperatorConfig:
         check_values(self, "operator", rules)
 
 
-PRESETS: dict[str, OperatorConfig] = {
-    "tiny": OperatorConfig(width=96, blocks=4, heads=2, cell_width=48, cell_layers=1, embedding=64),
-    "small": OperatorConfig(width=160, blocks=6, heads=3, cell_width=64, cell_layers=1, embedding=96),
-    "medium": OperatorConfig(width=320, blocks=8, heads=5, cell_width=96, embedding=192),
-    "base": OperatorConfig(width=512, blocks=8, heads=8, cell_width=128, cell_layers=1, embedding=512),
-    "large": OperatorConfig(width=768, blocks=8, heads=12, cell_width=192, embedding=512),
-}
-"""``tiny`` trains on a laptop in minutes, ``small`` (the size of the weights that ship) in two hours; ``medium`` and up
-want a GPU. ``base`` has the width, depth and heads of GenSIM with half its weights (a map between spins has fewer),
-``large`` about as many weights as GenSIM."""
+def _read(name: str) -> OperatorConfig:
+    """Size of this name in ``configs/operator``."""
+    return OperatorConfig(**yaml.safe_load(resource("configs", "operator", f"{name}.yaml").read_text()))
 
-BASELINES: dict[str, OperatorConfig] = {
-    "meshgraphnet": OperatorConfig(network="meshgraphnet", width=64, blocks=9, embedding=32),
-}
-"""Networks to compare with, with as many weights as ``tiny``. They know no frames: give them ``data.rotate=true``."""
+
+PRESETS = {name: _read(name) for name in ("tiny", "small", "medium", "base", "large")}
+"""Sizes of the attention network, by name: ``configs/operator`` says what each is for."""
+
+BASELINES = {"meshgraphnet": _read("meshgraphnet")}
+"""Networks to compare with, by name."""

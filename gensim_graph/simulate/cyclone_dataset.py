@@ -1,4 +1,4 @@
-"""Simulated trajectories as a dataset: UGRID topology, CF attributes, dims (trajectory, time, face)."""
+"""Layout of simulated trajectories as a dataset: UGRID topology, CF attributes, dimensions (trajectory, time, face)."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from gensim_graph.typing import Array
 from gensim_graph.variables import default_variables
 
 SIMULATION_MARK = "gensim-graph simulation"
-"""How the attribute ``source`` of what we write begins."""
+"""Beginning of the attribute ``source`` of every simulated dataset; it identifies them."""
 
 ON_FACES = ("sit", "sic", "sid", "siu", "siv", "snt", "uas", "vas")
 ON_NODES = ("siu_node", "siv_node")
@@ -22,22 +22,22 @@ START = np.datetime64("2000-01-01", "ns")
 
 
 def variables_of(experiment: Experiment) -> tuple[str, ...]:
-    """Names of the variables in time."""
+    """Return the names of the variables that change in time."""
     return (*ON_FACES, *ON_NODES, *(("tus",) if experiment.thermodynamics else ()))
 
 
-def records_of(mesh: Mesh, experiment: Experiment, forcings: list[StormForcing], current: Array) -> xr.Dataset:
-    """Everything but the variables in time: topology, coordinates, currents, attributes.
+def static_dataset(mesh: Mesh, experiment: Experiment, forcings: list[StormForcing], current: Array) -> xr.Dataset:
+    """Build the dataset without the variables that change in time: topology, coordinates, currents, attributes.
 
     Args:
         mesh: the mesh.
-        experiment: what is simulated.
-        forcings: of the members.
-        current: m/s, of the ocean on the faces, (2, face, member).
+        experiment: settings of the simulation.
+        forcings: storms and gyre of each member.
+        current: (2, face, member) m/s, ocean current along the axes of the plane.
     """
-    steps = np.arange(experiment.records + 1) * np.timedelta64(round(experiment.interval * 1e9), "ns")
-    frame = mesh_to_dataset(mesh).assign_coords(
-        time=("time", START + steps, {"standard_name": "time"}),
+    times = np.arange(experiment.records + 1) * np.timedelta64(round(experiment.interval * 1e9), "ns")
+    dataset = mesh_to_dataset(mesh).assign_coords(
+        time=("time", START + times, {"standard_name": "time"}),
         trajectory=("trajectory", np.arange(experiment.members), {"long_name": "number of the simulation"}),
     )
 
@@ -45,11 +45,13 @@ def records_of(mesh: Mesh, experiment: Experiment, forcings: list[StormForcing],
         attrs = {
             "standard_name": f"sea_water_{axis}_velocity",
             "long_name": f"ocean current along the mesh {axis} axis",
+            "units": "m s-1",
+            "mesh": "mesh",
+            "location": "face",
         }
-        attrs |= {"units": "m s-1", "mesh": "mesh", "location": "face"}
-        frame[name] = (("trajectory", "face"), values.T.astype(np.float32), attrs)
+        dataset[name] = (("trajectory", "face"), values.T.astype(np.float32), attrs)
 
-    return frame.assign_attrs(
+    return dataset.assign_attrs(
         Conventions="CF-1.8 UGRID-1.0",
         title="sea ice under idealised storms",
         source=f"{SIMULATION_MARK}: brittle Bingham-Maxwell rheology on triangles",
@@ -61,7 +63,12 @@ def records_of(mesh: Mesh, experiment: Experiment, forcings: list[StormForcing],
 
 
 def attributes_of(name: str, mesh: Mesh) -> dict[str, Any]:
-    """CF and UGRID attributes of a variable in time."""
+    """Return the CF and UGRID attributes of a variable that changes in time.
+
+    Args:
+        name: name of the variable; the suffix ``_node`` marks values at the nodes.
+        mesh: the mesh; one with a crs adds ``grid_mapping``.
+    """
     base, _, on_nodes = name.partition("_")
     attrs: dict[str, Any] = dict(default_variables()[base].attrs)
     if on_nodes:
@@ -72,5 +79,5 @@ def attributes_of(name: str, mesh: Mesh) -> dict[str, Any]:
 
 
 def dims_of(name: str) -> tuple[str, str, str]:
-    """Dimensions of a variable in time."""
+    """Return the dimensions of a variable that changes in time."""
     return "trajectory", "time", "node" if name in ON_NODES else "face"

@@ -1,4 +1,4 @@
-"""Random states to start from: smooth fields of ice, with thin places and open water."""
+"""Ice at the start of a simulation: that of the benchmark, or random smooth fields with thin places and open water."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ import numpy as np
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
-_WAVES = 48
-_LONGEST = 1500e3  # m, in domains larger than that
-_SHORTEST_CELLS = 4.0  # in a wave
+_WAVES = 48  # in a random field
+_LONGEST = 1500e3  # m, upper bound of the wavelength in large domains
+_CELLS_PER_WAVE = 4.0  # lower bound of the wavelength in cells
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Ice:
     """Ice on the faces of a mesh.
 
     Attributes:
-        sit: m, ice volume per area, (F,).
-        sic: concentration, (F,).
-        snt: m, snow volume per area, (F,).
+        sit: (F,) m, ice volume per area.
+        sic: (F,) concentration.
+        snt: (F,) m, snow volume per area.
     """
 
     sit: Array
@@ -28,42 +28,55 @@ class Ice:
 
 
 def benchmark_ice(mesh: Mesh) -> Ice:
-    """Ice of the benchmark (Mehlmann et al. 2021): thin, with slight waves from the lower left; no leads, no snow."""
+    r"""Compute the ice of the benchmark (Mehlmann et al. 2021): full cover without snow.
+
+    :math:`h = 0.3 + 0.005\,(\sin 0.06 x + \sin 0.03 y)` m, with :math:`x, y` in km from the lower left corner.
+    """
     x, y = (mesh.centres - mesh.nodes.min(axis=0)).T / 1e3
     sit = 0.3 + 0.005 * (np.sin(0.06 * x) + np.sin(0.03 * y))
     return Ice(sit, np.ones_like(sit), np.zeros_like(sit))
 
 
 def random_ice(mesh: Mesh, rng: np.random.Generator) -> Ice:
-    """Smooth random ice: 0.3 to 2 m thick on average, concentration mostly 1 and down to 0.75, some snow.
+    """Draw smooth random ice: 0.3 to 2 m thick on average, concentration mostly 1 and at least 0.75, some snow.
 
     Every third state has patches of open water, on 3 to 12 % of the area.
 
     Args:
-        mesh: the domain; fields vary over a fifth of it to all of it, and over 1500 km at most.
-        rng: source of all randomness.
+        mesh: the domain; the wavelengths of the fields are between a fifth of its size and its size, at most 1500 km.
+        rng: source of all random numbers.
     """
+    # The order of the draws decides the state that belongs to a seed.
     thick, loose, snowy, patchy = (_smooth_field(mesh, rng) for _ in range(4))
-    mean, snow = rng.uniform(0.3, 2.0), rng.uniform(0.05, 0.25)
-    least, where = rng.uniform(0.05, 0.25), rng.uniform(-0.5, 1.0)
-    has_patches, share = rng.random() < 1.0 / 3.0, rng.uniform(0.03, 0.12)
-    sic = 1.0 - np.minimum(0.25, least * np.maximum(0.0, loose - where))
+    mean_thickness = rng.uniform(0.3, 2.0)
+    snow_ratio = rng.uniform(0.05, 0.25)
+    loosening = rng.uniform(0.05, 0.25)
+    loose_from = rng.uniform(-0.5, 1.0)
+    has_patches = rng.random() < 1.0 / 3.0
+    patch_share = rng.uniform(0.03, 0.12)
 
+    sic = 1.0 - np.minimum(0.25, loosening * np.maximum(0.0, loose - loose_from))
     if has_patches:
-        rim = patchy - np.quantile(patchy, share)
-        sic = sic * np.clip(rim / 0.15, 0.0, 1.0)
+        above_patch = patchy - np.quantile(patchy, patch_share)
+        sic = sic * np.clip(above_patch / 0.15, 0.0, 1.0)
 
-    sit = sic * mean * np.clip(1.0 + 0.3 * thick, 0.2, None)
-    return Ice(sit, sic, sit * snow * np.clip(1.0 + 0.3 * snowy, 0.2, 1.8))
+    sit = sic * mean_thickness * np.clip(1.0 + 0.3 * thick, 0.2, None)
+    snt = sit * snow_ratio * np.clip(1.0 + 0.3 * snowy, 0.2, 1.8)
+    return Ice(sit, sic, snt)
 
 
 def _smooth_field(mesh: Mesh, rng: np.random.Generator) -> Array:
-    """A sum of waves of random length and direction, about normal with mean 0 and deviation 1: (F,)."""
+    """Draw a sum of waves of random length and direction, (F,): about normal with mean 0 and deviation 1.
+
+    Args:
+        mesh: the domain.
+        rng: source of all random numbers.
+    """
     longest = min(float(np.sqrt(mesh.areas.sum())), _LONGEST)
-    shortest = min(max(longest / 5.0, _SHORTEST_CELLS * float(np.median(mesh.spacing))), longest)
-    number = 2.0 * np.pi / rng.uniform(shortest, longest, _WAVES)
+    shortest = min(max(longest / 5.0, _CELLS_PER_WAVE * float(np.median(mesh.spacing))), longest)
+    wavenumber = 2.0 * np.pi / rng.uniform(shortest, longest, _WAVES)
     heading, phase = rng.uniform(0.0, 2.0 * np.pi, (2, _WAVES))
-    along = np.stack([number * np.cos(heading), number * np.sin(heading)])
-    field: Array = np.cos((mesh.centres - mesh.centres.mean(axis=0)) @ along + phase).sum(axis=1)
+    vector = np.stack([wavenumber * np.cos(heading), wavenumber * np.sin(heading)])
+    field: Array = np.cos((mesh.centres - mesh.centres.mean(axis=0)) @ vector + phase).sum(axis=1)
 
     return field * np.sqrt(2.0 / _WAVES)

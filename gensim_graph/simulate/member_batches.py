@@ -1,7 +1,7 @@
-"""Run the members of an ensemble in batches, side by side on the cores of a CPU, with a progress bar.
+"""Run the members of an ensemble in batches, one batch on each core of a CPU, with a progress bar.
 
-Every operation of the solver is short: cores that share one spend their time waiting for each other. Cores with members
-of their own do not.
+The single operations of the solver are short. Cores that share one of them spend most of their time waiting for each
+other; cores that compute different members do not.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,26 +17,34 @@ from rich.progress import Progress
 
 from gensim_graph.simulate.ensemble import Ensemble
 from gensim_graph.typing import Array
+from gensim_graph.units import SECONDS_PER_HOUR
 
-_IN_CACHE = 50_000  # triangles of all members of a batch, that a core computes fastest
-_MANY = 200_000  # from so many on, several cores are faster than one at the same operation
+_FIT_CACHE = 50_000  # triangles of all members of a batch; with more of them, a core leaves its cache and slows down
+_SHARE_FROM = 200_000  # triangles of a batch from which on several cores are faster at one operation than one core
 
 
 def split_members(ensemble: Ensemble, cores: int) -> list[range]:
-    """Members that are computed together: all on a GPU; on a CPU as many as fit a cache, and no core without."""
+    """Split the members into batches that are computed together.
+
+    A GPU computes all of them together. On a CPU a batch fits into a cache, and every core gets one if possible.
+
+    Args:
+        ensemble: the ensemble.
+        cores: number of CPU cores.
+    """
     members = ensemble.experiment.members
-    fitting = max(1, _IN_CACHE // ensemble.elements.n_elements)
+    fitting = max(1, _FIT_CACHE // ensemble.elements.n_elements)
     size = members if ensemble.elements.areas.is_cuda else min(fitting, -(-members // cores))
     return [range(first, min(first + size, members)) for first in range(0, members, size)]
 
 
-def fill(ensemble: Ensemble, columns: dict[str, Any], together: int, progress: bool) -> None:
+def fill(ensemble: Ensemble, columns: dict[str, Any], records_per_write: int, progress: bool) -> None:
     """Simulate into arrays (trajectory, time, ...).
 
     Args:
-        ensemble: what is simulated.
-        columns: name -> array to write to, of numpy or zarr.
-        together: records that are written at once.
+        ensemble: the ensemble.
+        columns: name -> array of numpy or zarr that is filled.
+        records_per_write: number of records that are written at once.
         progress: show a progress bar.
     """
     cores = torch.get_num_threads()
@@ -44,36 +52,52 @@ def fill(ensemble: Ensemble, columns: dict[str, Any], together: int, progress: b
     workers = min(cores, len(batches))
     stop = Event()
 
-    with _progress_bar(ensemble, progress) as advance, _threads(ensemble, batches, cores // workers):
+    with _progress_bar(ensemble, progress) as advance, _torch_threads(ensemble, batches, cores // workers):
 
-        def watch(count: int) -> None:
+        def advance_or_stop(count: int) -> None:
             if stop.is_set():
                 raise KeyboardInterrupt
             advance(count)
 
         with ThreadPoolExecutor(workers) as pool:
-            runs = [pool.submit(_fill_batch, ensemble, members, columns, together, watch) for members in batches]
+            runs = [
+                pool.submit(_fill_batch, ensemble, members, columns, records_per_write, advance_or_stop)
+                for members in batches
+            ]
             try:
                 for run in as_completed(runs):
                     run.result()
             except BaseException:
-                stop.set()
+                stop.set()  # the other batches stop at their next record
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
 
 def _fill_batch(
-    ensemble: Ensemble, members: range, columns: dict[str, Any], together: int, watch: Callable[[int], object]
+    ensemble: Ensemble,
+    members: range,
+    columns: dict[str, Any],
+    records_per_write: int,
+    advance: Callable[[int], object],
 ) -> None:
+    """Simulate one batch into the arrays.
+
+    Args:
+        ensemble: the ensemble.
+        members: members of the batch.
+        columns: as in :func:`fill`.
+        records_per_write: as in :func:`fill`.
+        advance: is called at every record with the number of members that have completed it.
+    """
     held: list[dict[str, Array]] = []
     for record, fields in enumerate(ensemble.run(members)):
         held.append(fields)
-        watch(len(members) if record else 0)
+        advance(len(members) if record else 0)
 
-        if len(held) == together or record == ensemble.experiment.records:
-            where = slice(members.start, members.stop), slice(record + 1 - len(held), record + 1)
+        if len(held) == records_per_write or record == ensemble.experiment.records:
+            target = slice(members.start, members.stop), slice(record + 1 - len(held), record + 1)
             for name, column in columns.items():
-                column[where] = np.stack([fields[name] for fields in held], axis=1)
+                column[target] = np.stack([fields[name] for fields in held], axis=1)
             held = []
 
 
@@ -85,11 +109,17 @@ def _progress_bar(ensemble: Ensemble, show: bool) -> Iterator[Callable[[int], ob
 
 
 @contextmanager
-def _threads(ensemble: Ensemble, batches: list[range], each: int) -> Iterator[None]:
-    """Threads of every single operation: one, but for very large meshes."""
+def _torch_threads(ensemble: Ensemble, batches: list[range], threads: int) -> Iterator[None]:
+    """Set the number of threads of a single operation: one, except on very large meshes.
+
+    Args:
+        ensemble: the ensemble.
+        batches: batches of its members.
+        threads: number of threads on very large meshes.
+    """
     before = torch.get_num_threads()
-    large = ensemble.elements.n_elements * len(batches[0]) >= _MANY
-    torch.set_num_threads(each if large else 1)
+    large = ensemble.elements.n_elements * len(batches[0]) >= _SHARE_FROM
+    torch.set_num_threads(threads if large else 1)
 
     try:
         yield
@@ -98,16 +128,23 @@ def _threads(ensemble: Ensemble, batches: list[range], each: int) -> Iterator[No
 
 
 def seconds_needed(ensemble: Ensemble) -> float:
-    """Time that the simulation takes on this machine, s, from a few steps that are tried out."""
+    """Measure a few steps and return the time that the simulation takes on this machine, s."""
     cores = torch.get_num_threads()
     batches = split_members(ensemble, cores)
-    rounds = -(-len(batches) // min(cores, len(batches)))
-    with _threads(ensemble, batches, cores // min(cores, len(batches))):
+    workers = min(cores, len(batches))
+    rounds = -(-len(batches) // workers)
+    with _torch_threads(ensemble, batches, cores // workers):
         return rounds * ensemble.seconds(batches[0])
 
 
 def in_words(seconds: float) -> str:
-    """A time as one says it."""
+    """Return a length of time in words, rounded.
+
+    Example:
+        >>> from gensim_graph.simulate import in_words
+        >>> in_words(42.0), in_words(600.0), in_words(9000.0)
+        ('40 seconds', '10 minutes', '2.5 hours')
+    """
     if seconds < 90.0:
         return f"{max(5, 5 * round(seconds / 5.0))} seconds"
-    return f"{round(seconds / 60.0)} minutes" if seconds < 5400.0 else f"{seconds / 3600.0:.1f} hours"
+    return f"{round(seconds / 60.0)} minutes" if seconds < 5400.0 else f"{seconds / SECONDS_PER_HOUR:.1f} hours"

@@ -1,4 +1,7 @@
-"""TODO gensim_graph.system."""
+"""The computer that the package runs on: device and memory, files and folders, compilation of the C++ code.
+
+Modules are independent of each other and can be read in any order; ``compiler`` uses ``files`` and ``resources``.
+"""
 
 from gensim_graph.system.compiler import CompilerError, compiled
 from gensim_graph.system.files import write_atomically

@@ -1,6 +1,7 @@
-"""C++ that ships with the package, compiled for the processor it runs on: once, by the compiler that is found.
+"""Compilation of the C++ that ships with the package: once, for the processor of this machine, by its own compiler.
 
-The library is kept in the cache folder, under a name made of the code, the compiler and the processor.
+The library is kept in the cache folder. Its name is a hash of everything that it depends on: the sources and headers,
+the compiler and its flags, the processor. Whatever changes, the next run compiles it anew.
 """
 
 import ctypes
@@ -12,6 +13,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from gensim_graph.system.files import write_atomically
@@ -26,40 +29,55 @@ _FLAGS = (
 
 
 class CompilerError(RuntimeError):
-    """No compiler, or one that cannot make the library; the message says which and why."""
+    """Raised without a usable C++ compiler; the message names the compiler and the reason."""
 
 
-def compiled(folder: Path) -> ctypes.CDLL:
-    """Load the library of a folder of sources, which is compiled first if it has not been.
+@dataclass(frozen=True)
+class _Sources:
+    """C++ files and headers of a folder, and headers that Python generates for them (name -> text)."""
+
+    folder: Path
+    headers: Mapping[str, str]
+
+    def contents(self) -> list[bytes]:
+        """Return everything that the compiler reads, in a fixed order."""
+        files = sorted((*self.folder.glob("*.cpp"), *self.folder.glob("*.h")))
+        generated = [self.headers[name].encode() for name in sorted(self.headers)]
+        return [*(path.read_bytes() for path in files), *generated]
+
+
+def compiled(folder: Path, headers: Mapping[str, str] | None = None) -> ctypes.CDLL:
+    """Load the library of a folder of C++ sources; compile it first if the cache has none.
 
     Args:
-        folder: sources (``.cpp``) and headers.
+        folder: holds the sources (``.cpp``) and their headers (``.h``); other files do not matter.
+        headers: headers that the sources include and the folder does not hold: name -> text.
 
     Raises:
-        CompilerError: there is no library, and none can be made.
+        CompilerError: the cache has no library, and it cannot be compiled.
     """
     try:
-        return _loaded(folder)
+        return _load(_Sources(folder, headers or {}))
     except CompilerError:
         raise
     except (OSError, RuntimeError) as error:  # nowhere to write, no home, a compiler that cannot be run
         raise CompilerError(f"the library cannot be made: {error}") from error
 
 
-def _loaded(folder: Path) -> ctypes.CDLL:
+def _load(sources: _Sources) -> ctypes.CDLL:
     command = [*_compiler(), *_FLAGS]
-    name = f"{folder.name}-{_key(folder, command)}.so"
+    name = f"{sources.folder.name}-{_key(sources, command)}.so"
 
     try:
-        return _kept(command, folder, cache_folder() / name)
+        return _load_from_cache(command, sources, cache_folder() / name)
     except OSError as error:
         log.debug("%s is not kept: %s", name, error)
 
-    with tempfile.TemporaryDirectory() as own:  # a library that is loaded needs its file no longer
-        return _made(command, folder, Path(own) / name)
+    with tempfile.TemporaryDirectory() as folder:  # the file may go once the library is loaded
+        return _compile_and_load(command, sources, Path(folder) / name)
 
 
-def _kept(command: list[str], folder: Path, target: Path) -> ctypes.CDLL:
+def _load_from_cache(command: list[str], sources: _Sources, target: Path) -> ctypes.CDLL:
     if target.is_file():
         try:
             return ctypes.CDLL(str(target))
@@ -67,17 +85,17 @@ def _kept(command: list[str], folder: Path, target: Path) -> ctypes.CDLL:
             log.warning("%s: cannot be loaded (%s); it is compiled again", target, error)
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    return _made(command, folder, target)
+    return _compile_and_load(command, sources, target)
 
 
-def _made(command: list[str], folder: Path, target: Path) -> ctypes.CDLL:
-    log.info("compiling %s for this processor, once", folder)
-    write_atomically(target, lambda path: _compile(command, folder, path))
+def _compile_and_load(command: list[str], sources: _Sources, target: Path) -> ctypes.CDLL:
+    log.info("compiling %s for this processor, once", sources.folder)
+    write_atomically(target, lambda path: _compile(command, sources, path))
     return ctypes.CDLL(str(target))
 
 
 def _compiler() -> list[str]:
-    """``$CXX``, else the first of the usual ones."""
+    """Return the command in ``$CXX``, or else the first of the usual compilers that is installed."""
     named = shlex.split(os.environ.get("CXX", ""))
     for name in [named[0]] if named else ["c++", "g++", "clang++"]:
         found = shutil.which(name)
@@ -88,18 +106,17 @@ def _compiler() -> list[str]:
     raise CompilerError(f"{came}; set CXX to one")
 
 
-def _key(folder: Path, command: list[str]) -> str:
+def _key(sources: _Sources, command: list[str]) -> str:
     version = subprocess.run([command[0], "--version"], capture_output=True, check=False).stdout
-    parts = [path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()]
     digest = hashlib.sha256()
-    for part in (*parts, version, " ".join(command).encode(), _processor().encode()):
+    for part in (*sources.contents(), version, " ".join(command).encode(), _processor().encode()):
         digest.update(hashlib.sha256(part).digest())
 
     return digest.hexdigest()[:20]
 
 
 def _processor() -> str:
-    """What the processor can do, where the system says it: machines that share a folder need not be alike."""
+    """Describe the instructions of the processor: machines that share a cache folder may have different ones."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -109,11 +126,16 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(named)}))
 
 
-def _compile(command: list[str], folder: Path, target: Path) -> None:
-    sources = sorted(str(path) for path in folder.glob("*.cpp"))
-    done = subprocess.run([*command, *sources, "-o", str(target)], capture_output=True, text=True, check=False)
+def _compile(command: list[str], sources: _Sources, target: Path) -> None:
+    files = sorted(str(path) for path in sources.folder.glob("*.cpp"))
+
+    with tempfile.TemporaryDirectory() as generated:
+        for name, text in sources.headers.items():
+            (Path(generated) / name).write_text(text)
+        call = [*command, f"-I{generated}", *files, "-o", str(target)]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
 
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         telling = [line for line in lines if "error:" in line or "cannot find" in line] or lines[-1:]
-        raise CompilerError(f"{shlex.join(command[:1])} cannot compile {folder} ({telling[0]})")
+        raise CompilerError(f"{shlex.join(command[:1])} cannot compile {sources.folder} ({telling[0]})")

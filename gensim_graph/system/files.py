@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside the target, then renamed."""
+"""Files and folders that are written completely or not at all: made under a temporary name, then renamed."""
 
 import os
 import shutil
@@ -8,17 +8,21 @@ from uuid import uuid4
 
 
 def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file or folder under a temporary name, then put it in place of ``target``.
+    """Let ``write`` make a file or folder under a temporary name, then replace ``target`` by it.
 
-    What was there stays until the new one is in its place. The file gets the permissions that the user's umask gives.
+    An old target stays if writing fails. Files get the permissions of the user's umask.
+
+    Args:
+        target: file or folder; a link stays a link, and the file behind it is replaced.
+        write: writes to the path that it is given.
     """
-    target = target.resolve()  # a link goes on pointing to the same place
+    target = target.resolve()
     temporary = target.with_name(f".{target.name}.{uuid4().hex}.part")
 
     try:
         write(temporary)
         if temporary.is_file():
-            temporary.chmod(0o666 & ~_umask())  # some writers make files for their owner alone
+            temporary.chmod(0o666 & ~_umask())  # some writers make files that only their owner may read
         _put_in_place(temporary, target)
     finally:
         _remove(temporary)
@@ -29,7 +33,7 @@ def _put_in_place(new: Path, target: Path) -> None:
         os.replace(new, target)
         return
 
-    old = new.with_suffix(".old")  # a folder that is not empty cannot be replaced in one go
+    old = new.with_suffix(".old")  # rename cannot replace a folder that is not empty
     target.rename(old)
 
     try:
@@ -49,6 +53,6 @@ def _remove(path: Path) -> None:
 
 
 def _umask() -> int:
-    umask = os.umask(0)  # it can only be read by setting it
+    umask = os.umask(0)  # setting it is the only way to read it
     os.umask(umask)
     return umask

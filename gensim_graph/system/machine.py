@@ -1,4 +1,4 @@
-"""The machine that figures were measured on."""
+"""The machine: choice of the device, free memory, and a description to record with measurements."""
 
 import os
 import platform
@@ -11,15 +11,14 @@ from gensim_graph.errors import InputError
 
 
 def choose_device(name: str, local_rank: int = 0) -> torch.device:
-    """Device by name for this process; ``auto`` takes a GPU if there is one.
+    """Return the device of this process.
 
     Args:
-        name: ``auto``, ``cpu``, ``cuda`` or ``cuda:NUMBER``.
-        local_rank: number of this process among those on its machine; without a number in ``name``, each takes
-            another GPU.
+        name: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:NUMBER``.
+        local_rank: number of this process on its machine. Without a number in ``name``, processes use different GPUs.
 
     Raises:
-        InputError: another name, no GPU, or no GPU of that number.
+        InputError: the name is unknown, there is no GPU, or no GPU of that number.
     """
     kind, _, number = name.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and not (kind == "cuda" and number.isdigit())):
@@ -28,6 +27,7 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
     count = torch.cuda.device_count()
     if kind == "cpu" or (kind == "auto" and not count):
         return torch.device("cpu")
+
     if not count:
         raise InputError(f"--device {name}: this PyTorch ({torch.__version__}) finds no GPU; take --device cpu")
 
@@ -39,12 +39,12 @@ def choose_device(name: str, local_rank: int = 0) -> torch.device:
 
 
 def precision(device: torch.device) -> torch.dtype:
-    """What the products are computed in: single precision on a CPU, bfloat16 on a GPU."""
+    """Return the precision of matrix products: float32 on a CPU, bfloat16 on a GPU."""
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Processor, cores, threads, memory, versions and device, for the record."""
+    """Return processor, cores, threads, memory, versions and device, to record with measurements."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
@@ -63,9 +63,10 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that this process may still take, on a CPU within the limits that a container or a job sets."""
+    """Return the bytes that this process may still use; on a CPU within the limits of a container or a job."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+
     return min(_available(), _allowed())
 
 
@@ -73,11 +74,11 @@ def _available() -> int:
     rows = _table(Path("/proc/meminfo"))
     if "MemAvailable" in rows:
         return 1024 * int(rows["MemAvailable"].split()[0])
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)  # not Linux: half of the memory
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)  # outside Linux: half of the memory
 
 
 def _allowed() -> int:
-    """Bytes that the control group of this process leaves; 2^63 without a limit."""
+    """Bytes left in the control group of this process; 2^63 if there is no limit."""
     folder = Path("/sys/fs/cgroup")
     version_2 = ("memory.max", "memory.current")
     version_1 = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")
@@ -96,7 +97,7 @@ def _processor() -> str:
 
 
 def _table(file: Path) -> dict[str, str]:
-    """Lines ``name: value`` of a file of the kernel; the first of each name."""
+    """Read lines ``name: value`` of a kernel file; of lines with the same name, the first."""
     rows: dict[str, str] = {}
     for line in file.read_text().splitlines() if file.exists() else ():
         name, _, value = line.partition(":")

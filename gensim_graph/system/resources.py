@@ -1,6 +1,6 @@
-"""Where files are: what ships with the package (configuration, built-in data), and what is kept between runs.
+"""Folders: files that ship with the package (configuration, data, weights), and the cache between runs.
 
-A wheel carries the former inside the package, a checkout has it beside it.
+The shipped files lie inside the package in an installed wheel, and beside the package in a checkout.
 """
 
 import os
@@ -10,7 +10,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def resource(*parts: str) -> Path:
-    """Path of a shipped file or folder, for instance ``resource("configs", "variables")``.
+    """Return the path of a shipped file or folder.
+
+    Args:
+        *parts: names of folders and file, for instance ``resource("configs", "variables")``.
 
     Raises:
         FileNotFoundError: the installation does not have it.
@@ -26,9 +29,13 @@ def resource(*parts: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """For what can be made again: ``$GENSIM_GRAPH_CACHE``, else gensim-graph in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    """Return the folder for files that can be made again.
+
+    It is ``$GENSIM_GRAPH_CACHE``, else ``gensim-graph`` in ``$XDG_CACHE_HOME`` or in ``~/.cache``.
+    """
     own = os.environ.get("GENSIM_GRAPH_CACHE")
     if own:
         return Path(own)
+
     shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(shared) / "gensim-graph"

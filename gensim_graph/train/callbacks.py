@@ -1,4 +1,4 @@
-"""Callbacks: checkpoints that are whole, a stop on Ctrl-C, and a progress bar with loss, rate and time left."""
+"""Callbacks of the training: complete checkpoints, a stop on Ctrl-C, and a progress bar with loss and time left."""
 
 import signal
 import threading
@@ -14,10 +14,10 @@ from gensim_graph.system import write_atomically
 
 
 class Checkpoint(Callback):
-    """Save the whole state of the training every so many steps, when it ends and when it is told to stop.
+    """Save the whole state of the training at regular steps, at the end, and when it is stopped.
 
     Args:
-        path: the file; it is replaced in one go.
+        path: the file; it is replaced as a whole.
         every: steps between checkpoints.
     """
 
@@ -26,12 +26,22 @@ class Checkpoint(Callback):
         self._saved = -1
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
-        """Save when it is time."""
+        """Save if this step is due.
+
+        Args:
+            trainer: Lightning's trainer.
+            *args: module, outputs, batch and its number, not used.
+        """
         if trainer.global_step % self.every == 0 or trainer.should_stop:
             self._save(trainer)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Save the end."""
+        """Save the last step.
+
+        Args:
+            trainer: Lightning's trainer.
+            pl_module: what is trained, not used.
+        """
         self._save(trainer)
 
     def _save(self, trainer: lightning.Trainer) -> None:
@@ -41,9 +51,9 @@ class Checkpoint(Callback):
 
 
 class StopOnInterrupt(Callback):
-    """Let Ctrl-C stop the training at the end of the step, so that what is saved is a whole step.
+    """Stop the training on Ctrl-C at the end of the step, so that a complete step is saved.
 
-    A second Ctrl-C stops at once. Stands before :class:`Checkpoint` among the callbacks.
+    A second Ctrl-C stops at once. This callback has to come before :class:`Checkpoint` in the list.
     """
 
     def __init__(self) -> None:
@@ -51,7 +61,12 @@ class StopOnInterrupt(Callback):
         self._previous: Any = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Take over the signal, which only the main thread can."""
+        """Replace the handler of the signal; only the main thread may do so.
+
+        Args:
+            trainer: Lightning's trainer, not used.
+            pl_module: what is trained, not used.
+        """
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._stop)
 
@@ -61,25 +76,46 @@ class StopOnInterrupt(Callback):
         self.stopped = True
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
-        """Stop after this step."""
+        """Stop after this step if Ctrl-C was pressed.
+
+        Args:
+            trainer: Lightning's trainer.
+            *args: not used.
+        """
         trainer.should_stop = trainer.should_stop or self.stopped
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Give the signal back."""
-        self._give_back()
+        """Restore the handler of the signal.
+
+        Args:
+            trainer: Lightning's trainer, not used.
+            pl_module: what is trained, not used.
+        """
+        self._restore_handler()
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any) -> None:
-        """Give the signal back."""
-        self._give_back()
+        """Restore the handler of the signal.
 
-    def _give_back(self) -> None:
+        Args:
+            trainer: Lightning's trainer, not used.
+            pl_module: what is trained, not used.
+            *args: the error, not used.
+        """
+        self._restore_handler()
+
+    def _restore_handler(self) -> None:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
             self._previous = None
 
 
 class TrainingProgress(Callback):
-    """One line: steps, loss (smoothed), samples a second, time left."""
+    """Progress bar in one line: steps, smoothed loss, samples per second, time left.
+
+    Args:
+        max_steps: steps of the run.
+        samples: samples in a step.
+    """
 
     def __init__(self, max_steps: int, samples: int) -> None:
         self.max_steps, self.samples = max_steps, samples
@@ -96,12 +132,22 @@ class TrainingProgress(Callback):
         )
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Show the bar."""
+        """Show the bar.
+
+        Args:
+            trainer: Lightning's trainer.
+            pl_module: what is trained, not used.
+        """
         self.task = self.bar.add_task("", total=self.max_steps, completed=trainer.global_step, loss="-", rate="-")
         self.bar.start()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
-        """Advance."""
+        """Advance the bar by a step.
+
+        Args:
+            trainer: Lightning's trainer.
+            *args: not used.
+        """
         loss = float(trainer.callback_metrics["loss"])
         self.loss = loss if self.loss is None else 0.98 * self.loss + 0.02 * loss
         speed = self.bar.tasks[self.task].speed
@@ -109,9 +155,20 @@ class TrainingProgress(Callback):
         self.bar.update(self.task, completed=trainer.global_step, loss=f"{self.loss:+.3f}", rate=rate)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Leave the last line standing."""
+        """Stop the bar; its last line stays on the screen.
+
+        Args:
+            trainer: Lightning's trainer, not used.
+            pl_module: what is trained, not used.
+        """
         self.bar.stop()
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any) -> None:
-        """Give the terminal back."""
+        """Stop the bar, so that the terminal can be used again.
+
+        Args:
+            trainer: Lightning's trainer, not used.
+            pl_module: what is trained, not used.
+            *args: the error, not used.
+        """
         self.bar.stop()

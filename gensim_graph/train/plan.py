@@ -1,4 +1,4 @@
-"""The plan of a training: everything that is known, and checked, before the first step."""
+"""The plan of a training: configuration and data, read and checked before the first step."""
 
 import hashlib
 import json
@@ -24,19 +24,19 @@ from gensim_graph.variables import VariableTable, default_variables
 log = logging.getLogger(__name__)
 
 RUN_FORMAT = 1
-"""Of ``run.json``."""
+"""Version of ``run.json``."""
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """Everything that is known before the first step.
+    """Everything that a training needs.
 
     Attributes:
         config: resolved configuration.
-        data: trajectories, by mesh.
-        normaliser: variable table and statistics of the data, or those of the model that the training begins with.
-        start: that model; None begins with random weights.
-        statistics: of the data, where the normaliser has those of that model.
+        data: trajectories, one element for each mesh.
+        normaliser: variable table and statistics: of the data, or of ``start``.
+        start: trained model that the training continues from; None begins with random weights.
+        statistics: of the data, if the normaliser has those of ``start``.
     """
 
     config: RunConfig
@@ -46,7 +46,7 @@ class TrainingPlan:
     statistics: Statistics | None = None
 
     def operator(self) -> Operator:
-        """The network with its initial weights: those of the model to begin with, else a function of the seed."""
+        """Build the network with its initial weights: those of ``start``, or random ones from the seed."""
         with torch.random.fork_rng():
             torch.manual_seed(self.config.trainer.seed)
             operator = build_operator(
@@ -59,7 +59,7 @@ class TrainingPlan:
         return operator
 
     def pairs(self) -> Iterator[tuple[Array, Array, Array, Array]]:
-        """State and forcing at t, forcing and state at t + lead, each (variable, face): for a regression."""
+        """Yield state and forcing at t, forcing and state at t + lead, (variable, face) each, for a regression."""
         for part in self.data:
             for state, forcing in zip(part.state, part.forcing, strict=True):
                 for now in range(len(state) - part.lead_steps):
@@ -67,7 +67,7 @@ class TrainingPlan:
                     yield state[now].T, forcing[now].T, forcing[then].T, state[then].T
 
     def identity(self) -> dict[str, Any]:
-        """What makes two runs the same: configuration, meshes, data, variables."""
+        """Return what two runs must have in common to be the same run: configuration, meshes, data, variables."""
         return {
             "format_version": RUN_FORMAT,
             "config": json.loads(json.dumps(self.config.to_dict())),
@@ -89,25 +89,26 @@ def plan_training(
     """Read and check everything that a training needs.
 
     Args:
-        mesh: the mesh to train on; data on another mesh of the same domain are remapped. None trains on the meshes
-            that the data come on, together.
+        mesh: the mesh to train on; data on another mesh of the same domain are remapped. None trains on all meshes of
+            the data together.
         data: files or datasets; None takes the training part of the built-in cyclone.
         config: configuration; None for the ``tiny`` preset.
-        variables: the variable table; None for the default, or that of ``start``.
-        start: a trained model to go on from, on these data; its size, variables and statistics are kept.
+        variables: the variable table; None for the default table, or the one of ``start``.
+        start: a trained model to continue from with these data; its size, variables and statistics are kept.
 
     Raises:
-        InputError: anything wrong with the data, see :func:`~gensim_graph.open_store`, or data that ``start`` was not
-            made for.
+        InputError: the data cannot be used, see :func:`~gensim_graph.open_store`, or they do not fit ``start``.
     """
-    config, table = config or compose_config(), variables or (start.normaliser.table if start else default_variables())
+    config = config or compose_config()
+    table = variables or (start.normaliser.table if start else default_variables())
     if start:
         config = config_of(start, config)
 
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
-    lead = config.data.lead
     stores: list[xr.Dataset] = open_stores(sources, mesh, table)
     _warn_of_held_out(stores)
+
+    lead = config.data.lead
     trajectories = [Trajectories.from_dataset(store, table, lead, config.data.skipped) for store in stores]
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
 
@@ -115,15 +116,21 @@ def plan_training(
         return TrainingPlan(config, trajectories, Normaliser(table, statistics))
 
     _check_data(start, table, statistics)
-    # Samples are made on the CPU, wherever the model was.
+    # Samples are made on the CPU, even if the model is on a GPU.
     return TrainingPlan(config, trajectories, start.normaliser.to(torch.device("cpu")), start, statistics)
 
 
 def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()) -> RunConfig:
-    """The configuration of a training that goes on from a model: its operator, on the backend that is asked for.
+    """Return the configuration of a training that continues from a model, with the sizes of that model.
+
+    Args:
+        start: the trained model.
+        config: configuration of the training; only the backend of its operator is used.
+        overrides: Hydra overrides of the user.
 
     Raises:
-        InputError: a lead time or a kind of training that is not the model's, or overrides of its size.
+        InputError: the overrides change the size, the lead time is another one, or one of the two is a deterministic
+            twin and the other is not.
     """
     sizes = [one for one in overrides if one.startswith("operator") and not one.startswith("operator.backend")]
     if sizes:
@@ -143,18 +150,18 @@ def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()
 
 
 def _check_data(start: Surrogate, table: VariableTable, statistics: Statistics) -> None:
-    """Refuse data that a trained model cannot go on with."""
-    known = start.normaliser
-    if table != known.table:
+    """Refuse data that a trained model cannot continue with."""
+    trained = start.normaliser
+    if table != trained.table:
         raise InputError("start: a model keeps its variable table; leave out variables, or begin without a start")
 
-    missing = sorted(known.statistics.values.keys() - statistics.values.keys())
+    missing = sorted(trained.statistics.values.keys() - statistics.values.keys())
     if missing:
         raise InputError(f"start: the data lack {', '.join(missing)}, which the model was trained with")
 
 
 def _weights_hash(start: Surrogate) -> str:
-    """Of the weights of a model."""
+    """Return a hash of the weights of a model."""
     digest = hashlib.blake2b(digest_size=16)
     for name, value in sorted(start.operator.state_dict().items()):
         digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
@@ -162,8 +169,8 @@ def _weights_hash(start: Surrogate) -> str:
 
 
 def _warn_of_held_out(stores: list[xr.Dataset]) -> None:
-    """Say so when the built-in test trajectories are trained on: scores on them mean nothing then."""
+    """Warn of built-in test trajectories among the training data: scores on them would be meaningless."""
     held_out = [path.name for path in (*cyclone_trajectories("test"), *cyclone_trajectories("zero_shot"))]
-    seen = [name for name in held_out if any(name in store.attrs["origin"] for store in stores)]
-    if seen:
-        log.warning("training on %s, which the built-in split holds back for testing", ", ".join(seen))
+    used = [name for name in held_out if any(name in store.attrs["origin"] for store in stores)]
+    if used:
+        log.warning("training on %s, which the built-in split holds back for testing", ", ".join(used))

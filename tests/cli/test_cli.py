@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import meshio
@@ -157,3 +158,65 @@ def test_forcing_that_does_not_reach(run, trained, tmp_path):
     assert code == 2
     assert "forcing" in error
     assert not list(tmp_path.iterdir())
+
+
+def test_version(run):
+    code, out, _ = run("--version")
+    assert code == 0
+    assert out.strip() == f"gensim-graph {version('gensim-graph')}"
+
+
+def test_a_file_of_settings(run, tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults:\n  - operator: small\ntrainer:\n  max_steps: 7\n")
+    code, out, _ = run("train", "--config", tmp_path / "mine.yaml", "--out", tmp_path / "run", "--dry-run")
+    assert code == 0
+    assert '"max_steps": 7' in out
+    assert '"width": 160' in out
+
+
+def test_a_sweep_trains_every_combination(run, tmp_path):
+    """Numbered folders, each a run of its own; the same command resumes, another one is refused."""
+    sweep = ["train", "--multirun", "--out", tmp_path / "sweep", "trainer.max_steps=1", *SMALL]
+    code, _, error = run(*sweep, "trainer.seed=1,2")
+    assert code == 0, error
+    seeds = [json.loads((tmp_path / "sweep" / name / "run.json").read_text())["config"]["trainer"] for name in "01"]
+    assert [one["seed"] for one in seeds] == [1, 2]
+    assert all((tmp_path / "sweep" / name / "weights.safetensors").exists() for name in "01")
+    rows = json.loads((tmp_path / "sweep" / "multirun.json").read_text())
+    assert rows["1"][-1] == "trainer.seed=2"
+    assert run(*sweep, "trainer.seed=1,2")[0] == 0
+    code, _, error = run(*sweep, "trainer.seed=1,3")
+    assert code == 2
+    assert "another folder" in error
+
+
+def test_several_values_without_multirun(run, tmp_path):
+    code, _, error = run("train", "--out", tmp_path / "run", "trainer.seed=1,2")
+    assert code == 2
+    assert "--multirun" in error
+
+
+def test_a_mistake_in_a_sweep_shows_before_the_first_training(run, tmp_path):
+    code, _, error = run("train", "--multirun", "--out", tmp_path / "sweep", "trainer.max_steps=5,0")
+    assert code == 2
+    assert "trainer.max_steps" in error
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize("command", [["study"], ["benchmark", "--suite", "resolutions"]])
+def test_the_study_by_its_name_and_by_that_of_version_0_1(run, monkeypatch, tmp_path, command):
+    """Both spellings hand the same plan, budget and protocol on."""
+    asked = []
+
+    def watch(options, watch):
+        asked.append(options)
+        (tmp_path / "table.md").write_text("a table")
+        return tmp_path / "table.md"
+
+    monkeypatch.setattr("gensim_graph.cli.benchmarks.run_resolutions", watch)
+    code, out, error = run(*command, "--quick", "--preset", "small", "--out", tmp_path, "operator.unit_km=null")
+    assert code == 0, error
+    assert "a table" in out
+    assert asked[0].budget.preset == "small"
+    assert asked[0].budget.steps == 800
+    assert "operator.unit_km=null" in asked[0].budget.overrides

@@ -15,7 +15,7 @@ from support.places import ROOT
 from gensim_graph.cli import main
 from gensim_graph.data import cyclone_meshes, cyclone_trajectories
 from gensim_graph.evaluate.pictures import mesh_map
-from gensim_graph.evaluate.pictures.mesh_picture import COAST, LAND
+from gensim_graph.evaluate.pictures.single_map import COAST, LAND
 from gensim_graph.io import load_mesh
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import true_areas
@@ -95,8 +95,8 @@ def test_refused(arguments, message, run):
 
 
 def test_the_guide_runs(run):
-    """``docs/guides/own_mesh.md`` as it stands."""
-    page = (ROOT / "docs" / "guides" / "own_mesh.md").read_text()
+    """``docs/howto/own_mesh.md`` as it stands."""
+    page = (ROOT / "docs" / "howto" / "own_mesh.md").read_text()
     Path("meshes").symlink_to(cyclone_meshes()["box_16km_a"].parents[1])
     for block in re.findall(r"```sh\n(.*?)```", page, flags=re.DOTALL):
         for line in block.splitlines():

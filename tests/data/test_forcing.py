@@ -23,18 +23,18 @@ HOUR = np.timedelta64(1, "h")
 
 
 def winds(forcing: Forcing, time: np.datetime64) -> np.ndarray:
-    """(2, F) at a time."""
+    """(2, F) winds at a time."""
     columns = [variable.name for variable in TABLE.forcing]
     return forcing.at(time).forcing.T[[columns.index(name) for name in WINDS]]
 
 
 def expected(data: xr.Dataset, time: np.datetime64) -> np.ndarray:
-    """What xarray interpolates."""
+    """(2, F) winds as xarray interpolates them."""
     return np.stack([data[name].interp(time=time).values for name in WINDS])
 
 
 def yearly(first: str, last: str, step: str) -> xr.Dataset:
-    """Winds that say when they blow: ``uas`` the day of the year, ``vas`` the hour."""
+    """Winds that hold their own time: ``uas`` is month + day / 100, ``vas`` the hour."""
     times = np.arange(np.datetime64(first, "ns"), np.datetime64(last, "ns"), np.timedelta64(int(step), "h"))
     dates = xr.DataArray(times, dims="time").dt
     day = (100 * dates.month + dates.day).values / 100.0
@@ -105,7 +105,7 @@ def test_from_the_last_record_to_the_first():
 @pytest.mark.parametrize("first", ["2001-01-01", "2001-08-15", "2004-01-01"])
 @pytest.mark.parametrize("date", ["2010-01-01T00", "2010-07-04T12", "2011-08-14T18", "2012-03-01T00", "1995-12-31T06"])
 def test_a_year_repeats_by_the_calendar(first, date):
-    """The same month, day and hour, in whatever year."""
+    """The values have the same month, day and hour in any year."""
     year = int(first[:4])
     data = yearly(first, f"{year + 1}{first[4:]}", "6")
     time = np.datetime64(date, "ns")
@@ -124,7 +124,7 @@ def test_a_29th_of_february_that_is_not_there():
     ("begin", "years"), [("2000-01-01", 1), ("2001-03-15T06", 1), ("2000-02-29", 1), ("1999-07-01", 3)]
 )
 def test_cycles_against_a_search(begin, years):
-    """The instant is inside the span, and of the same date where the year of the span has it."""
+    """The equivalent instant is inside the period and has the same date, except on 29 February."""
     first = np.datetime64(begin, "ns")
     last = np.datetime64(f"{int(begin[:4]) + years}{begin[4:].replace('02-29', '02-28')}", "ns")
     cycle = cycle_of(np.arange(first, last, np.timedelta64(6, "h")))
@@ -132,7 +132,7 @@ def test_cycles_against_a_search(begin, years):
     stamp = datetime(1987, 1, 1)
     for _ in range(400):
         stamp += timedelta(days=37, hours=5)
-        came = cycle.bring(np.datetime64(stamp, "ns"))
+        came = cycle.equivalent(np.datetime64(stamp, "ns"))
         assert cycle.begin <= came < cycle.end, stamp
         found = came.astype("datetime64[s]").item()
         if begin != "2000-02-29" and (stamp.month, stamp.day) != (2, 29):
@@ -149,7 +149,7 @@ def test_a_single_time_cannot_repeat():
 
 
 def test_files_follow_each_other(tmp_path):
-    """In whatever order they are given; netCDF and zarr."""
+    """The order of the files does not matter; netCDF and zarr can be mixed."""
     DATA.isel(time=slice(0, 4)).to_netcdf(tmp_path / "b.nc")
     DATA.isel(time=slice(4, None)).to_zarr(tmp_path / "a.zarr", consolidated=False)
     forcing = open_forcing([tmp_path / "a.zarr", tmp_path / "b.nc"], MESH, TABLE, interpolate=True)
@@ -168,7 +168,7 @@ def test_files_that_overlap(tmp_path):
 
 
 def test_records_are_read_when_they_are_needed(tmp_path):
-    """A gap in the sixth does not matter to who needs the first; who needs it learns which record it is."""
+    """A gap in the sixth record is an error only when that record is read; the message names the record."""
     broken = DATA.copy(deep=True)
     broken["uas"][5, 3] = np.nan
     broken.to_netcdf(tmp_path / "winds.nc")
@@ -184,7 +184,7 @@ def test_several_trajectories_are_refused():
 
 
 def test_a_uniform_wind_on_another_mesh():
-    """Brought to the mesh, it is the same wind."""
+    """Remapping does not change a uniform wind."""
     there = small_trajectory(regular_grid(15))
     there["uas"][:], there["vas"][:] = 3.0, -4.0
     came = winds(open_forcing(there, MESH, TABLE), there["time"].values[1])
@@ -192,7 +192,7 @@ def test_a_uniform_wind_on_another_mesh():
 
 
 def test_eastward_winds_are_turned():
-    """From longitude and latitude to a polar plane: a wind to the east points to where pyproj finds the east."""
+    """An eastward wind on a longitude-latitude grid points to the east of pyproj in a polar plane."""
     crs = CRS("EPSG:3413")
     project = Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True)
     centre = np.array(project.transform(-20.0, 80.0))

@@ -12,12 +12,12 @@ from gensim_graph.data import (
     Normaliser,
     SamplingConfig,
     Statistics,
+    TrainingBatch,
     TrainingSamples,
     Trajectories,
     collate,
     statistics_of,
 )
-from gensim_graph.data.sampling import Item
 from gensim_graph.data.statistics import RunningMoments
 from gensim_graph.errors import InputError
 from gensim_graph.io import open_stores
@@ -48,7 +48,7 @@ def samples(
 DATA = trajectories(MESH, MESH)
 
 
-def same(first: Item, second: Item) -> bool:
+def same(first: TrainingBatch, second: TrainingBatch) -> bool:
     tensors = all(torch.equal(a, b) for a, b in zip(first[1:], second[1:], strict=True))
     return tensors and all(torch.equal(first.graph[name], second.graph[name]) for name in ("pos", "halo", "slot"))
 
@@ -58,7 +58,7 @@ def same(first: Item, second: Item) -> bool:
 
 @pytest.mark.parametrize("number", [0, 7, 42])
 def test_a_sample_follows_from_seed_and_number(number):
-    """Not from what was drawn before, nor from the length of the run."""
+    """It does not depend on the samples drawn before or on the length of the run."""
     fresh, used = samples(DATA, count=50), samples(DATA, count=10**6)
     for other in range(5):
         used[other]
@@ -84,7 +84,7 @@ def test_flow_times_are_stratified_in_a_batch(first):
 # What is in a sample
 
 
-def physical_state(drawn: TrainingSamples, item: Item) -> Tensor:
+def physical_state(drawn: TrainingSamples, item: TrainingBatch) -> Tensor:
     mean, std = (torch.from_numpy(part.copy()) for part in drawn.normaliser.statistics.of_values(TABLE.state))
     return item.conditions[:, : len(STATE)] * std + mean
 
@@ -92,7 +92,7 @@ def physical_state(drawn: TrainingSamples, item: Item) -> Tensor:
 @pytest.mark.parametrize("level", [0, 1, 2])
 @pytest.mark.parametrize("mesh", [MESH, regular_grid(32)], ids=["triangles", "grid"])
 def test_every_level_conserves_the_means(mesh, level):
-    """A single pair of times, the whole mesh: the area-weighted mean of each variable is that of the data."""
+    """With one pair of times and the whole mesh, area-weighted means are those of the data."""
     data = trajectories(mesh, hours=6)
     drawn = samples(data, levels=[float(index == level) for index in range(3)], clusters=99)
     item = drawn[3]
@@ -132,7 +132,7 @@ def test_the_deterministic_twin_sees_no_noise():
 
 
 def test_values_at_a_bound_are_marked():
-    """Where the target is open water or pack ice."""
+    """The marks are where the next state is open water or pack ice."""
     data = trajectories(MESH, hours=6)
     item = samples(data, clusters=99)[0]
     column = STATE.index("sic")
@@ -200,7 +200,7 @@ def test_augmentation_turns_vectors_and_graph_alike(change):
     number = next(n for n in range(9) if not torch.equal(plain[n].graph.pos, augmented[n].graph.pos))
     u, v = STATE.index("siu"), STATE.index("siv")
 
-    def along(sample: Item) -> Tensor:
+    def along(sample: TrainingBatch) -> Tensor:
         receiver = sample.graph.edge_index[1]
         return (sample.conditions[receiver][:, [u, v]] * sample.graph.edge_attr[:, :2]).sum(dim=-1)
 
@@ -303,7 +303,7 @@ def test_a_constant_residual_is_refused(value):
 
 
 def test_a_small_deviation_of_a_large_mean_is_kept():
-    """1 Pa about 101325 Pa: the difference of the squares would lose it."""
+    """Deviation of 1 Pa around 101325 Pa: computed as E[x^2] - E[x]^2 it would be lost in rounding."""
     values = 101325 + np.random.default_rng(0).standard_normal((5, 2000)).astype(np.float32)
     _, std = one_column(*values).moments("state")["sit"]
     assert std == pytest.approx(values.astype(np.float32).astype(np.float64).std(), rel=1e-9)
@@ -344,7 +344,7 @@ def test_flags_say_which_variables_are_there():
 
 
 def test_every_cell_is_seen_about_as_often_as_every_other():
-    """Meshes of very different size: losses counted cell by cell, over many samples."""
+    """Two meshes of very different size: count over many samples how often a cell contributes to the loss."""
     meshes = jittered_box(14), regular_grid(40)
     drawn = samples(trajectories(*meshes), count=4000)
     losses = dict.fromkeys((mesh.hash for mesh in meshes), 0.0)

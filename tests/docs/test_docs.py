@@ -14,7 +14,7 @@ from gensim_graph.data import cyclone_meshes, cyclone_trajectories
 
 def test_commands_of_the_quickstart(monkeypatch, tmp_path):
     """Mesh info, train, forecast and evaluate as they stand there, with a smaller operator and ensemble."""
-    text = next(block for block in blocks("docs/quickstart.md", "sh") if "--initial" in block)
+    text = next(block for block in blocks("docs/tutorial.md", "sh") if "--initial" in block)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "meshes").symlink_to(cyclone_meshes()["box_16km_a"].parents[1])
     text = text.replace("--members 16 --steps 4", "--members 2 --steps 1").replace(
@@ -30,7 +30,7 @@ def test_commands_of_the_quickstart(monkeypatch, tmp_path):
 
 def test_python_of_the_quickstart(monkeypatch, tmp_path):
     """The Python example, on the built-in mesh and data."""
-    text = next(block for block in blocks("docs/quickstart.md", "python") if "gg.train" in block)
+    text = next(block for block in blocks("docs/tutorial.md", "python") if "gg.train" in block)
     truth = gg.open_store(str(cyclone_trajectories("test")[0]))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
@@ -48,7 +48,7 @@ def test_python_of_the_quickstart(monkeypatch, tmp_path):
 
 def test_operator_of_the_quickstart(small_mesh):
     """The operator alone."""
-    text = next(block for block in blocks("docs/quickstart.md", "python") if "from_preset" in block)
+    text = next(block for block in blocks("docs/tutorial.md", "python") if "from_preset" in block)
     graph = gg.build_graph(small_mesh)
     faces = small_mesh.n_faces
     names = {

@@ -14,7 +14,7 @@ from gensim_graph.cli import main
 from gensim_graph.data import cyclone_meshes
 from gensim_graph.evaluate import persistence
 
-PAGE = ROOT / "docs/guides/evaluate.md"
+PAGE = ROOT / "docs/howto/evaluate.md"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from gensim_graph.cli import main
 from gensim_graph.data import cyclone_trajectories
 from gensim_graph.io import open_store
 
-PAGE = "docs/guides/forecast.md"
+PAGE = "docs/howto/forecast.md"
 TRUTH = cyclone_trajectories("test")[0]
 
 

@@ -17,7 +17,7 @@ RUN = cyclone_trajectories("train")[0]
 def test_commands_of_the_guide_to_training(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "meshes").symlink_to(RUN.parents[1])
-    for block in blocks("docs/guides/train.md", "sh"):
+    for block in blocks("docs/howto/train.md", "sh"):
         text = block.replace("--members 8 --steps 4", "--members 2 --steps 1").replace("trainer.max_steps=2000", "")
         for line in text.replace("\\\n", " ").replace("--preset tiny", f"{SMALL} --preset tiny").splitlines():
             monkeypatch.setattr(sys, "argv", shlex.split(line))
@@ -34,7 +34,7 @@ def test_a_variable_more(monkeypatch, tmp_path):
     run = gg.open_store(str(RUN)).isel(time=slice(0, 13))
     ridge = (run["sit"] / 4).clip(0, 1).assign_attrs(units="1", long_name="share of ridged ice")
     run.assign(ridge=ridge).to_netcdf(Path("runs") / "a.nc")
-    (text,) = blocks("docs/guides/variable.md", "python")
+    (text,) = blocks("docs/howto/variable.md", "python")
     text = text.replace('out="ridged"', f'out="ridged", overrides="{SMALL} sampler.steps=1".split(), progress=False')
     names: dict = {}
     exec(text.replace("steps=4, members=8", "steps=1, members=2"), names)

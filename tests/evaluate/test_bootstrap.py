@@ -1,4 +1,4 @@
-"""Intervals: closed forms, another library, and how often they hold the truth."""
+"""Bootstrap intervals against closed forms and another library, and how often they contain the truth."""
 
 import numpy as np
 import pytest
@@ -31,12 +31,12 @@ def test_interval_of_a_mean_is_that_of_the_normal_distribution():
 
 
 def test_blocks_are_drawn_as_another_library_draws_them():
-    """Cases that come in fours, all equal: means vary as those of a fourth as many."""
+    """Blocks of four equal cases: their mean varies like the mean of a quarter as many cases."""
     cases = np.repeat(np.random.default_rng(1).normal(size=50), 4)
     ours = replicates_of(cases, np.arange(200) // 4)
     theirs = block_bootstrap(xr.DataArray(cases, dims="case"), blocks={"case": 4}, n_iteration=1000).mean("case")
     assert float(ours.std()) == pytest.approx(cases[::4].std() / np.sqrt(50), rel=0.1)
-    # Theirs may begin within a four, so that a mean over it is less extreme.
+    # Blocks of the other library may begin inside one of the fours, so that their means are less extreme.
     assert float(theirs.std()) == pytest.approx(float(ours.std()), rel=0.25)
     assert float(replicates_of(cases, np.arange(200)).std()) == pytest.approx(cases.std() / np.sqrt(200), rel=0.1)
 
@@ -66,8 +66,8 @@ def test_blocks_of_the_domain_are_compact_and_of_equal_size():
         assert max(width, height) < 0.3 * 100e3
 
 
-def test_what_is_drawn():
-    """Many starts; few on a mesh; few and no mesh."""
+def test_choice_of_the_cases():
+    """Many starts; few starts on a mesh; few starts without a mesh."""
     mesh = jittered_box(12)
     values = np.zeros((9, 1, 1, mesh.n_faces))
     truth = truth_of(np.zeros((19, mesh.n_faces)))
@@ -80,7 +80,7 @@ def test_what_is_drawn():
     assert choose_sampling(match(forecast_of(values[:2]), truth, table, mesh.areas)).over == "not sampled"
 
 
-def test_scores_do_not_depend_on_what_is_drawn():
+def test_scores_do_not_depend_on_the_choice_of_the_cases():
     mesh = jittered_box(12)
     rng = np.random.default_rng(3)
     forecast = mesh_to_dataset(mesh).merge(forecast_of(rng.normal(size=(3, 4, 2, mesh.n_faces)), "siu"))
@@ -96,7 +96,7 @@ def test_scores_do_not_depend_on_what_is_drawn():
 
 
 def test_trajectories_are_pooled_by_their_moments():
-    """Scores of two trajectories together, and the interval of their starts; on meshes of different sizes."""
+    """Scores of two trajectories on meshes of different sizes, and the interval over all their starts."""
     rng = np.random.default_rng(4)
     errors = [rng.normal(size=(5, 1, 1, faces)) for faces in (3, 7)]
     moments = []
@@ -113,7 +113,7 @@ def test_trajectories_are_pooled_by_their_moments():
 
 
 def test_a_ratio_is_drawn_in_pairs():
-    """A model that is always a tenth better than persistence is so in every draw."""
+    """Forecast and persistence share the draws: a constant ratio of their errors has an interval of zero width."""
     rng = np.random.default_rng(5)
     error = rng.normal(size=(10, 1, 1, 6))
     truth = truth_of(np.zeros((21, 6)), "siu")

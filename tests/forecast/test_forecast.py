@@ -1,4 +1,4 @@
-"""Forecasts on disk: the same numbers as in memory, only what is asked for, batches, refusals."""
+"""Forecasts on disk: the same numbers as in memory, selected output, batches, errors of the user."""
 
 import logging
 
@@ -12,7 +12,7 @@ from support.forecasts import DATA, FORECAST, MESH, TABLE, small_model, write
 from gensim_graph.data import open_forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast import Ranks, read_initial, steps_of, write_forecast
-from gensim_graph.forecast.batches import Unit, bytes_per_cell, choose_batch, share_of, split_units
+from gensim_graph.forecast.batches import WorkUnit, bytes_per_cell, choose_batch, split_units, units_of_rank
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.nn import PRESETS
 from gensim_graph.system import choose_device
@@ -49,7 +49,7 @@ def test_several_starts(tmp_path):
 
 
 def test_every_second_state_and_two_variables(tmp_path, whole):
-    """They are those of the whole forecast; the third step is computed and not written."""
+    """The values are those of the complete forecast; the third step is computed, but not written."""
     came = write(MODEL, tmp_path / "fc.zarr", every=2, variables=["sic", "siv"], batch=2)
     assert {str(name) for name in came.data_vars if "lead_time" in came[name].dims} == {"sic", "siv"}
     assert (came["lead_time"].values / np.timedelta64(1, "h")).tolist() == [0, 12]
@@ -70,13 +70,13 @@ def test_fewer_members_are_the_first(tmp_path, whole):
 
 
 def test_long_forecasts_have_few_files(tmp_path):
-    """A chunk holds lead times up to a megabyte: one file a variable, batch and hundreds of steps."""
+    """A chunk holds lead times up to a megabyte: one file for a variable, a batch and hundreds of steps."""
     write(MODEL, tmp_path / "fc.zarr", steps=8, members=1)
     assert len([path for path in (tmp_path / "fc.zarr" / "sic" / "c").rglob("*") if path.is_file()]) == 1
 
 
 def test_a_winter_from_a_day_of_winds(tmp_path):
-    """Interpolated and repeated: steps of six hours between winds of three, of which every other is left out."""
+    """Winds every nine hours, interpolated to steps of six hours and repeated after their last time."""
     sparse = DATA.isel(time=[0, 3, 6, 9])
     forcing = open_forcing(sparse, MESH, TABLE, interpolate=True, repeat=True)
     came = write(MODEL, tmp_path / "fc.zarr", forcing=forcing, steps=20, members=1)
@@ -85,7 +85,7 @@ def test_a_winter_from_a_day_of_winds(tmp_path):
 
 
 def test_low_precision(tmp_path, whole):
-    """The numbers of bfloat16 differ, by no more than its eight bits explain; states stay in bounds."""
+    """bfloat16 changes the numbers by no more than its eight bits explain; states stay within their bounds."""
     came = write(small_model().to("cpu", "bf16"), tmp_path / "fc.zarr", steps=1, batch=2)
     difference = (came["siu"] - whole["siu"].isel(lead_time=slice(0, 2))).isel(lead_time=1)
     assert 0 < float(np.abs(difference).max()) < 0.1 * float(whole["siu"].isel(lead_time=1).std())
@@ -118,7 +118,7 @@ CALM = DATA.assign(uas=0 * DATA["uas"])
         ({"steps": 1}, "holds 2 steps of this forecast, more than the 1 asked for"),
     ],
 )
-def test_another_forecast_is_left_alone(begun, options, words):
+def test_another_forecast_is_refused_and_not_changed(begun, options, words):
     before = {path: path.read_bytes() for path in begun.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match=r"fc\.zarr: ") as error:
         write(MODEL, begun, **({"steps": 2, "members": 2} | options))
@@ -133,8 +133,8 @@ def test_another_model_is_refused(begun):
         write(small_model().to("cpu", "bf16"), begun, steps=2, members=2)
 
 
-def test_forcing_that_changed_on_the_way(begun):
-    """The first record is the same, that of the last step is not."""
+def test_forcing_that_changed_since_the_last_run(begun):
+    """The first record is the same, the record of the last step is another."""
     changed = DATA.copy(deep=True)
     changed["uas"][4] += 1
     with pytest.raises(InputError, match="forcing at 2000-01-01T12:00 is not the one that drove this forecast"):
@@ -160,7 +160,7 @@ def test_wrong_arguments_leave_nothing_behind(tmp_path, options, words):
 
 
 @pytest.mark.parametrize("name", ["fc.nc", "absent/fc.zarr", "mine.zarr"])
-def test_places_that_cannot_be(tmp_path, name):
+def test_paths_that_cannot_be_a_store(tmp_path, name):
     (tmp_path / "mine.zarr").mkdir()
     (tmp_path / "mine.zarr" / "thesis.tex").write_text("precious")
     with pytest.raises(InputError, match=name):
@@ -168,7 +168,7 @@ def test_places_that_cannot_be(tmp_path, name):
     assert [path.name for path in tmp_path.rglob("*")] == ["mine.zarr", "thesis.tex"]
 
 
-# Going on
+# Continuing a forecast
 
 
 def test_a_complete_forecast_is_not_touched(begun, monkeypatch):
@@ -178,7 +178,7 @@ def test_a_complete_forecast_is_not_touched(begun, monkeypatch):
     assert before == {path: path.stat().st_mtime_ns for path in begun.rglob("*") if path.is_file()}
 
 
-def test_it_goes_on_in_the_batches_that_it_began_with(begun, caplog):
+def test_a_forecast_continues_with_its_first_batch_size(begun, caplog):
     with caplog.at_level(logging.WARNING):
         came = write(MODEL, begun, steps=3, members=2, batch=1)
     assert "batches of 2 members, as it began, not of 1" in caplog.text
@@ -191,10 +191,10 @@ def test_it_goes_on_in_the_batches_that_it_began_with(begun, caplog):
 @pytest.mark.parametrize(
     ("members", "starts", "cells", "memory", "world", "expected"),
     [
-        (64, 1, 10_000, 1e12, 1, 22),  # 26 would keep the device busy: three batches of 22
-        (64, 1, 10_000, 2 * 4.1 * 10_000 * bytes_per_cell(PRESETS["tiny"]), 1, 4),  # half of the memory holds four
-        (64, 1, 10_000, 0, 1, 1),  # it is tried
-        (16, 1, 10_000, 1e12, 4, 4),  # no process without work
+        (64, 1, 10_000, 1e12, 1, 22),  # 26 keep the device busy: three batches of 22
+        (64, 1, 10_000, 2 * 4.1 * 10_000 * bytes_per_cell(PRESETS["tiny"]), 1, 4),  # half of the memory fits four
+        (64, 1, 10_000, 0, 1, 1),  # no memory is left: one member is tried all the same
+        (16, 1, 10_000, 1e12, 4, 4),  # every process gets work
         (16, 4, 10_000, 1e12, 4, 16),  # a start for each
         (5, 1, 10**6, 1e12, 1, 1),
         (1, 1, 100, 1e12, 8, 1),
@@ -208,16 +208,16 @@ def test_batches_fit(monkeypatch, members, starts, cells, memory, world, expecte
 @pytest.mark.parametrize("world", [1, 2, 3, 7])
 def test_every_member_is_computed_once(world):
     units = split_units(2, 10, 4)
-    shares = [share_of(units, Ranks(rank, world)) for rank in range(world)]
+    shares = [units_of_rank(units, Ranks(rank, world)) for rank in range(world)]
     found = sorted((unit.start, member) for share in shares for unit in share for member in unit.members)
     assert found == [(start, member) for start in range(2) for member in range(10)]
-    assert Unit(1, range(8, 10)) in units
+    assert WorkUnit(1, range(8, 10)) in units
 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:1", "cuda:x", "cuda"])
-def test_devices_that_are_not_there(name):
+def test_missing_devices_are_refused(name):
     if name == "cuda" and torch.cuda.is_available():
-        pytest.skip("it is there")
+        pytest.skip("this machine has a GPU")
     with pytest.raises(InputError, match=f"--device {name}"):
         choose_device(name)
 
@@ -230,8 +230,8 @@ def test_ten_years_are_7305_half_days():
 # The initial state
 
 
-def test_only_the_times_that_are_named_are_read(tmp_path):
-    """The others may be damaged."""
+def test_only_the_requested_times_are_read(tmp_path):
+    """Damaged data at other times do no harm."""
     data = small_trajectory(MESH, hours=24)
     data["sic"][5:] = np.nan
     data.to_netcdf(tmp_path / "run.nc")
@@ -251,7 +251,7 @@ def test_only_the_times_that_are_named_are_read(tmp_path):
         ("@noon", "expected times such as 2000-01-02T00:00"),
     ],
 )
-def test_times_that_make_no_sense(tmp_path, times, words):
+def test_wrong_times_are_refused(tmp_path, times, words):
     small_trajectory(MESH, hours=24).to_netcdf(tmp_path / "run.nc")
     with pytest.raises(InputError, match=words):
         read_initial(f"{tmp_path}/run.nc{times}", None, TABLE)

@@ -1,4 +1,4 @@
-"""Forecasts that are killed, extended and shared between processes: the same bytes as of one that was not."""
+"""Forecasts that are killed, extended or shared between processes give the same bytes as an uninterrupted one."""
 
 import os
 import random
@@ -12,7 +12,7 @@ import xarray as xr
 from support.forecasts import DATA, MESH, in_a_process, killed_at, same_files, small_model, write
 
 from gensim_graph.errors import InputError
-from gensim_graph.forecast import check_complete, run
+from gensim_graph.forecast import check_complete, forecast_run
 
 MODEL = small_model()
 
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are f
 
 @pytest.fixture(autouse=True)
 def after_every_step(monkeypatch):
-    """Steps of a few milliseconds are kept one by one."""
-    monkeypatch.setattr(run, "COMMIT_SECONDS", 0.0)
+    """Write a restart file after every step, although a step takes milliseconds only."""
+    monkeypatch.setattr(forecast_run, "SAVE_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def forecast(path, **options):
 
 
 def test_killed_whenever_a_file_is_put_in_place(tmp_path, uninterrupted):
-    """At the first file, of the next run at the second, and so on until a run comes through."""
+    """The first run is killed at its first file, the next at its second, and so on until a run completes."""
     path, kills = tmp_path / "fc.zarr", 0
 
     def begin():
@@ -53,7 +53,7 @@ def test_killed_whenever_a_file_is_put_in_place(tmp_path, uninterrupted):
 
 
 def test_killed_at_random_moments(tmp_path, uninterrupted):
-    """Also between two files, and before there is any."""
+    """The moments include those between two files and before the first one."""
     path, rng = tmp_path / "fc.zarr", random.Random(0)
     for _ in range(6):
         in_a_process(lambda: forecast(path), kill_after=rng.uniform(0.02, 0.4))
@@ -61,8 +61,8 @@ def test_killed_at_random_moments(tmp_path, uninterrupted):
     assert same_files(uninterrupted, path)
 
 
-def test_what_is_there_after_a_kill_can_be_read(tmp_path, uninterrupted):
-    """Whole states up to some lead time, nothing after it."""
+def test_the_store_of_a_killed_run_can_be_read(tmp_path, uninterrupted):
+    """It holds complete states up to some lead time, and NaN after it."""
     path = tmp_path / "fc.zarr"
 
     def begin():
@@ -88,7 +88,7 @@ def test_extended(tmp_path, uninterrupted):
 
 
 def test_killed_while_it_grows(tmp_path, uninterrupted):
-    """Some metadata are of the longer forecast, some of the shorter."""
+    """Some metadata belong to the longer forecast, some to the shorter one."""
     path = tmp_path / "fc.zarr"
     assert in_a_process(lambda: forecast(path, steps=2)) == 0
 
@@ -114,7 +114,7 @@ def test_a_damaged_restart(tmp_path):
 
 
 def test_two_processes_with_torchrun(tmp_path):
-    """On the command line; the same store as from one process."""
+    """The command line gives the same store as a single process."""
     MODEL.save(tmp_path / "model")
     DATA.to_netcdf(tmp_path / "run.nc")
     command = ["-m", "gensim_graph", "forecast", "--model", "model", "--initial", "run.nc@2000-01-01", "--members", "5"]

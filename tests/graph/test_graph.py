@@ -9,7 +9,7 @@ from support.meshes import BOX, jittered_box
 from gensim_graph.data import SamplingConfig
 from gensim_graph.errors import InputError
 from gensim_graph.graph import (
-    Cells,
+    CellTable,
     MeshGraph,
     Subgraph,
     batch_graphs,
@@ -122,7 +122,7 @@ def test_wrong_arguments(keywords, message):
 
 
 def test_gradient_of_a_linear_field_is_exact(mesh):
-    """Wherever the neighbours span the plane; a cell in a corner of the mesh has only one."""
+    """Except where the neighbours do not span the plane: a cell in a corner of the mesh has only one."""
     slope = np.array([2.0, -3.0])
     graph = build_graph(mesh)
     values = torch.from_numpy((mesh.centres - mesh.centres.mean(axis=0)) @ slope / BOX)
@@ -199,7 +199,7 @@ def test_coarsening_keeps_constants(mesh, level):
 
 
 def test_coarse_edges_are_the_quotient_of_the_fine_ones(mesh):
-    cells = Cells.from_mesh(mesh)
+    cells = CellTable.from_mesh(mesh)
     groups = np.unique(order_cells(cells.centres).token, return_inverse=True)[1]
     expected: dict[tuple[int, int], float] = {}
     for (i, j), length in zip(mesh.adjacency.faces, mesh.adjacency.lengths, strict=True):
@@ -207,14 +207,14 @@ def test_coarse_edges_are_the_quotient_of_the_fine_ones(mesh):
             pair = (int(min(groups[i], groups[j])), int(max(groups[i], groups[j])))
             expected[pair] = expected.get(pair, 0.0) + float(length)
     coarse = cells.coarsen(groups)
-    came = {(int(i), int(j)): length for (i, j), length in zip(coarse.pairs, coarse.lengths, strict=True)}
+    came = {(int(i), int(j)): length for (i, j), length in zip(coarse.pairs, coarse.edge_lengths, strict=True)}
     assert came == pytest.approx(expected)
 
 
 def test_coarsening_keeps_the_boundary(mesh):
-    outer = Cells.from_mesh(mesh).outer.sum(axis=0)
+    outer = CellTable.from_mesh(mesh).boundary.sum(axis=0)
     cells, _ = coarse_cells(mesh, 2)
-    np.testing.assert_allclose(cells.outer.sum(axis=0), outer, atol=1e-9 * BOX)
+    np.testing.assert_allclose(cells.boundary.sum(axis=0), outer, atol=1e-9 * BOX)
 
 
 def test_a_level_has_a_quarter_of_the_cells():

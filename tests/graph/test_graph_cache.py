@@ -1,4 +1,4 @@
-"""The cache of prepared meshes: what comes from it is what the preparation gives."""
+"""Cache of prepared meshes: a graph from the cache equals a newly prepared one."""
 
 import logging
 import os

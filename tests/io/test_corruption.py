@@ -14,7 +14,7 @@ from support.places import NEXTSIM, ROOT
 from support.plain_nextsim import plain_read
 
 import gensim_graph as gg
-from gensim_graph.io.nextsim.nextsim_run import Snapshot, read_snapshot
+from gensim_graph.io.nextsim.nextsim_snapshot import Snapshot, read_snapshot
 
 DATA = NEXTSIM
 SIX = "20000101T060000Z"
@@ -37,7 +37,7 @@ def read_damaged_pairs(folder: Path, source: Path, rounds: int, seed: int) -> tu
         snapshot, message, seconds = attempt(lambda: read_snapshot(folder / f"mesh_{SIX}.bin"))
         assert seconds < 5
         if snapshot is not None:
-            mesh, message, _ = attempt(lambda: snapshot.to_mesh(snapshot.held))  # noqa: B023
+            mesh, message, _ = attempt(lambda: snapshot.to_mesh(snapshot.on_coast))  # noqa: B023
         if message:
             assert SIX in message, (number, message)
         else:

@@ -1,4 +1,4 @@
-"""Files of grids and meshes with damage anywhere: refused with their name, or read as something sound, soon."""
+"""Files of grids and meshes with damage anywhere: refused with their name, or read as a valid mesh, in short time."""
 
 import resource
 import shutil
@@ -75,7 +75,7 @@ def mpas(folder: Path) -> Path:
 
 
 def mesh_as(name: str, **options) -> Callable[[Path], Path]:
-    """A small mesh in a file of some name; with options, as meshio writes it."""
+    """Maker of a small mesh in a file of some name; with options, meshio writes it."""
 
     def make(folder: Path) -> Path:
         mesh = jittered_box(4)
@@ -119,7 +119,7 @@ STORES = ("trajectory", "trajectory zarr", "gensim")
 
 
 def check(kind: str, folder: Path, rounds: int, seed: int) -> None:
-    """Damage a file, read, mend it, again and again."""
+    """Damage a file, read it and restore it, many times."""
     path = FILES[kind](folder)
     read = open_store if kind in STORES else load_mesh
     read(path)
@@ -162,7 +162,7 @@ def hdf5(folder: Path) -> list[Path]:
 
 
 def damaged_in_a_program(paths: list[Path], count: int) -> None:
-    """For HDF5, which might take Python down, or never come back."""
+    """Read damaged files in another process: HDF5 may crash Python or never return."""
     program = ROOT / "tests/support/corrupt.py"
     command = [sys.executable, "-W", "ignore", str(program), str(count), "3", *map(str, paths)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=10000, check=False)
@@ -191,7 +191,7 @@ GENUINE = ("cyclone/box_16km_a.msh", "meshes/25km_NH.smesh", "meshes/fesom_pi/no
 
 @pytest.mark.slow
 def test_much_damaged_genuine_files(shared_data, tmp_path):
-    """More than ten thousand in all; with ``-s`` it says how many were read."""
+    """More than ten thousand damaged files in all; ``-s`` shows how many of them were read."""
     paths = []
     for name in GENUINE:
         place = tmp_path / Path(name).parent
@@ -203,7 +203,7 @@ def test_much_damaged_genuine_files(shared_data, tmp_path):
 
 
 def test_a_heap_that_hdf5_does_not_get_out_of(tmp_path):
-    """Zeros over the end of the first heap, where its free space is."""
+    """Write zeros over the end of the first heap, where its free space is."""
     path = hdf5(tmp_path)[0]
     check_header(path)
     content = bytearray(path.read_bytes())
@@ -247,7 +247,7 @@ def test_a_header_that_promises_more_than_the_file_holds(at, value, message, tmp
 
 
 def test_a_variable_larger_than_its_file(tmp_path):
-    """A length in the header, sound in itself, of a dimension that the data cannot have."""
+    """The header gives a dimension a length that is allowed, but too large for the data in the file."""
     path = trajectory(tmp_path)
     content = bytearray(path.read_bytes())
     place = content.index(b"\x00\x00\x00\x01x\x00\x00\x00") + 8

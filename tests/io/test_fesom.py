@@ -19,7 +19,7 @@ def tables(folder):
 
 
 def boundary_edges(elements: np.ndarray) -> np.ndarray:
-    """Edges of one triangle, by brute force."""
+    """Edges that belong to one triangle only, by brute force."""
     edges = np.sort(np.concatenate([elements[:, [0, 1]], elements[:, [1, 2]], elements[:, [2, 0]]]), axis=1)
     unique, counts = np.unique(edges, axis=0, return_counts=True)
     return unique[counts == 1]
@@ -41,7 +41,7 @@ def test_counts_of_a_mesh_folder(shared_data, name):
 
 @pytest.mark.parametrize("name", ["fesom_pi", "fesom_pi_cavity"])
 def test_nodes_are_projected(shared_data, name):
-    """Within 1 mm of pyproj, also for triangles across the dateline."""
+    """Positions agree with pyproj to 1 mm, also for triangles across the dateline."""
     nodes, elements = tables(shared_data / "meshes" / name)
     mesh = load_mesh(shared_data / "meshes" / name)
     np.testing.assert_allclose(mesh.nodes, np.stack(Proj(mesh.crs)(nodes[:, 1], nodes[:, 2]), axis=1), atol=1e-3)
@@ -52,7 +52,7 @@ def test_nodes_are_projected(shared_data, name):
 
 
 def test_areas_are_those_of_fesom(shared_data):
-    """FESOM takes the cosine at the middle of a triangle, which is right to second order in its size."""
+    """FESOM uses the cosine of the latitude at the centre of a triangle, which is second-order accurate."""
     with xr.open_dataset(shared_data / "grids" / "fesom.mesh.diag.nc") as ds:
         expected = ds["elem_area"].values
     for path in (shared_data / "meshes" / "fesom_pi", shared_data / "grids" / "fesom.mesh.diag.nc"):
@@ -113,7 +113,7 @@ def test_a_folder_with_one_file(tmp_path):
 
 
 def test_nextsimdg_mesh(shared_data):
-    """Counts and areas as numpy finds them in the text."""
+    """Counts and areas equal those that numpy computes from the text."""
     path = shared_data / "meshes" / "25km_NH.smesh"
     words = path.read_text().split()
     nx, ny = int(words[2]), int(words[3])

@@ -1,4 +1,4 @@
-"""Trajectories on UGRID meshes, cells with corners and MPAS as others write them: names, units, places, vectors."""
+"""Trajectories that other programs write on UGRID meshes, cells with corners and MPAS: names, units and vectors."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def polar_mesh(side: float = 1.2e6) -> Mesh:
 
 
 def in_degrees(mesh: Mesh) -> xr.Dataset:
-    """The mesh as a model writes it: longitude and latitude, corners counted from 1, names of its own."""
+    """The mesh as a model may write it: longitude and latitude, corners counted from 1, its own names."""
     lon, lat = Proj(mesh.crs)(*mesh.nodes.T, inverse=True)
     topology = {"cf_role": "mesh_topology", "topology_dimension": 2, "face_dimension": "nMesh2_face",
                 "node_coordinates": "Mesh2_lat Mesh2_lon", "face_node_connectivity": "Mesh2_corners"}  # fmt: skip
@@ -44,7 +44,7 @@ def in_degrees(mesh: Mesh) -> xr.Dataset:
 
 
 def east_north(mesh: Mesh, points: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Components along east and north of vectors along the axes of a conformal plane, by a walk to the north."""
+    """Turn vectors from the axes of a conformal plane to east and north; north is found by a small step northwards."""
     lon, lat = Proj(mesh.crs)(*points.T, inverse=True)
     geod = Geod(a=mesh.crs.ellipsoid.semi_major_metre, b=mesh.crs.ellipsoid.semi_minor_metre)
     ahead = np.stack(Proj(mesh.crs)(*geod.fwd(lon, lat, np.zeros(len(lon)), np.full(len(lon), 10.0))[:2]), axis=1)
@@ -56,7 +56,7 @@ def east_north(mesh: Mesh, points: np.ndarray, u: np.ndarray, v: np.ndarray) -> 
 @pytest.mark.parametrize("flow", FLOWS)
 @pytest.mark.parametrize("form", ["east and north", "axes of the plane"])
 def test_drift_on_triangles_is_exact(location, flow, form):
-    """On the sphere and in the plane; derivatives where the field is linear, and exactly."""
+    """On the sphere and in the plane; the derivatives of a linear field are exact."""
     mesh = polar_mesh()
     points = mesh.nodes if location == "node" else mesh.centres
     u_x, u_y, v_x, v_y = FLOWS[flow]
@@ -81,13 +81,13 @@ def test_drift_on_triangles_is_exact(location, flow, form):
     np.testing.assert_allclose(found.divergence, u_x + v_y, atol=1e-4 * scale)
     np.testing.assert_allclose(found.shear, np.hypot(u_x - v_y, u_y + v_x), atol=1e-4 * scale)
     np.testing.assert_allclose(found.vorticity, v_x - u_y, atol=1e-4 * scale)
-    store = open_store(ds, mesh)  # and the same through the front door, velocities at nodes averaged to faces
+    store = open_store(ds, mesh)  # the same by open_store, velocities at nodes averaged to faces
     expected = u if location == "face" else u[mesh.faces].mean(axis=1)
     np.testing.assert_allclose(store["siu"].values[0], expected, atol=3e-6 * speed)
 
 
 def test_names_and_units_of_others():
-    """CMIP's, NEMO's and CICE's; thickness of the ice itself times its concentration."""
+    """Names of CMIP, NEMO and CICE; the thickness averaged over the ice only is multiplied by the concentration."""
     mesh = polar_mesh()
     rng = np.random.default_rng(0)
     sic, thickness, snow = rng.uniform(0.1, 1, (3, 2, mesh.n_faces))
@@ -105,7 +105,7 @@ def test_names_and_units_of_others():
 
 
 def test_cells_with_corners_of_their_own(tmp_path):
-    """As ICON writes them: one dimension, radians."""
+    """Cells as ICON writes them: one dimension, radians."""
     mesh = polar_mesh()
     lon, lat = np.radians(np.stack(Proj(mesh.crs)(*mesh.nodes.T, inverse=True)))
     centre = np.radians(np.stack(Proj(mesh.crs)(*mesh.centres.T, inverse=True)))
@@ -159,7 +159,7 @@ def fesom(shared_data):
 
 
 def test_the_rotated_globe_of_fesom(fesom):
-    """North points to its pole on Greenland; gradients that FESOM stored were taken about that pole."""
+    """FESOM's north points to its pole on Greenland; it also computed its stored gradients about that pole."""
     lon, lat = fesom["lon"].values, fesom["lat"].values
     vectors = unit(lon, lat)
     first, second = rotated_axes(vectors)
@@ -179,7 +179,7 @@ def unit(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
 
 
 def fesom_gradients(lon: np.ndarray, lat: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Gradients of hat functions as FESOM takes them, in longitude and latitude about the pole of its globe."""
+    """Gradients of hat functions as FESOM computes them, in longitude and latitude about the pole of its globe."""
     towards, _, distance = Geod(a=6367500.0, b=6367500.0).inv(
         np.full(len(lon), -40.0), np.full(len(lon), 75.0), lon, lat
     )
@@ -190,7 +190,7 @@ def fesom_gradients(lon: np.ndarray, lat: np.ndarray, faces: np.ndarray) -> np.n
 
 
 def test_ice_of_fesom(shared_data, fesom, caplog):
-    """Concentration is the mean of the corners, the speed of the drift is kept, and it points where FESOM says."""
+    """Concentration is the mean of the corners; the drift keeps its speed and has the direction of FESOM."""
     folder = shared_data / "grids"
     store = open_store(folder / "a_ice.fesom.1948.nc")
     faces = fesom["face_nodes"].values.T.astype(int) - 1
@@ -199,7 +199,7 @@ def test_ice_of_fesom(shared_data, fesom, caplog):
         assert store["time"].values == ds["time"].values
     mesh = mesh_from_dataset(store)
     u, v = (xr.open_dataset(folder / f"{name}.fesom.1948.nc")[name].values[0] for name in ("uice", "vice"))
-    # In the plane of neXtSIM the turning about the true pole is known; about FESOM's pole by the azimuth towards it.
+    # In the plane of neXtSIM the direction of true north is known; that of FESOM's north is the azimuth of its pole.
     lon, lat = fesom["lon"].values, fesom["lat"].values
     azimuth = np.radians(Geod(ellps="sphere").inv(lon, lat, np.full(len(lon), -40.0), np.full(len(lon), 75.0))[0])
     turn = np.radians(lon + 45.0) - azimuth
@@ -210,7 +210,7 @@ def test_ice_of_fesom(shared_data, fesom, caplog):
 
 
 def test_the_mesh_of_fesom_from_elsewhere(shared_data, tmp_path):
-    """Beside it as a folder, or named by the caller; else the message says what to do."""
+    """The mesh folder lies beside the output, or the caller gives the mesh; else the message says what to do."""
     expected = open_store(shared_data / "grids" / "uice.fesom.1948.nc")
     for name in ("a_ice", "uice", "vice"):
         (tmp_path / f"{name}.fesom.1948.nc").symlink_to(shared_data / "grids" / f"{name}.fesom.1948.nc")
@@ -256,7 +256,7 @@ def test_remapping_to_another_plane_turns_vectors(flow, tmp_path):
     np.testing.assert_allclose(store["sic"].values, 0.4, rtol=1e-6)
     here = Transformer.from_crs(3575, NEXTSIM_CRS, always_xy=True).transform(*target.centres.T)
     u, v = drift(np.stack(here, axis=1))
-    turn = np.radians(-45.0 - 10.0)  # both planes are polar: by their central meridians
+    turn = np.radians(-45.0 - 10.0)  # both planes are polar: they differ by their central meridians
     expected = u * np.cos(turn) - v * np.sin(turn), u * np.sin(turn) + v * np.cos(turn)
     error = np.hypot(store["siu"].values[0] - expected[0], store["siv"].values[0] - expected[1])
     assert error.max() < (1e-6 if flow == "uniform" else 1.1e-6 * source.spacing.max())

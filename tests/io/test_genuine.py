@@ -1,4 +1,4 @@
-"""Genuine files: counts as other readers find them, places as PROJ puts them, areas by its factors, and a graph."""
+"""Genuine files: counts against other readers, coordinates and areas against PROJ, and a graph of the mesh."""
 
 import time
 
@@ -19,14 +19,14 @@ GMSH = ["arctic/bigarctic_30km", *(f"cyclone/box_{name}" for name in ("16km_a", 
 
 
 def edges_by_use(faces: np.ndarray) -> np.ndarray:
-    """How many edges have one face, and how many have two."""
+    """Numbers of edges with one face and with two faces."""
     sides = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
     use = np.unique(np.sort(sides, axis=1), axis=0, return_counts=True)[1]
     return np.bincount(use, minlength=3)[1:]
 
 
 def proj_area(mesh: Mesh) -> float:
-    """Shoelace over the areal scale that PROJ gives at the mean of the corners, m2; triangles only."""
+    """True areas in m2 by the shoelace formula, divided by PROJ's areal scale at the mean corner; triangles only."""
     a, b, c = (mesh.nodes[corner] for corner in mesh.faces.T)
     flat = 0.5 * np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0])
     lon, lat = Proj(mesh.crs)(*((a + b + c) / 3).T, inverse=True)
@@ -78,7 +78,7 @@ def test_every_trajectory_opens(shared_data):
 
 @pytest.mark.parametrize("name", ["arctic/bigarctic_30km.msh", "grids/nextsim_arctic_512.nc"])
 def test_graphs_of_the_arctic_take_seconds(shared_data, name):
-    """And next to the pole every token finds all that are within the reach of its attention, measured on the globe."""
+    """Next to the pole too, every token finds all tokens within the radius of its attention, measured on the globe."""
     start = time.process_time()
     mesh = load_mesh(shared_data / name)
     graph = build_graph(mesh)

@@ -1,4 +1,4 @@
-"""Mesh files: counts against meshio, coordinates against pyproj, and every kind of broken file."""
+"""Mesh files: counts against meshio, coordinates against pyproj, and many kinds of broken files."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Meshes written: read again by meshio, xarray and our own reader, and as neXtSIM wants them."""
+"""Meshes that are written, and read again by meshio, xarray and our own reader; the form that neXtSIM needs."""
 
 import meshio
 import numpy as np
@@ -14,7 +14,7 @@ from gensim_graph.mesh.planes import NEXTSIM_CRS
 
 @pytest.fixture
 def bay() -> Mesh:
-    """In neXtSIM's plane, open to the south."""
+    """A square in neXtSIM's plane, open to the south."""
     box = jittered_box(6, side=3e5)
     nodes = box.nodes + np.array([2e5, -6e5])
     south = (box.nodes[box.boundary_edges][..., 1] == 0).all(axis=1)

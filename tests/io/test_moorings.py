@@ -1,4 +1,4 @@
-"""Moorings of neXtSIM: against the triangles that the model wrote at the same times, and pyproj."""
+"""Moorings of neXtSIM, compared with the triangles that the model wrote at the same times, and with pyproj."""
 
 import shutil
 from collections.abc import Callable
@@ -22,7 +22,7 @@ X, Y = -100e3 + 10e3 * np.arange(20), -600e3 + 10e3 * np.arange(20)  # from the 
 
 @pytest.fixture
 def moorings(tmp_path) -> Path:
-    """A copy to be changed."""
+    """A copy that a test may change."""
     return Path(shutil.copy(MOORINGS, tmp_path))
 
 
@@ -33,7 +33,7 @@ def edit(path: Path, change: Callable[[netCDF4.Dataset], object]) -> None:
 
 
 def test_the_grid_is_regular_in_the_plane_of_the_model():
-    """From longitude and latitude in single precision, to 10 cm; 367 of 400 points lie inside the model's mesh."""
+    """Single precision gives the axes to 10 cm; 367 of 400 points lie inside the model's mesh."""
     mesh = gg.load_mesh(MOORINGS)
     assert mesh.crs == NEXTSIM_CRS
     assert mesh.grid_shape == (20, 20)
@@ -46,7 +46,7 @@ def test_the_grid_is_regular_in_the_plane_of_the_model():
 
 
 def test_the_store_has_the_mesh_and_the_values_of_the_file():
-    """Names, times, and the order of the cells."""
+    """Variable names, times and the order of the cells."""
     store, mesh = gg.open_store(MOORINGS), gg.load_mesh(MOORINGS)
     np.testing.assert_allclose(store.node_x, mesh.nodes[:, 0], rtol=0, atol=1e-6)
     assert {"sic", "sit", "sid", "siu", "siv"} < set(store.data_vars)
@@ -60,7 +60,7 @@ def test_the_store_has_the_mesh_and_the_values_of_the_file():
 
 @pytest.mark.parametrize("hour", [5, 6])
 def test_values_are_those_of_the_triangle_around_the_point(hour):
-    """Located by another library in the mesh that the model wrote at that time; drift is linear in the triangle."""
+    """Another library locates the points in the model's mesh of that time; drift is linear in a triangle."""
     name = f"20000101T0{hour}0000Z"
     faces, _, nodes = plain_mesh(DATA / "box" / f"mesh_{name}")
     plain = dict(plain_read(DATA / "box" / f"field_{name}"))
@@ -69,7 +69,7 @@ def test_values_are_those_of_the_triangle_around_the_point(hour):
     row, column = np.divmod(mesh.grid_index, 20)
     x, y = X[column], Y[row]
     inside = triangles.get_trifinder()(x, y)
-    known = (inside >= 0) & (x > X[0]) & (y > Y[0])  # on the boundary it is a matter of rounding
+    known = (inside >= 0) & (x > X[0]) & (y > Y[0])  # points on the boundary depend on rounding
     assert known.sum() > 350
     for name, record in {"sic": "Concentration", "sit": "Thickness", "sid": "Damage"}.items():
         np.testing.assert_allclose(store[name].values[known], plain[record][inside[known]], rtol=0, atol=2e-6)
@@ -84,7 +84,7 @@ def test_values_are_those_of_the_triangle_around_the_point(hour):
 
 
 def test_vectors_along_east_and_north(moorings):
-    """The flag false_easting says so; turned as the model turns them, by longitude, they give the same drift."""
+    """Vectors turned by longitude as in the model, with false_easting 0, give the same drift."""
 
     def turn(content: netCDF4.Dataset) -> None:
         angle = np.radians(-45.0 - content["longitude"][:].astype(float))
@@ -101,7 +101,7 @@ def test_vectors_along_east_and_north(moorings):
 
 
 def test_forcing_and_temperature_under_the_names_of_the_table(moorings):
-    """Wind, air temperature in degrees and humidity."""
+    """Wind, air temperature in degrees Celsius, and humidity."""
 
     def add(content: netCDF4.Dataset) -> None:
         for name, value, units in (("wndx", 3, "m/s"), ("wndy", -4, "m/s"), ("t2m", -20, "C"), ("hus", 0.001, "kg/kg")):
@@ -116,7 +116,7 @@ def test_forcing_and_temperature_under_the_names_of_the_table(moorings):
 
 
 def test_means_have_the_middle_of_their_period(moorings):
-    """The time is that of the file, inside its bounds."""
+    """The time of a mean is the one in the file, which lies inside its bounds."""
     edit(
         moorings, lambda c: c["time_bnds"].__setitem__(slice(None), c["time"][:][:, None] + np.array([-0.5, 0.5]) / 24)
     )
@@ -124,7 +124,7 @@ def test_means_have_the_middle_of_their_period(moorings):
 
 
 def test_a_grid_from_a_file_keeps_its_longitudes(moorings):
-    """Without the mapping the grid is any; here the same points, placed on the globe."""
+    """Without the grid mapping, the same points form a grid on the globe."""
     edit(moorings, lambda c: c.renameVariable("Polar_Stereographic_Grid", "other"))
     edit(moorings, lambda c: c["other"].delncattr("grid_mapping_name"))
     mesh, regular = gg.load_mesh(moorings), gg.load_mesh(MOORINGS)
@@ -134,13 +134,13 @@ def test_a_grid_from_a_file_keeps_its_longitudes(moorings):
 
 
 def test_moorings_on_the_mesh_of_the_model(tmp_path):
-    """Where the points cover it; here a part in the middle of the box."""
+    """Moorings are remapped to a mesh that the points cover, here in the middle of the box."""
     tiny = gg.load_mesh(DATA / "tiny.msh")
     middle = np.abs(tiny.centres - [0, -500e3]).max(axis=1) < 80e3
     mesh = gg.Mesh.from_faces(tiny.nodes, tiny.faces[middle], tiny.crs)
     store, native = gg.open_store(MOORINGS, mesh=mesh).isel(time=6), gg.open_store(DATA / "box", mesh=mesh).isel(time=1)
     volume = [float(ds.sit.values @ mesh.areas) for ds in (store, native)]
-    assert volume[0] == pytest.approx(volume[1], rel=0.01)  # samples against means
+    assert volume[0] == pytest.approx(volume[1], rel=0.01)  # samples at points compared with means over triangles
     with pytest.raises(InputError, match="cover"):
         gg.open_store(MOORINGS, mesh=tiny)
 
@@ -196,7 +196,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_moorings_are_refused(kind, moorings):
-    """With the name of the file and what is wrong."""
+    """The message names the file and what is wrong."""
     change, message = BROKEN[kind]
     edit(moorings, change)
     with pytest.raises(InputError) as error:
@@ -207,7 +207,7 @@ def test_broken_moorings_are_refused(kind, moorings):
 
 @pytest.mark.parametrize("size", [0, 8, 100, 5000, 200_000])
 def test_truncated_moorings_are_refused(size, moorings):
-    """Wherever they end, for meshes and for data."""
+    """A file that is truncated at any position gives a clear error, as a mesh and as data."""
     moorings.write_bytes(MOORINGS.read_bytes()[:size])
     for read in (gg.open_store, gg.load_mesh):
         with pytest.raises(InputError, match=str(moorings)):

@@ -1,7 +1,8 @@
 """Files of neXtSIM-DG.
 
-No genuine file in groups is at hand: they are built here as its documentation and writers have them, partly from
-genuine output that had been brought to plain (time, y, x), which another reader of the package opens.
+No genuine file with groups is available. The tests build such files after the model's documentation and its writers,
+some of them from genuine output that had been converted to plain (time, y, x), which another reader of the package
+opens.
 """
 
 from collections.abc import Callable
@@ -89,7 +90,7 @@ def on_ocean(values: np.ndarray) -> np.ndarray:
 
 
 def test_cells_have_the_corners_of_the_file(tmp_path):
-    """Not those of x and y; land is left out, all of the boundary is coast."""
+    """The corners come from coords, not from x and y; land is left out, the whole boundary is coast."""
     write_init(tmp_path / "init.nc")
     mesh = gg.load_mesh(tmp_path / "init.nc")
     assert (mesh.n_faces, mesh.grid_shape) == (len(OCEAN), (NY, NX))
@@ -101,7 +102,7 @@ def test_cells_have_the_corners_of_the_file(tmp_path):
 
 
 def test_skewed_cells(tmp_path):
-    """Areas of parametric cells by the cross product of their diagonals."""
+    """Areas of cells with any corners follow from the cross product of their diagonals."""
     corners = CORNERS + 300 * np.random.default_rng(0).uniform(-1, 1, CORNERS.shape)
     write_init(tmp_path / "init.nc", corners)
     a, b = corners[1:, 1:] - corners[:-1, :-1], corners[1:, :-1] - corners[:-1, 1:]
@@ -110,7 +111,7 @@ def test_skewed_cells(tmp_path):
 
 
 def test_corners_of_land_alone_may_be_anywhere(tmp_path):
-    """Missing, or a number that no library takes."""
+    """On land, corners may be missing or have impossible values."""
     corners = CORNERS.copy()
     corners[0, 0], corners[0, -1], corners[-1, 0, 1] = np.nan, 1e300, MISSING
     write_init(tmp_path / "init.nc", corners)
@@ -118,7 +119,7 @@ def test_corners_of_land_alone_may_be_anywhere(tmp_path):
 
 
 def test_a_restart_in_the_words_of_the_table(tmp_path):
-    """Damage is turned round: the model stores 1 where the ice is intact."""
+    """The damage becomes 1 minus the stored one, because the model stores 1 for intact ice."""
     state = write_init(tmp_path / "init.nc", time=int(TIMES[0]))
     store = gg.open_store(tmp_path / "init.nc")
     assert store.time.values.tolist() == TIMES[:1].astype("M8[s]").astype("M8[ns]").tolist()
@@ -128,7 +129,7 @@ def test_a_restart_in_the_words_of_the_table(tmp_path):
 
 
 def test_components_of_the_discontinuous_elements(tmp_path):
-    """The first of them is the mean over the cell."""
+    """The first component is the mean over the cell."""
     state = write_init(tmp_path / "init.nc", time=0)
     with netCDF4.Dataset(tmp_path / "init.nc", "a") as content:
         for name in ("cice", "hice", "damage"):
@@ -143,7 +144,7 @@ def test_components_of_the_discontinuous_elements(tmp_path):
 
 @pytest.mark.parametrize("degree", [1, 2])
 def test_velocities_on_points_of_continuous_elements(degree, tmp_path):
-    """Means over the cells of u = a x + b x y and v = b x^2, in closed form; the square needs degree 2."""
+    """Cell means of u = a x + b x y and v = b x^2 in closed form; the mean of the square needs degree 2."""
     write_init(tmp_path / "init.nc", time=0)
     dims = {1: ("yvertex", "xvertex"), 2: ("y_cg", "x_cg")}[degree]
     x = np.arange(degree * NX + 1)[None, :] * 4e3 / degree
@@ -155,12 +156,12 @@ def test_velocities_on_points_of_continuous_elements(degree, tmp_path):
     store, mesh = gg.open_store(tmp_path / "init.nc"), gg.load_mesh(tmp_path / "init.nc")
     cx, cy = mesh.centres.T
     np.testing.assert_allclose(store.siu.values[0], 1e-5 * cx + 2e-10 * cx * cy, rtol=1e-5)
-    square = {1: cx**2 + 2e3**2, 2: cx**2 + 2e3**2 / 3}[degree]  # of the trapezoid, and exact
+    square = {1: cx**2 + 2e3**2, 2: cx**2 + 2e3**2 / 3}[degree]  # by the trapezoidal rule, and exact
     np.testing.assert_allclose(store.siv.values[0], 1e-10 * square, rtol=1e-5)
 
 
 def test_diagnostics_take_corners_and_mask_from_the_file_beside(tmp_path):
-    """Unix seconds without units; winds, temperature and humidity in the units of the table."""
+    """Times are Unix seconds without units; winds, temperature and humidity get the units of the table."""
     write_init(tmp_path / "init.nc")
     one = np.ones((2, NY, NX))
     state = write_diagnostics(tmp_path / "diag.nc", wind_u=3 * one, wind_v=-4 * one, tair=-20 * one, mixrat=0.001 * one)
@@ -174,7 +175,7 @@ def test_diagnostics_take_corners_and_mask_from_the_file_beside(tmp_path):
 
 
 def test_thickness_of_the_ice_itself(tmp_path):
-    """Times concentration it is volume per area."""
+    """Thickness times concentration is volume per area."""
     write_init(tmp_path / "init.nc")
     true = np.full((2, NY, NX), 2.0)
     state = write_diagnostics(tmp_path / "diag.nc", hice_true=true, hsnow_true=0.1 * true)
@@ -187,7 +188,7 @@ def test_thickness_of_the_ice_itself(tmp_path):
 
 
 def test_damage_of_a_rheology_without(tmp_path, caplog):
-    """mEVP writes 0, which would be ice that is broken everywhere."""
+    """mEVP writes damage 0, which would mean that all ice is broken."""
     write_init(tmp_path / "init.nc")
     write_diagnostics(tmp_path / "diag.nc", damage=np.zeros((2, NY, NX)))
     assert "sid" not in gg.open_store(tmp_path / "diag.nc")
@@ -195,7 +196,7 @@ def test_damage_of_a_rheology_without(tmp_path, caplog):
 
 
 def test_a_mask_in_diagnostics(tmp_path):
-    """The model names its dimensions in the other order than that of the values."""
+    """The names of the dimensions are in the reverse order of the values."""
     write_init(tmp_path / "init.nc", mask=np.ones((NY, NX)))
     write_diagnostics(tmp_path / "diag.nc")
     with netCDF4.Dataset(tmp_path / "diag.nc", "a") as content:
@@ -205,7 +206,7 @@ def test_a_mask_in_diagnostics(tmp_path):
 
 
 def test_vectors_on_the_globe(tmp_path):
-    """The model turns a spherical mesh to a pole at 75 N 40 W: drift towards it is v > 0, wherever it is."""
+    """The model turns a spherical mesh to a pole at 75 N 40 W: drift towards that pole has v > 0 everywhere."""
     lon, lat = np.meshgrid(np.linspace(-100, 20, NX + 1), np.linspace(60, 72, NY + 1))
     write_init(tmp_path / "init.nc", np.stack([lon, lat], axis=-1), time=0)
     with netCDF4.Dataset(tmp_path / "init.nc", "a") as content:
@@ -223,7 +224,7 @@ def test_vectors_on_the_globe(tmp_path):
 
 
 def test_genuine_output_put_back_into_groups(shared_data, tmp_path):
-    """Fields of a genuine run, on land as well, against the reader of plain grids."""
+    """Fields of a genuine run, also on land, compared with the reader of plain grids."""
     plain = xr.open_dataset(shared_data / "nextsimdg" / "ens_bbm_16km_m01.nc")
     corners = np.stack(np.meshgrid(np.arange(33) * 16e3, np.arange(33) * 16e3), axis=-1)
     with groups(tmp_path / "init.nc", (32, 32)) as content:
@@ -245,7 +246,7 @@ def test_genuine_output_put_back_into_groups(shared_data, tmp_path):
 
 
 def test_init_files_have_no_time(tmp_path, caplog):
-    """Nobody knows when, and the log says so."""
+    """Without a time, the log warns and 1970-01-01 is used."""
     write_init(tmp_path / "init.nc")
     assert gg.open_store(tmp_path / "init.nc").time.values == np.datetime64("1970-01-01")
     assert "has no time" in caplog.text
@@ -286,7 +287,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_files_are_refused(kind, tmp_path):
-    """With the name of the file and what is wrong."""
+    """The message names the file and what is wrong."""
     change, message = BROKEN[kind]
     write_init(tmp_path / "init.nc", time=0)
     with netCDF4.Dataset(tmp_path / "init.nc", "a") as content:
@@ -308,7 +309,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("kind", SHAPES)
 def test_fields_in_other_places_are_refused(kind, tmp_path):
-    """Dimensions decide what a field is."""
+    """A field with other dimensions is refused."""
     name, dims, message = SHAPES[kind]
     write_init(tmp_path / "init.nc", time=0)
     with netCDF4.Dataset(tmp_path / "init.nc", "a") as content:
@@ -320,7 +321,7 @@ def test_fields_in_other_places_are_refused(kind, tmp_path):
 
 
 def test_files_beside_must_agree(tmp_path):
-    """None, or two that differ, say nothing; two copies do."""
+    """No file or two different files are refused; two copies of one file are accepted."""
     write_diagnostics(tmp_path / "diag.nc")
     with pytest.raises(InputError, match="there is none"):
         gg.open_store(tmp_path / "diag.nc")
@@ -334,7 +335,7 @@ def test_files_beside_must_agree(tmp_path):
 
 @pytest.mark.parametrize("size", [0, 8, 300, 3000, 20_000])
 def test_truncated_files_are_refused(size, tmp_path):
-    """Wherever they end."""
+    """A file that is truncated at any position gives a clear error."""
     path = tmp_path / "init.nc"
     write_init(path, time=0)
     path.write_bytes(path.read_bytes()[:size])
@@ -344,7 +345,7 @@ def test_truncated_files_are_refused(size, tmp_path):
 
 
 def test_records_without_times(tmp_path):
-    """Two states and one time do not fit; nor is NaN a time."""
+    """Two states with one time are refused, and a time that is NaN."""
     write_init(tmp_path / "init.nc")
     write_diagnostics(tmp_path / "diag.nc")
     with netCDF4.Dataset(tmp_path / "diag.nc", "a") as content:

@@ -1,4 +1,4 @@
-"""Files of fields as other programs open them: xarray, meshio, pyproj and, where it is installed, xugrid."""
+"""Written fields, opened with other programs: xarray, meshio, pyproj and, if it is installed, xugrid."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -22,13 +22,13 @@ TIMES = np.array(["2000-01-01T00:00", "2000-01-01T06:30"], dtype="datetime64[ns]
 
 
 def polar(cells: int = 8) -> Mesh:
-    """Triangles off the pole."""
+    """Triangles some distance from the pole."""
     box = jittered_box(cells, side=SIDE)
     return Mesh.from_faces(box.nodes + np.array([2e5, -6e5]), box.faces, NEXTSIM_CRS)
 
 
 def trajectory(mesh: Mesh) -> xr.Dataset:
-    """Smooth thickness, even concentration, and a drift along the x axis, at the nodes."""
+    """Smooth thickness, constant concentration, and a constant drift along the x axis on the nodes."""
     x, y = mesh.centres.T / SIDE
     sit = np.stack([1 + 0.5 * np.sin(4 * x) * np.cos(3 * y), 1.5 + 0.5 * np.sin(3 * x)]).astype(np.float32)
     drift = np.full((2, mesh.n_nodes), 0.1, dtype=np.float32)
@@ -116,7 +116,8 @@ def test_grids_keep_integrals_and_constants(word, tmp_path):
     with xr.open_dataset(write_dataset(source, tmp_path / "out.nc", grid=word)) as ds:
         covered = ds["sea_area"].values
         inside = covered > 0
-        assert covered.sum() == pytest.approx(true_areas(mesh).sum(), rel=1e-4)  # sides are bent differently
+        # The tolerance is needed because straight sides in one plane are curved in another.
+        assert covered.sum() == pytest.approx(true_areas(mesh).sum(), rel=1e-4)
         volume = (ds["sit"].fillna(0) * ds["sea_area"]).sum(ds["sea_area"].dims)
         np.testing.assert_allclose(volume / covered.sum(), np.average(source["sit"], axis=1, weights=true_areas(mesh)),
                                    rtol=2e-6 if "deg" not in word else 1e-4)  # fmt: skip
@@ -127,7 +128,7 @@ def test_grids_keep_integrals_and_constants(word, tmp_path):
 
 
 def test_vectors_on_a_grid_of_another_plane(tmp_path):
-    """Against a small step along the drift, carried to the other plane by PROJ."""
+    """The directions agree with a small step along the drift that PROJ projects to the other plane."""
     with xr.open_dataset(write_dataset(trajectory(polar(16)), tmp_path / "out.nc", grid="25km@EPSG:3575")) as ds:
         x, y = np.meshgrid(ds["x"], ds["y"])
         back = Transformer.from_crs(3575, NEXTSIM_CRS, always_xy=True)
@@ -165,7 +166,7 @@ def test_a_forecast_keeps_members_and_times(tmp_path):
 
 
 def test_written_files_come_back(tmp_path):
-    """What is written opens as a store, and what a store gives can be written."""
+    """A written file opens as a store, and a store can be written again."""
     first = open_store(write_dataset(trajectory(polar()), tmp_path / "one.nc"))
     second = open_store(write_dataset(first, tmp_path / "two.zarr"))
     for name in ("sit", "sic", "siu", "siv"):

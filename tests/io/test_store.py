@@ -1,4 +1,4 @@
-"""Trajectories from files: what is read, and what is refused with a word on what to do."""
+"""Trajectories from files: which data are read, and which are refused with a message that says what to do."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def changed(dataset: xr.Dataset, name: str, change) -> xr.Dataset:
     return dataset.assign({name: (dataset[name].dims, change(values), dataset[name].attrs)})
 
 
-# What is read
+# Data that are read
 
 
 @pytest.mark.parametrize("name", ["run.nc", "run.zarr"])
@@ -136,7 +136,7 @@ def test_the_same_mesh_is_not_remapped(dataset, small_mesh):
     np.testing.assert_array_equal(open_store(dataset, mesh=small_mesh)["sit"], dataset["sit"])
 
 
-# What is refused
+# Data that are refused
 
 
 def test_a_missing_file(tmp_path):
@@ -284,7 +284,7 @@ def test_trajectories_are_zero_where_a_variable_is_absent(dataset):
 
 
 def test_faces_without_data_are_refused(dataset):
-    """A thin column beside the data: 0.5 % of the area, but its faces would be empty."""
+    """A thin column of faces outside the data: only 0.5 % of the area, but these faces would have no value."""
     x, y = np.append(np.linspace(0, BOX, 21), 1.005 * BOX), np.linspace(0, BOX, 21)
     nodes = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     corner = np.arange(len(nodes)).reshape(len(y), len(x))

@@ -6,9 +6,10 @@ import shapely
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, signed_areas
-from gensim_graph.mesh.geometry import centroids, face_gradient, smallest_angles
-from gensim_graph.mesh.operators import compute_deformation
+from gensim_graph.mesh.geometry import barycentric, centroids, close_pairs, cross_2d, face_gradient, smallest_angles
+from gensim_graph.mesh.operators import GradientOperator, compute_deformation
 from gensim_graph.mesh.operators.gradients import centre_gradient
+from gensim_graph.mesh.topology import connected_groups, next_corners, previous_corners
 
 
 def mixed_polygons(seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +47,41 @@ def test_smallest_angles():
     np.testing.assert_allclose(smallest_angles(nodes, faces), [30, 90])
 
 
+def test_cross_product_is_positive_to_the_left():
+    a, b = np.random.default_rng(0).normal(size=(2, 5, 2))
+    expected = [np.linalg.det([one, other]) for one, other in zip(a, b, strict=True)]
+    np.testing.assert_allclose(cross_2d(a, b), expected, rtol=1e-12)
+    assert cross_2d(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])).tolist() == [1.0]
+
+
+def test_barycentric_coordinates_rebuild_the_points():
+    rng = np.random.default_rng(0)
+    corners, points = rng.normal(size=(20, 3, 2)), rng.normal(size=(20, 2))
+    shares = barycentric(corners, points)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    np.testing.assert_allclose(np.einsum("pc,pcx->px", shares, corners), points, rtol=1e-9)
+
+
+def test_close_points_form_groups():
+    """A chain of points closer than the tolerance is one group, although its ends are further apart."""
+    points = np.array([[0.0, 0], [5, 0], [0.9, 0], [1.8, 0], [5.5, 0], [9, 0]])
+    pairs = close_pairs(points, 1.0)
+    assert {tuple(pair) for pair in pairs.tolist()} == {(0, 2), (2, 3), (1, 4)}
+    group = connected_groups(pairs, len(points))
+    assert group[0] == group[2] == group[3]
+    assert group[1] == group[4]
+    assert len(set(group.tolist())) == 3
+
+
+def test_previous_corners_are_the_inverse_of_next_corners():
+    faces = np.array([[4, 7, 9, -1], [1, 2, 3, 5]])
+    assert previous_corners(faces).tolist() == [[9, 4, 7, -1], [5, 1, 2, 3]]
+    for face, following, previous in zip(faces, next_corners(faces), previous_corners(faces), strict=True):
+        after = dict(zip(face.tolist(), following.tolist(), strict=True))
+        before = dict(zip(face.tolist(), previous.tolist(), strict=True))
+        assert all(before[after[node]] == node for node in face.tolist())
+
+
 @pytest.mark.parametrize("which", ["triangles", "polygons"])
 def test_gradient_of_a_linear_field_is_exact(small_mesh, which):
     nodes, faces = (small_mesh.nodes, small_mesh.faces) if which == "triangles" else mixed_polygons()
@@ -73,6 +109,19 @@ def test_gradient_of_a_linear_field_on_faces_is_exact(request, fixture):
     slope = np.array([2e-5, -3e-5])
     gradient = centre_gradient(mesh, mesh.centres @ slope + 7.0)
     np.testing.assert_allclose(gradient, np.broadcast_to(slope, gradient.shape), rtol=1e-9)
+
+
+def test_gradients_of_many_fields_are_those_of_each_field(small_mesh):
+    fields = np.random.default_rng(0).normal(size=(3, 2, small_mesh.n_faces))
+    operator = GradientOperator(small_mesh)
+    together = operator(*fields)
+    assert together.shape == (3, 2, 2, small_mesh.n_faces)
+    one_by_one = np.stack([np.moveaxis(centre_gradient(small_mesh, field), -1, 0) for field in fields])
+    np.testing.assert_array_equal(together, one_by_one)
+    single = operator(*fields.astype(np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, together, atol=1e-6 * np.abs(together).max())
+    assert centre_gradient(small_mesh, fields[0].astype(np.float32)).dtype == np.float64
 
 
 @pytest.mark.parametrize("location", ["node", "face"])

@@ -1,4 +1,4 @@
-"""Work in chunks: values and gradients of plain autograd on the whole, and what is kept for the backward pass."""
+"""Chunked computation: values and gradients equal those of autograd on the whole; only the arguments are kept."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ ITEMS = 37
 
 
 def inputs() -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Shared weights, one of which is used nowhere, and two tensors of items."""
+    """Shared weights, one of them unused, and two tensors of items."""
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:
@@ -90,7 +90,7 @@ def test_only_the_arguments_are_kept():
 
 
 def test_the_gradient_of_the_neighbourhood_is_the_transpose():
-    """On a grid with an island, against the dense matrix of the operator."""
+    """On a grid with an island, compared with the dense matrix of the operator."""
     graph = build_graph(island_grid(12))
     cells = graph.n_cells
     matrix = neighbourhood(torch.eye(cells)[None], graph)[0].reshape(3 * cells, cells)
@@ -109,4 +109,11 @@ def test_a_mesh_of_one_cell_has_no_neighbours():
     graph = build_graph(mesh)
     features = torch.ones(1, graph.n_cells, 2, requires_grad=True)
     (came,) = torch.autograd.grad(neighbourhood(features, graph).square().sum(), features)
-    assert came.abs().max() == 0  # of a constant
+    assert came.abs().max() == 0  # all sums over neighbours are zero
+
+
+def test_a_range_of_cells_has_no_gradient():
+    graph = build_graph(island_grid(12))
+    features = torch.ones(1, graph.n_cells, 2, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="all cells only"):
+        neighbourhood(features, graph, slice(0, 10))

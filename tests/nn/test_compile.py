@@ -1,7 +1,7 @@
-"""Under torch.compile: the same numbers, from one graph, with no recompilation from sample to sample.
+"""torch.compile gives the same numbers from a single graph, without recompilation for other meshes.
 
-Each case runs in a process of its own, without the checks of shapes that the other tests switch on and that the
-compiler would trace. The backend ``aot_eager`` traces forward and backward as a GPU's would, and compiles no code.
+Each case runs in a process of its own, without the shape checks of the other tests, which the compiler would trace. The
+backend ``aot_eager`` traces forward and backward pass as the backend of a GPU does, but compiles no code.
 """
 
 import json
@@ -15,7 +15,7 @@ from support.places import ROOT
 
 
 def compiled_forecasts() -> dict:
-    """Two forecasts of different starts and seeds, compiled and not."""
+    """Two forecasts with different starts and seeds, each compiled and plain."""
     from support.surrogates import DATA, random_surrogate
 
     plain, compiled = random_surrogate(size=0.1), random_surrogate(size=0.1).compile(backend="aot_eager")

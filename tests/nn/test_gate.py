@@ -1,11 +1,11 @@
-"""Derivatives that are written out: against finite differences, complex arithmetic, and what PyTorch derives itself."""
+"""Hand-written gradients, compared with finite differences, complex arithmetic and automatic differentiation."""
 
 import pytest
 import torch
 
-from gensim_graph.nn.attention.heads import HEAD_SPINS
 from gensim_graph.nn.attention.split import plain_split, split_heads
 from gensim_graph.nn.gate import plain_gate, spin_gate
+from gensim_graph.nn.native import HEAD_SPINS
 from gensim_graph.typing import Tensor
 
 N, M, HEADS = 3, 2, 2
@@ -28,7 +28,7 @@ def scales() -> list[Tensor]:
 
 @pytest.mark.parametrize("gate", [spin_gate, plain_gate])
 def test_gates_and_products(gate):
-    """As complex numbers."""
+    """Compared with complex arithmetic."""
     features = hidden(4)
     s, g, g1, g2, a0, b0, a1, b1, c0, d0, c1, d1 = features.split((N, N, *[M] * 10), dim=-1)
     a, b, c, d = (torch.complex(*pair) for pair in ((a0, a1), (b0, b1), (c0, c1), (d0, d1)))
@@ -63,7 +63,7 @@ def test_heads_are_normalised(split):
 
 
 def test_gradient_of_the_heads():
-    """Of features and scales, against automatic differentiation of the same in one line each."""
+    """Gradients of features and scales, compared with automatic differentiation of the reference form."""
     leaves = [projected().requires_grad_(), *(scale.requires_grad_() for scale in scales())]
     found = []
     for split in (split_heads, plain_split):

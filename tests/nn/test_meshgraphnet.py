@@ -1,4 +1,4 @@
-"""The baseline: what message passing must and must not depend on."""
+"""MeshGraphNet: symmetries, reach and size of the baseline."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ from support.meshes import BOX, jittered_box
 
 from gensim_graph.data import turn_graph
 from gensim_graph.errors import InputError
-from gensim_graph.graph import Cells, batch_graphs, build_graph, extract_subgraph, graph_of_cells, order_cells
+from gensim_graph.graph import CellTable, batch_graphs, build_graph, extract_subgraph, graph_of_cells, order_cells
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import PRESETS, Channels, OperatorConfig, VelocityOperator, rotate_vectors
 from gensim_graph.typing import Tensor
@@ -64,7 +64,7 @@ def smooth(mesh: Mesh) -> tuple[Tensor, Tensor]:
 
 
 def fresh_operator(seed: int) -> VelocityOperator:
-    """Network at its initial weights, but for the last layer, which starts at zero."""
+    """Network with its initial weights; only the last layer, which starts at zero, is random."""
     operator = random_operator(seed=seed, size=0.0)
     for weight in (operator.project.scalar.weight, operator.project.vector):
         weight.normal_(std=0.3)
@@ -132,7 +132,7 @@ def test_turning_a_graph_is_turning_its_mesh():
 
 
 def test_vectors_matter(operator):
-    """Turning the mesh without its vectors is another state: the symmetry is not that of an operator blind to them."""
+    """A turned mesh with unturned vectors is another state: the operator does not ignore vectors."""
     mesh = MESHES["box"]
     noised, conditions = rough(mesh)
     graph = build_graph(mesh)
@@ -151,7 +151,7 @@ def test_moving_the_mesh_changes_nothing(operator, mesh):
 @pytest.mark.parametrize("radius", [3.0, 9.0])
 def test_the_partition_into_clusters_does_not_matter(operator, mesh, cluster_tokens, angle, radius):
     noised, conditions = rough(mesh)
-    cells = Cells.from_mesh(mesh)
+    cells = CellTable.from_mesh(mesh)
     groups = np.unique(order_cells(cells.centres).token, return_inverse=True)[1]
     expected = operator(noised, conditions, FLOW_TIME, graph_of_cells(cells, radius=radius, groups=groups))
     keywords = {"cluster_tokens": cluster_tokens, "angle": angle, "radius": radius, "groups": groups}
@@ -182,14 +182,15 @@ def grouping_share(operator: VelocityOperator, cells: int) -> float:
 
 
 SEEDS = range(5)
-"""One draw of the weights says little of how a kind of network behaves: bounds hold for the median of five."""
+"""A single draw of the weights says little about a kind of network: the bounds hold for the median of five draws."""
 
 
 def test_the_grouping_matters_less_on_finer_meshes():
-    """Pooling may depend on which four cells make a token, and it is the one step that does.
+    """Pooling is the only step that may depend on which four cells form a token.
 
-    With other k-d axes the output of an untrained network changes by 0.5 at 16 km, 0.25 at 8 km and 0.14 at 4 km (a
-    length unit of 16 km, smooth inputs): of first order. With the spacing as the length unit the share does not fall.
+    With other axes of the k-d tree, the output of an untrained network changes by a fraction of 0.5 at 16 km, 0.25 at
+    8 km and 0.14 at 4 km (length unit 16 km, smooth inputs), which is first order. With the spacing as length unit this
+    fraction does not decrease.
     """
     shares = np.array([[grouping_share(fresh_operator(seed), cells) for cells in (16, 64)] for seed in SEEDS])
     assert np.median(shares[:, 1]) < 0.3
@@ -211,7 +212,7 @@ def test_the_output_converges_as_the_mesh_is_refined(initial, seed):
     """Grids of 32, 16, 8 and 4 km in a box of 256 km, smooth inputs, length unit 16 km, means over the 32 km cells.
 
     Gradients and means over neighbours are of second order inside a regular grid and of first order at the rim, and
-    so are the moments of the tokens. The last ratio of successive differences says an order of 1.5 to 2.4.
+    so are the moments of the tokens. The last two differences give an order of 1.5 to 2.4.
     """
     operator = fresh_operator(seed) if initial else random_operator(seed=seed, size=0.1)
     outputs = []
@@ -225,7 +226,7 @@ def test_the_output_converges_as_the_mesh_is_refined(initial, seed):
 
 
 def box_means(values: Tensor, mesh: Mesh) -> np.ndarray:
-    """Area-weighted means over the 8 x 8 boxes of 32 km that the centres of the cells lie in."""
+    """Area-weighted means over 8 x 8 boxes of 32 km; a cell belongs to the box of its centre."""
     column, row = (mesh.centres // 32e3).astype(int).clip(0, 7).T
     box = 8 * row + column
     sums = [np.bincount(box, mesh.areas * part) for part in values.double().numpy().T]
@@ -241,7 +242,7 @@ def triangles_against_squares(operator: VelocityOperator, cells: int) -> float:
 
 
 def test_without_a_decoder_triangles_and_squares_have_one_limit():
-    """Irregular triangles and regular squares of 16, 8 and 4 km: they differ by 0.1, 0.025 and 0.008."""
+    """Outputs on irregular triangles and regular squares of 16, 8 and 4 km differ by 0.1, 0.025 and 0.008."""
     orders = []
     for seed in SEEDS:
         operator = fresh_operator(seed)
@@ -252,10 +253,10 @@ def test_without_a_decoder_triangles_and_squares_have_one_limit():
 
 
 def test_with_a_decoder_triangles_and_squares_differ_a_little():
-    """The decoder takes gradients of what tokens give to their cells, which jumps by O(h) from token to token.
+    """The cells receive values from their tokens that jump by O(h) from token to token.
 
-    So they are wrong by O(1), differently on different kinds of meshes: the outputs of untrained networks stay 0.02 to
-    0.15 apart, however fine the meshes are.
+    The gradients that the decoder takes of them have errors of O(1), which differ between kinds of meshes. The outputs
+    of untrained networks therefore stay 0.02 to 0.15 apart on arbitrarily fine meshes.
     """
     assert np.median([triangles_against_squares(fresh_operator(seed), 64) for seed in SEEDS]) < 0.12
 
@@ -313,7 +314,7 @@ def test_what_happens_beyond_the_reach_is_not_felt():
 
 
 def test_an_untrained_operator_knows_the_linear_guess():
-    """With its last layer at zero: the best velocity for unit variances, (2 tau - 1) / (tau^2 + (1 - tau)^2) z."""
+    """With its last layer at zero it gives the best velocity for unit variances, see ``Operator._precondition``."""
     torch.manual_seed(0)
     mesh = MESHES["box"]
     noised, conditions = rough(mesh)

@@ -1,4 +1,4 @@
-"""Features with a spin: what the layers do when the frame turns."""
+"""Features with a spin: if the frame turns, the output of every layer turns as its spin says."""
 
 import numpy as np
 import pytest
@@ -8,11 +8,12 @@ from support.meshes import jittered_box
 from torch import nn
 
 from gensim_graph.data import turn_graph
-from gensim_graph.graph import build_graph, in_unit
+from gensim_graph.graph import build_graph, with_length_unit
 from gensim_graph.nn import Channels, SpinLinear, rotate_vectors
+from gensim_graph.nn.gate import times, times_conjugate
 from gensim_graph.nn.graph_kernel import GraphKernel, neighbourhood
 from gensim_graph.nn.pooling import MomentPool, MomentUnpool
-from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins, times, times_conjugate
+from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins
 from gensim_graph.typing import Tensor
 
 SPINS, OTHER = Spins(6, 4, 3), Spins(5, 3, 2)
@@ -111,10 +112,10 @@ def test_neighbourhood_of_a_linear_field():
 
 @pytest.mark.parametrize("cells", [6, 10, 25])
 def test_a_unit_makes_gradients_the_same_on_every_mesh(cells):
-    """And the coast in its unit; who attends to whom does not change."""
+    """The boundary is in the new unit too; the halos do not change."""
     mesh = jittered_box(cells)
     plain = build_graph(mesh)
-    graph = in_unit(plain, 16e3)
+    graph = with_length_unit(plain, 16e3)
     x, y = torch.from_numpy(mesh.centres - mesh.centres.mean(axis=0)).float().T / 16e3
     _, dx, dy = neighbourhood((2 * x - 3 * y)[None, :, None], graph).unbind(2)
     inner = (graph.mean > 0).sum(dim=1) == 3

@@ -16,7 +16,7 @@ def random_fields(elements, count: int, seed: int = 0) -> torch.Tensor:
 
 
 def fields_of(elements) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Three amounts, a share and a stress, all random."""
+    """Three amounts, a damage and a stress, all random."""
     share = random_fields(elements, 1, 1)[0]
     return random_fields(elements, 3), share, 2e4 * random_fields(elements, 3, 2) - 1e4
 
@@ -37,8 +37,8 @@ def test_amounts_are_conserved_to_rounding(mesh):
     torch.testing.assert_close((amounts * elements.areas).sum(dim=1), total, rtol=1e-14, atol=0.0)
 
 
-def test_ice_bound_shares_are_conserved_too(small_mesh):
-    """Volume times share is what a closed domain keeps."""
+def test_properties_of_the_ice_are_conserved_too(small_mesh):
+    """In a closed domain the integral of volume times damage, or times stress, is constant."""
     elements = build_elements(small_mesh)
     sides = build_sides(elements)
     amounts, share, stress = fields_of(elements)
@@ -67,8 +67,8 @@ def test_shares_stay_within_their_bounds_and_amounts_above_zero(small_mesh):
         assert float(stress.abs().max()) < largest * (1 + 1e-12)
 
 
-def test_stress_is_carried_alike_in_every_frame(small_mesh):
-    """Turned by 45 degrees, half the normal difference becomes the shear."""
+def test_stress_is_transported_alike_in_all_axes(small_mesh):
+    """In axes turned by 45 degrees, half the normal difference becomes the shear."""
     elements = build_elements(small_mesh)
     sides, velocity = build_sides(elements), random_velocity(elements)
     amounts, share, (mean, difference, shear) = fields_of(elements)
@@ -91,8 +91,8 @@ def test_a_rotating_field_gets_no_new_extremes(small_mesh):
     assert bool((amounts <= high + 1e-12).all())
 
 
-def test_even_fields_stay_even_where_nothing_diverges(small_mesh):
-    """Rotation and translation through open boundaries: what comes in is like what is there."""
+def test_constant_fields_stay_constant_without_divergence(small_mesh):
+    """Rotation and translation through open boundaries: ice that enters is like the ice inside."""
     elements = build_elements(opened(small_mesh))
     x, y = elements.triangles.nodes.T
     velocity = on_nodes(elements, 0.3 - y * 1e-6, 0.1 + x * 1e-6).expand(-1, -1, 2)
@@ -105,8 +105,8 @@ def test_even_fields_stay_even_where_nothing_diverges(small_mesh):
     torch.testing.assert_close(stress, torch.full_like(stress, 1e4), rtol=1e-12, atol=0.0)
 
 
-def test_convergence_piles_ice_up_as_fast_as_the_strain_says(small_mesh):
-    """One step on even ice: the amount changes by minus the divergence of the velocity times the time, exactly."""
+def test_convergence_piles_ice_up_at_the_rate_of_the_strain(small_mesh):
+    """One step on constant ice changes the amount by minus the divergence of the velocity times the time, exactly."""
     elements = build_elements(small_mesh)
     velocity = random_velocity(elements)
     along_x, along_y = elements.velocity_gradient(velocity)
@@ -128,8 +128,8 @@ def test_open_boundaries_let_ice_out(small_mesh):
     assert float((amounts * elements.areas).sum()) < 1e-3 * float(before)
 
 
-def test_transport_converges_and_smears_less_than_upwind():
-    """A smooth hill carried across the box, error in the mean on h, h/2, h/4; upwind written out for comparison."""
+def test_transport_converges_and_diffuses_less_than_upwind():
+    """A smooth hill crosses the box: mean error on h, h/2, h/4, and that of upwind fluxes for comparison."""
     errors, upwind = [], []
     for cells in (16, 32, 64):
         step = 200e3 / cells
@@ -157,7 +157,7 @@ def test_transport_converges_and_smears_less_than_upwind():
 
 
 def upwind_step(mesh, velocity, dt, values):
-    """First-order upwind for a uniform velocity, outside like inside."""
+    """One step of first-order upwind fluxes for a uniform velocity; the ice outside is like the ice inside."""
     edges = np.concatenate([mesh.adjacency.edges, mesh.boundary_edges])
     left, right = np.concatenate([mesh.adjacency.faces, np.stack([mesh.boundary_faces] * 2, axis=1)]).T
     along = mesh.nodes[edges[:, 1]] - mesh.nodes[edges[:, 0]]

@@ -19,7 +19,7 @@ from gensim_graph.train import plan_simulation, train
 from gensim_graph.variables import default_variables
 
 BOX = jittered_box(8, side=512e3)
-WIDE = jittered_box(4, side=1024e3)  # of few, large cells: long time steps
+WIDE = jittered_box(4, side=1024e3)  # few large cells, so the time steps are long
 SHORT = {"days": 0.25, "progress": False}
 STATE = ("sit", "sic", "sid", "siu", "siv", "snt", "uas", "vas")
 
@@ -65,7 +65,7 @@ def test_drift_on_faces_is_the_mean_of_their_nodes(storms):
 
 
 def test_wind_is_that_of_the_recorded_storms(storms):
-    """The formula with the parameters in the attributes, written out once more."""
+    """The formula with the parameters from the attributes of the dataset."""
     x, y = BOX.centres.T
     time = 6 * 3600.0
     for member, forcing in enumerate(json.loads(storms.attrs["forcing"])):
@@ -135,7 +135,7 @@ def test_a_simulation_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["squares", "hexagons", "open", "small", "south"])
-def test_any_mesh_will_do(kind):
+def test_any_mesh_can_be_simulated(kind):
     axis = np.arange(12) * 40e3
     mesh = {
         "squares": lambda: gg.Mesh.from_grid(axis, axis),
@@ -163,7 +163,7 @@ def test_benchmark_case_is_the_same_for_all_members():
 
 
 def test_single_precision_is_close_for_a_while():
-    """Cracks amplify rounding, so the first hour: and the volume to seven digits throughout."""
+    """The drift after one hour, because cracks amplify rounding later; the volume over the whole run."""
     double, single = (
         simulate_cyclone(WIDE, members=1, days=0.25, every="1h", precision=name, progress=False)
         for name in ("float64", "float32")
@@ -173,7 +173,7 @@ def test_single_precision_is_close_for_a_while():
     np.testing.assert_allclose(volume, volume[0, 0], rtol=1e-5)
 
 
-def test_seasons_are_a_switch():
+def test_thermodynamics_can_be_switched_on():
     data = simulate_cyclone(BOX, members=1, days=1, every="12h", thermodynamics=True, progress=False)
     volume = (data["sit"].astype(np.float64) * BOX.areas).sum("face").values[0]
     assert volume[2] > volume[1] > volume[0]
@@ -254,8 +254,8 @@ SMALL = [
 
 @pytest.fixture
 def brief(monkeypatch):
-    """Two members are enough to see whether a training takes them."""
-    monkeypatch.setattr(sys.modules["gensim_graph.train.simulated"], "MEMBERS", 2)
+    """Simulate two members only, to save time."""
+    monkeypatch.setattr(sys.modules["gensim_graph.train.simulated_data"], "MEMBERS", 2)
 
 
 def test_training_without_data_simulates_once(run, brief, mesh_file, tmp_path, caplog):
@@ -283,7 +283,7 @@ def test_training_without_data_simulates_once(run, brief, mesh_file, tmp_path, c
     assert "with another seed" in " ".join(error.split())
 
 
-def test_a_folder_with_nothing_but_the_simulation_is_taken_up(brief, tmp_path):
+def test_training_uses_a_folder_that_holds_only_the_simulation(brief, tmp_path):
     folder = tmp_path / "run"
     plan = plan_simulation(WIDE, folder, 0)
     plan.write(progress=False)
@@ -291,7 +291,7 @@ def test_a_folder_with_nothing_but_the_simulation_is_taken_up(brief, tmp_path):
     assert "pairs on 32 faces" in model.information["trained_on"]
 
 
-def test_built_in_meshes_keep_their_genuine_data(cyclone_meshes, tmp_path):
+def test_built_in_meshes_use_their_genuine_data(cyclone_meshes, tmp_path):
     for path in cyclone_meshes.glob("*.msh"):
         assert plan_simulation(gg.load_mesh(path), tmp_path, 0) is None
     assert plan_simulation(None, tmp_path, 0) is None

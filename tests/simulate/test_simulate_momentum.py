@@ -7,23 +7,22 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import root
-from support.solver_meshes import crossed_strip, on_nodes, still, uniform
+from support.solver_meshes import crossed_strip, even_steps, on_nodes, resting, still, uniform
 
 from gensim_graph.mesh import Mesh
 from gensim_graph.simulate.solver import BENCHMARK, NEXTSIM, Constants, Elements, build_elements
-from gensim_graph.simulate.solver.momentum import build_drive, update_velocity
+from gensim_graph.simulate.solver.momentum import build_momentum_coefficients, update_velocity
 
 THICKNESS = 0.8
 
 
 def drift(elements: Elements, constants: Constants, wind, ocean, start, steps: int, dt: float, sic: float = 1.0):
     """Velocity after some sub-steps without internal stress."""
-    sit, sic = uniform(elements, THICKNESS * sic), uniform(elements, sic)
-    even = torch.ones_like(elements.areas)
-    drive = build_drive(elements, constants, even, sit, sic, 0 * sit, wind, ocean, dt)
+    state = resting(elements, uniform(elements, THICKNESS * sic), uniform(elements, sic))
+    coefficients = build_momentum_coefficients(elements, constants, even_steps(elements, dt), state, wind, ocean)
     velocity, stress = start, torch.zeros(3, elements.n_elements, 1, dtype=torch.float64)
     for _ in range(steps):
-        velocity = update_velocity(elements, drive, velocity, stress)
+        velocity = update_velocity(elements, coefficients, velocity, stress)
     return velocity
 
 
@@ -37,7 +36,7 @@ def elements() -> Elements:
 
 
 def test_free_drift_without_rotation_is_a_share_of_the_wind(elements):
-    """Both drags balance at u = sqrt(rho_a C_a / (rho_w C_w)) u_a, whatever the thickness."""
+    """Both drags balance at u = sqrt(rho_a C_a / (rho_w C_w)) u_a, for any thickness."""
     constants = replace(BENCHMARK, coriolis=0.0)
     wind = everywhere(elements, 6.0, -8.0)
     velocity = drift(elements, constants, wind, still(elements), still(elements), 1200, 60.0)
@@ -47,7 +46,7 @@ def test_free_drift_without_rotation_is_a_share_of_the_wind(elements):
 
 @pytest.mark.parametrize("constants", [BENCHMARK, NEXTSIM], ids=["benchmark", "nextsim"])
 def test_free_drift_solves_the_steady_equation(elements, constants):
-    """With Coriolis force, turning angle and a current, against a root of the complex equation."""
+    """With Coriolis force, turning angle and a current, compared with a root of the complex equation."""
     wind, ocean = 12.0 * np.exp(0.4j), 0.1 * np.exp(2.0j)
     turn = np.exp(1j * np.radians(constants.water_turning))
     mass, f = constants.ice_density * THICKNESS, constants.coriolis
@@ -85,7 +84,7 @@ def test_hemispheres_mirror_each_other():
     assert float(south_v) == pytest.approx(-float(north_v), rel=1e-4)
 
 
-def test_without_drag_ice_goes_round_in_an_inertial_period(elements):
+def test_without_drag_ice_circles_in_an_inertial_period(elements):
     constants = replace(BENCHMARK, water_drag=0.0)
     period, dt = 2 * math.pi / 1.45842e-4, 20.0
     steps = round(period / dt)
@@ -96,7 +95,7 @@ def test_without_drag_ice_goes_round_in_an_inertial_period(elements):
     assert float(u) == pytest.approx(0.1, rel=4e-3)  # a quarter turn clockwise
     assert float(v) == pytest.approx(-0.2, rel=4e-3)
     whole = drift(elements, constants, nothing, still(elements), start, steps, dt)
-    slower = (1 + (1.45842e-4 * dt) ** 2) ** (-steps / 2)  # of a step implicit in time, 0.9 % after a turn
+    slower = (1 + (1.45842e-4 * dt) ** 2) ** (-steps / 2)  # damping of the implicit step, 0.9 % after one period
     torch.testing.assert_close(whole, slower * start, rtol=5e-3, atol=0.0)
 
 
@@ -110,12 +109,13 @@ def test_coast_nodes_stay_where_they_are():
 
 
 def test_open_water_drifts_freely(elements):
-    """Nodes without ice have the inertia of thin ice: the drift is finite, and that of the wind."""
-    sit = uniform(elements, 0.0)
-    even = torch.ones_like(elements.areas)
+    """Nodes without ice have the inertia of thin ice: their drift is finite, and equals the free drift."""
+    none = uniform(elements, 0.0)
+    state, steps = resting(elements, none, none), even_steps(elements, 10.0)
     wind = everywhere(elements, 10.0, 0.0)
-    drive = build_drive(elements, replace(BENCHMARK, coriolis=0.0), even, sit, sit, sit, wind, still(elements), 10.0)
+    constants = replace(BENCHMARK, coriolis=0.0)
+    coefficients = build_momentum_coefficients(elements, constants, steps, state, wind, still(elements))
     velocity, stress = still(elements), torch.zeros(3, elements.n_elements, 1, dtype=torch.float64)
     for _ in range(2000):
-        velocity = update_velocity(elements, drive, velocity, stress)
+        velocity = update_velocity(elements, coefficients, velocity, stress)
     np.testing.assert_allclose(velocity[0], 10 * math.sqrt(1.3 * 1.2e-3 / (1026 * 5.5e-3)), rtol=1e-6)

@@ -6,12 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.solver_meshes import crossed_strip, even_cohesion, on_nodes, quiet_solver, still, uniform
+from support.solver_meshes import (
+    crossed_strip,
+    even_cohesion,
+    even_steps,
+    on_nodes,
+    quiet_solver,
+    resting,
+    still,
+    uniform,
+)
 
 from gensim_graph.errors import InputError
 from gensim_graph.simulate.solver import BENCHMARK, NEXTSIM, Constants, build_elements, cohesion_of
-from gensim_graph.simulate.solver.momentum import build_drive, update_velocity
-from gensim_graph.simulate.solver.rheology import build_response, update_stress
+from gensim_graph.simulate.solver.momentum import build_momentum_coefficients, update_velocity
+from gensim_graph.simulate.solver.rheology import build_stress_coefficients, update_stress
 
 DAY = 86400.0
 UNBREAKABLE = replace(BENCHMARK, lab_cohesion=1e30, lab_strength=1e30, relaxation_time=1e30)
@@ -21,9 +30,8 @@ ELEMENTS = build_elements(crossed_strip(2, 2, 10e3, ("rim",)))
 def strained(constants: Constants, rates: tuple[float, float, float], steps: int, dt: float, **state: float):
     """Stress (mean, difference, shear) and intact share, step by step, under a constant strain rate e11, e22, e12."""
     elements = ELEMENTS
-    thickness, concentration = uniform(elements, state.get("sit", 1.0)), uniform(elements, state.get("sic", 1.0))
-    cohesion = even_cohesion(elements, constants)
-    response = build_response(elements, constants, thickness, concentration, cohesion, dt)
+    ice = resting(elements, uniform(elements, state.get("sit", 1.0)), uniform(elements, state.get("sic", 1.0)))
+    coefficients = build_stress_coefficients(elements, constants, dt, ice, even_cohesion(elements, constants))
     e11, e22, e12 = rates
     x, y = elements.triangles.nodes.T
     gradient = elements.velocity_gradient(on_nodes(elements, e11 * x + e12 * y, e12 * x + e22 * y))
@@ -32,7 +40,7 @@ def strained(constants: Constants, rates: tuple[float, float, float], steps: int
     intact = uniform(elements, 1.0 - state.get("sid", 0.0))
     history = []
     for _ in range(steps):
-        stress, intact = update_stress(response, gradient, stress, intact)
+        stress, intact = update_stress(coefficients, gradient, stress, intact)
         history.append([*stress[:, 0, 0].tolist(), float(intact[0, 0])])
     return np.array(history).T
 
@@ -52,15 +60,15 @@ def test_tension_relaxes_exponentially():
     dt, steps, sid = 10.0, 500, 0.8
     history = strained(constants, (0.0, 0.0, 0.0), steps, dt, sid=sid, stress=(100.0, 40.0, -30.0))
     time = 1e7 * 0.2**4
-    healing = steps * dt / (15 * DAY)  # weakens the relaxation as it goes
+    healing = steps * dt / (15 * DAY)  # healing slows the relaxation in the course of the run
     assert healing < 0.01
     np.testing.assert_allclose(
         history[:3, -1], np.array([100.0, 40.0, -30.0]) * math.exp(-steps * dt / time), rtol=0.05
     )
 
 
-def test_compression_relaxes_down_to_the_threshold_alone():
-    """Below P the ice is elastic, above it flows; P = 1e4 h^1.5 exp(-C (1 - A))."""
+def test_compression_relaxes_down_to_the_threshold_only():
+    """Below P the ice is elastic, above P it flows; P = 1e4 h^1.5 exp(-C (1 - A))."""
     constants, sit, sic = replace(UNBREAKABLE, relaxation_time=1e7), 0.5, 0.98
     threshold = 1e4 * sit**1.5 * math.exp(-20 * 0.02)
     low = strained(constants, (0, 0, 0), 300, 10.0, sid=0.9, sit=sit, sic=sic, stress=(-0.9 * threshold, 0.0, 0.0))
@@ -82,7 +90,7 @@ def test_uniaxial_stress_fractures_at_the_envelope(sign, factor):
     broken = np.flatnonzero(history[3] < 1.0)[0]
     assert (broken + 1) * dt == pytest.approx(needed, rel=0.01)
     assert np.abs(axial).max() == pytest.approx(strength, rel=0.02)
-    assert history[3, -1] < 0.95  # the strain goes on: damage grows, and the stress stays on the envelope
+    assert history[3, -1] < 0.95  # the strain continues: damage grows, and the stress stays on the envelope
     np.testing.assert_allclose(np.abs(axial[broken:]), strength, rtol=0.02)
 
 
@@ -111,20 +119,20 @@ def test_damage_grows_over_the_time_of_an_elastic_wave():
 
 
 @pytest.mark.parametrize(("constants", "rate"), [(BENCHMARK, 1 / 15), (NEXTSIM, math.exp(-20 * 0.05) / 25)])
-def test_damage_heals_in_its_time(constants, rate):
+def test_damage_heals_at_its_rate(constants, rate):
     history = strained(constants, (0, 0, 0), 864, 100.0, sid=0.5, sic=0.95)
     assert 1.0 - history[3, -1] == pytest.approx(0.5 - rate, rel=1e-6)
     assert strained(constants, (0, 0, 0), 864, 100.0, sid=0.001)[3, -1] == 1.0
 
 
-def test_loose_ice_bears_nothing():
+def test_loose_ice_bears_no_stress():
     history = strained(BENCHMARK, (1e-7, 2e-7, 1e-7), 3, 10.0, sic=0.05)
     assert not history[:3].any()
     assert (history[3] == 1.0).all()
 
 
 def test_small_cells_are_stronger():
-    """Cohesion goes with one over the root of the cell size, and up to 33 % above it at random."""
+    """Cohesion is proportional to the inverse root of the cell size, plus a random part of up to 33 %."""
     fine, coarse = (build_elements(crossed_strip(2, 2, step, ())) for step in (4e3, 16e3))
     ratio = even_cohesion(fine, NEXTSIM)[0, 0] / even_cohesion(coarse, NEXTSIM)[0, 0]
     assert float(ratio) == pytest.approx(2.0)
@@ -134,24 +142,24 @@ def test_small_cells_are_stronger():
 
 
 def test_elastic_waves_have_their_speed():
-    """A standing wave in a strip between two walls comes back after the length over the speed, with its sign turned."""
+    """A standing wave between two walls changes its sign within the time of length over speed."""
     constants = replace(UNBREAKABLE, poisson_ratio=0.0, water_drag=0.0, coriolis=0.0)
     length, columns = 640e3, 64
     mesh = crossed_strip(columns, 2, length / columns, ("left", "right"))
     elements = build_elements(mesh)
     dt = 2.0
     ice = uniform(elements, 1.0)
-    response = build_response(elements, constants, ice, ice, even_cohesion(elements, constants), dt)
+    state, steps = resting(elements, ice, ice), even_steps(elements, dt)
+    for_stress = build_stress_coefficients(elements, constants, dt, state, even_cohesion(elements, constants))
     wind = torch.zeros(2, elements.n_nodes, 1, dtype=torch.float64)
-    even = torch.ones_like(elements.areas)
-    drive = build_drive(elements, constants, even, ice, ice, 0.0 * ice, wind, still(elements), dt)
+    for_velocity = build_momentum_coefficients(elements, constants, steps, state, wind, still(elements))
     x, _ = elements.triangles.nodes.T
     start = on_nodes(elements, 1e-3 * np.sin(np.pi * x / length), 0.0 * x)
     velocity, stress, intact = start, torch.zeros(3, elements.n_elements, 1, dtype=torch.float64), ice
     speed = math.sqrt(5.96e8 / 900.0)
     for _ in range(round(length / speed / dt)):
-        stress, intact = update_stress(response, elements.velocity_gradient(velocity), stress, intact)
-        velocity = update_velocity(elements, drive, velocity, stress)
+        stress, intact = update_stress(for_stress, elements.velocity_gradient(velocity), stress, intact)
+        velocity = update_velocity(elements, for_velocity, velocity, stress)
     assert float((velocity + start).abs().max()) < 0.02 * 1e-3
 
 
@@ -170,7 +178,7 @@ def test_channel_under_wind_breaks_at_the_right_wind():
         ice = uniform(elements, thickness)
         zero = torch.zeros(3, elements.n_elements, 1, dtype=torch.float64)
         state = {"stress": zero, "intact": uniform(elements, 1.0), "velocity": still(elements)}
-        for ramp in np.linspace(0.0, 1.0, 60):  # slowly, so that no wave adds to the load
+        for ramp in np.linspace(0.0, 1.0, 60):  # slowly, so that elastic waves do not add to the load
             wind = on_nodes(elements, np.full(elements.n_nodes, -critical * share * ramp), np.zeros(elements.n_nodes))
             state = _substeps(solver, state, ice, wind)
         broken[share] = float((state["intact"] < 1.0).double().mean())
@@ -182,14 +190,14 @@ def test_channel_under_wind_breaks_at_the_right_wind():
 
 
 def _substeps(solver, state, ice, wind):
-    elements, constants, dt = solver.elements, solver.constants, solver.steps.substep
-    full = torch.ones_like(ice)
-    response = build_response(elements, constants, ice, full, solver.cohesion, dt)
-    drive = build_drive(elements, constants, solver.steps.inertia, ice, full, 0 * ice, wind, solver.ocean, dt)
+    elements, constants, steps = solver.elements, solver.constants, solver.steps
+    thick = resting(elements, ice, torch.ones_like(ice))
+    for_stress = build_stress_coefficients(elements, constants, steps.substep, thick, solver.cohesion)
+    for_velocity = build_momentum_coefficients(elements, constants, steps, thick, wind, solver.ocean)
     stress, intact, velocity = state["stress"], state["intact"], state["velocity"]
     for _ in range(40):
-        stress, intact = update_stress(response, elements.velocity_gradient(velocity), stress, intact)
-        velocity = update_velocity(elements, drive, velocity, stress)
+        stress, intact = update_stress(for_stress, elements.velocity_gradient(velocity), stress, intact)
+        velocity = update_velocity(elements, for_velocity, velocity, stress)
     return {"stress": stress, "intact": intact, "velocity": velocity}
 
 

@@ -1,4 +1,4 @@
-"""The whole solver: conservation, bounds, symmetry, independence of members, growth and melt."""
+"""The complete solver: conservation, bounds, symmetry, independence of members, growth and melt."""
 
 import itertools
 import math
@@ -60,8 +60,8 @@ def test_volume_and_snow_are_conserved_to_rounding(day):
         assert float((totals / totals[0] - 1.0).abs().max()) < 1e-13
 
 
-def test_a_run_may_be_continued(day):
-    """The second half from the state in the middle, bit for bit; what it needs to know of the first is its length."""
+def test_a_run_can_continue_from_any_record(day):
+    """A run from the state in the middle gives the same bits; it only needs the number of records before it."""
     solver, states = day
     wind = ensemble(MESH, [0, 1, 2])[2]
     for later, again in zip(states[3:], solver.run(states[2], wind, 2, first=2), strict=True):
@@ -98,7 +98,7 @@ def test_everything_stays_within_its_bounds(day):
         for share in (state.concentration, state.intact):
             assert float(share.min()) >= 0.0
             assert float(share.max()) <= 1.0
-    assert float(states[-1].intact.min()) < 0.05  # it did break
+    assert float(states[-1].intact.min()) < 0.05  # the ice broke
     assert float(states[-1].velocity.abs().max()) > 0.1
 
 
@@ -111,8 +111,8 @@ def test_ridging_keeps_concentration_at_one():
 FIELDS = ("thickness", "concentration", "snow", "intact", "stress", "velocity")
 
 
-def test_a_member_knows_nothing_of_the_others(day):
-    """Bit for bit, in a batch of the same size."""
+def test_a_member_does_not_depend_on_the_others(day):
+    """The same bits in another batch of the same size."""
     _, states = day
     solver, state, wind = ensemble(MESH, [5, 1, 4])
     later = list(solver.run(state, wind, 2))[-1]
@@ -120,12 +120,12 @@ def test_a_member_knows_nothing_of_the_others(day):
         assert torch.equal(getattr(later, name)[..., 1], getattr(states[2], name)[..., 1])
 
 
-def test_members_alone_are_as_in_a_batch():
-    """To rounding, which may differ with the size of the batch; one step, since cracks amplify it."""
+def test_a_member_alone_is_the_same_as_in_a_batch():
+    """Up to rounding, which may depend on the size of the batch; after one step, because cracks amplify rounding."""
     alone, batch = (
         solver.step(state, wind(0.0), 0.0) for solver, state, wind in (ensemble(MESH, [1]), ensemble(MESH, [0, 1, 2]))
     )
-    assert float(batch.intact[..., 1].min()) < 0.5  # it did break
+    assert float(batch.intact[..., 1].min()) < 0.5  # the ice broke
     for name in FIELDS:
         expected = getattr(batch, name)[..., 1]
         torch.testing.assert_close(
@@ -134,7 +134,7 @@ def test_members_alone_are_as_in_a_batch():
 
 
 def test_turning_mesh_and_wind_turns_the_drift():
-    """The solver has no axis of its own: exact while ice breaks in the first step, then cracks amplify rounding."""
+    """The solver prefers no direction: exact in the first step, in which ice breaks; then cracks amplify rounding."""
     angle = 0.7
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     turned = Mesh.from_faces(MESH.nodes @ turn.T, MESH.faces)
@@ -161,7 +161,7 @@ def test_turning_mesh_and_wind_turns_the_drift():
 
 
 def test_steps_are_stable_for_ice_of_any_thickness():
-    """Elastic energy cannot grow: neighbouring cells differ a hundredfold, nothing damps, nothing drives."""
+    """Elastic energy must not grow, without damping and forcing, and with a hundredfold thickness beside thin ice."""
     constants = replace(
         BENCHMARK, water_drag=0.0, coriolis=0.0, lab_cohesion=1e30, lab_strength=1e30, relaxation_time=1e30
     )
@@ -174,7 +174,7 @@ def test_steps_are_stable_for_ice_of_any_thickness():
     state = replace(state, velocity=kick)
     (later,) = solver.run(state, lambda time: torch.zeros_like(kick), 1)
     assert float(later.velocity.abs().max()) < 5 * float(kick.abs().max())
-    assert float((solver.steps.inertia > 1.0).double().mean()) <= 0.26
+    assert float((solver.steps.inertia_factor > 1.0).double().mean()) <= 0.26
 
 
 def test_impossible_wind_is_refused():
@@ -193,19 +193,21 @@ def still_weather(celsius: float, **changes: float) -> Weather:
 
 
 def after_days(weather: Weather, days: float, sit: float, sic: float = 1.0, snt: float = 0.0) -> State:
-    """Ice at rest under a weather."""
+    """State of ice at rest after some days of a weather."""
     elements = build_elements(MESH)
     cohesion = even_cohesion(elements, BENCHMARK)
     solver = build_solver(elements, BENCHMARK, 24 * HOUR, cohesion, still(elements), weather)
     faces = np.ones((1, MESH.n_faces))
     state = state_at_rest(elements, sit * faces, sic * faces, snt * faces)
-    calm = replace(solver, steps=replace(solver.steps, per_record=24, substeps=1))  # nothing moves
+    calm = replace(
+        solver, steps=replace(solver.steps, steps_per_record=24, substeps_per_step=1)
+    )  # the ice does not move
     wind = torch.zeros(2, elements.n_nodes, 1, dtype=torch.float64)
     return list(calm.run(state, lambda time: wind, round(days)))[-1]
 
 
 def test_ice_grows_with_the_root_of_time():
-    """Stefan's law: h^2 - h0^2 = 2 k (T_f - T_s) t / (rho L), where the surface has the temperature of the air."""
+    """Stefan's law, h^2 - h0^2 = 2 k (T_f - T_s) t / (rho L), for a surface with the temperature of the air."""
     later = after_days(still_weather(-30.0, exchange=1e5), 20, 0.5)
     exact = math.sqrt(0.5**2 + 2 * 2.03 * 28.2 * 20 * 86400 / (900 * 3.34e5))
     np.testing.assert_allclose(later.thickness, exact, rtol=2e-3)
@@ -217,7 +219,7 @@ def test_snow_slows_the_growth():
 
 
 def test_warm_air_melts_snow_first_then_ice():
-    """20 W/(m2 K) times 3 K, plus nothing conducted upwards from water below 0 C: the heat melts what it can."""
+    """The surface gains 20 W/(m2 K) times 3 K, minus the little that is conducted to the bottom at -1.8 C."""
     snowy = after_days(still_weather(3.0), 1, 1.0, snt=0.5)
     assert float(snowy.thickness.max()) <= 1.0 + 1e-4
     assert 0.03 < 0.5 - float(snowy.snow.mean()) < 0.05  # 60 W/m2 a day over 330 kg/m3 * 3.34e5 J/kg = 0.047 m
@@ -228,7 +230,7 @@ def test_warm_air_melts_snow_first_then_ice():
 def test_leads_freeze_over():
     """Open water at -1.8 C under air of -30 C loses 20 W/(m2 K) times 28.2 K, and new ice is 0.25 m thick."""
     later = after_days(still_weather(-30.0), 1, 0.05, sic=0.05)
-    new = 20 * 28.2 * 86400 / (900 * 3.34e5)  # m of ice a day where it is open
+    new = 20 * 28.2 * 86400 / (900 * 3.34e5)  # m of ice a day in open water
     closed = 0.95 * (1 - math.exp(-new / 0.25))
     np.testing.assert_allclose(later.concentration, 0.05 + closed, rtol=0.01)
 
@@ -240,7 +242,7 @@ def test_all_ice_may_melt():
     assert not later.snow.any()
 
 
-def test_winter_comes_in_january():
+def test_the_coldest_day_is_in_january():
     pole = torch.ones((), dtype=torch.float64)
     temperatures = [float(Weather().temperature(day * 86400.0, pole)) for day in range(366)]
     assert np.argmin(temperatures) == 14
@@ -249,7 +251,7 @@ def test_winter_comes_in_january():
 
 
 def test_it_is_warmer_further_from_the_pole():
-    """The mean over the year falls by 1.5 times 28 K from the equator to the pole, half of it to 45 degrees."""
+    """The annual mean falls by 1.5 times 28 K from the equator to the pole, half of it up to 45 degrees."""
     sine = torch.sin(torch.deg2rad(torch.tensor([0.0, 45.0, 90.0], dtype=torch.float64)))
     equator, middle, pole = Weather(swing=0.0).temperature(0.0, sine).tolist()
     assert equator - pole == pytest.approx(42.0)

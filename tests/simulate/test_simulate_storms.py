@@ -1,4 +1,4 @@
-"""Storms against the written-out formula, and random ones and random ice within what they promise."""
+"""Storms against the published formula; random storms and random ice within their documented ranges."""
 
 import math
 
@@ -67,7 +67,7 @@ def test_anticyclones_and_the_southern_hemisphere_turn_the_other_way():
     np.testing.assert_allclose(south, [u, -v])
 
 
-def test_storms_move_grow_and_go():
+def test_storms_move_grow_and_fade():
     storm = Storm(10e3, 20e3, 3.0, -1.0, 15.0, 80e3, 72.0, begin=DAY, end=3 * DAY, ramp=3600.0)
     forcing = StormForcing((storm,), background=(2.0, 1.0))
     middle = 2 * DAY
@@ -82,15 +82,15 @@ def test_storms_move_grow_and_go():
         assert blown == pytest.approx(15.0 * share, abs=1e-9)
 
 
-def test_where_storms_meet_the_wind_is_capped():
+def test_the_wind_of_overlapping_storms_is_capped():
     storm = Storm(0.0, 0.0, 0.0, 0.0, 20.0, 80e3, 72.0)
     u, v = wind_of(StormForcing((storm, storm)), np.array([[80e3, 0.0]]), 0.0)
     assert np.hypot(u, v) == pytest.approx(25.0)
 
 
 @pytest.mark.parametrize(("side", "days", "count"), [(100e3, 4.0, 1), (BOX, 4.0, 1), (BOX, 9.0, 3), (3000e3, 4.0, 4)])
-def test_random_storms_suit_the_domain(side, days, count):
-    """In the middle of its life a storm is over the domain; its size is a share of it, up to 500 km."""
+def test_random_storms_scale_with_the_domain(side, days, count):
+    """In the middle of its life a storm is over the domain; its radius is a share of the size, up to 500 km."""
     mesh = jittered_box(10, side=side)
     anticyclones = 0
     for seed in range(60):
@@ -107,7 +107,7 @@ def test_random_storms_suit_the_domain(side, days, count):
     assert 0.2 < anticyclones / (60 * count) < 0.47
 
 
-def test_random_ice_is_as_promised(box):
+def test_random_ice_is_within_its_documented_ranges(box):
     mesh = jittered_box(40, side=BOX)
     open_water, means = 0, []
     for seed in range(60):
@@ -115,7 +115,7 @@ def test_random_ice_is_as_promised(box):
         assert ice.sit.min() >= 0
         assert ice.sic.min() >= 0
         assert ice.sic.max() <= 1
-        assert (ice.sic == 1).mean() > 0.1  # a point mass
+        assert (ice.sic == 1).mean() > 0.1  # a point mass at full cover
         assert (ice.snt <= 0.45 * ice.sit).all()
         assert not ice.sit[ice.sic == 0].any()
         open_water += (ice.sic == 0).any()
@@ -126,7 +126,7 @@ def test_random_ice_is_as_promised(box):
 
 
 def test_random_ice_is_smooth():
-    """Neighbouring faces differ by little of the range."""
+    """Neighbouring faces differ by a small share of the range."""
     mesh = jittered_box(40, side=BOX)
     ice = random_ice(mesh, np.random.default_rng(1))
     first, second = mesh.adjacency.faces.T

@@ -9,10 +9,12 @@ from gensim_graph.simulate.solver import (
     Constants,
     Elements,
     Solver,
+    State,
     build_elements,
     build_solver,
     cohesion_of,
 )
+from gensim_graph.simulate.solver.time_steps import TimeSteps
 
 
 def crossed_strip(columns: int, rows: int, step: float, closed: tuple[str, ...]) -> Mesh:
@@ -55,7 +57,7 @@ def quiet_solver(mesh: Mesh, constants: Constants = BENCHMARK, members: int = 1,
 
 
 def even_cohesion(elements: Elements, constants: Constants, members: int = 1) -> torch.Tensor:
-    """Cohesion without its random part."""
+    """Cohesion of the triangles without its random part."""
     return cohesion_of(elements, constants, torch.zeros(elements.n_elements, members, dtype=torch.float64))
 
 
@@ -67,6 +69,20 @@ def still(elements: Elements) -> torch.Tensor:
 def uniform(elements: Elements, value: float, members: int = 1) -> torch.Tensor:
     """The same value on all triangles."""
     return torch.full((elements.n_elements, members), value, dtype=torch.float64)
+
+
+def resting(elements: Elements, thickness: torch.Tensor, concentration: torch.Tensor) -> State:
+    """Intact ice without snow, stress and drift, from thickness and concentration on the triangles."""
+    n_members = thickness.shape[1]
+    none = 0.0 * thickness
+    stress = thickness.new_zeros(3, elements.n_elements, n_members)
+    velocity = thickness.new_zeros(2, elements.n_nodes, n_members)
+    return State(thickness, concentration, none, none + 1.0, stress, velocity)
+
+
+def even_steps(elements: Elements, dt: float) -> TimeSteps:
+    """Steps of one sub-step of a given length, with the inertia of the ice on all triangles."""
+    return TimeSteps(dt, 1, 1, torch.ones_like(elements.areas))
 
 
 def on_nodes(elements: Elements, *components: np.ndarray) -> torch.Tensor:

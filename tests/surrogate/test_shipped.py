@@ -1,4 +1,4 @@
-"""The weights that ship: found by name, and better than doing nothing on a storm that they have not seen."""
+"""The weights that ship: found by name, and better than persistence on a storm that is not in their data."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ def test_an_unseen_storm(name, truth):
     initial = truth.isel(time=8)
     forecast = model.forecast(initial, truth, steps=1, members=3, seed=0)
     ours = evaluate(forecast, truth).set_index("variable")
-    none = evaluate(persistence(initial, [HALF_A_DAY]), truth).set_index("variable")
-    ratio = ours["rmse"] / none["rmse"]
+    baseline = evaluate(persistence(initial, [HALF_A_DAY]), truth).set_index("variable")
+    ratio = ours["rmse"] / baseline["rmse"]
     assert (ratio[["sit", "sic", "sid", "siu", "siv"]] < 0.8).all(), ratio
     assert (ours["out_of_bounds"] == 0).all()
 

@@ -36,7 +36,7 @@ def test_dimensions_of_a_forecast(forecast):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_every_start_has_its_times(surrogate, count):
-    """A single one in a list, too."""
+    """A list with a single time is a dimension too."""
     starts = surrogate.forecast(DATA.isel(time=list(range(count))), DATA, steps=1, members=2)
     expected = DATA["time"].values[:count, None] + np.array([0, 6]) * np.timedelta64(1, "h")
     assert starts["valid_time"].dims == ("start", "lead_time")
@@ -91,7 +91,7 @@ def test_seeds_differ(surrogate, forecast):
 
 @pytest.mark.parametrize(("members", "batch"), [(4, 1), (4, 3), (2, 8)])
 def test_a_member_does_not_depend_on_the_others(surrogate, forecast, members, batch):
-    """Neither on how many are computed together nor on how many there are, up to rounding."""
+    """The number of members and the batch size change a member by rounding only."""
     other = surrogate.forecast(DATA.isel(time=0), DATA, steps=2, members=members, seed=0, batch=batch)
     np.testing.assert_allclose(other["siu"], forecast["siu"][:members], atol=1e-4)
 

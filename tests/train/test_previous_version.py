@@ -1,4 +1,4 @@
-"""What version 0.1 saved: a model loads and forecasts, a half-finished run ends as the whole one did."""
+"""Files of version 0.1: a model loads and forecasts, and a half-finished run is resumed to the same weights."""
 
 import shutil
 

@@ -18,7 +18,7 @@ from gensim_graph.data import cyclone_trajectories
 from gensim_graph.errors import InputError
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import config_of, plan_training, train
-from gensim_graph.train.module import TrainingModule, linear_maps
+from gensim_graph.train.training_module import TrainingModule, linear_maps
 
 TINY = [
     "operator.width=16",
@@ -35,7 +35,7 @@ DATA = [small_trajectory(jittered_box(6), seed=seed) for seed in range(2)]
 
 
 class Killed(Exception):  # noqa: N818 - not an error of the program
-    """The machine goes away."""
+    """The process ends without warning."""
 
 
 def run(folder: Path, steps: int = 6, every: int = 3, *more: str, seed: int = 0) -> Surrogate:
@@ -44,7 +44,7 @@ def run(folder: Path, steps: int = 6, every: int = 3, *more: str, seed: int = 0)
 
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Raise in the forward pass once ``step`` steps are done, whatever has been saved by then."""
+    """Raise in the forward pass after ``step`` steps; checkpoints saved before stay."""
     forward = TrainingModule.training_step
 
     def training_step(self, batch, batch_idx):
@@ -74,7 +74,7 @@ def finished(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory) -> Path:
-    """A run of 6 steps that was killed after 5 and went on from its checkpoint after 3."""
+    """A run of 6 steps, killed after 5 and resumed from its checkpoint after 3."""
     folder = tmp_path_factory.mktemp("runs") / "resumed"
     with pytest.MonkeyPatch.context() as monkeypatch:
         killed_and_resumed(folder, monkeypatch, at=5)
@@ -103,7 +103,7 @@ def test_a_start_gives_weights_size_and_statistics(finished):
 
 
 def test_a_few_steps_from_a_start_stay_near_it(tmp_path, finished):
-    """At a hundredth of the rate the weights are those of the start; without it they are not."""
+    """With a small learning rate the weights stay near those of the start."""
     slow = [*TINY[5:], "trainer.learning_rate=1e-5"]
     tuned = train(data=others(), max_steps=2, out=tmp_path / "tuned", overrides=slow, start=finished, progress=False)
     start, found = Surrogate.load(finished).operator.state_dict(), tuned.operator.state_dict()
@@ -138,7 +138,7 @@ def test_a_start_keeps_its_size_but_not_its_backend(tmp_path, finished):
 
 def test_a_start_that_is_not_there_is_found_before_anything_is_simulated(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        sys.modules["gensim_graph.train.loop"], "plan_simulation", lambda *_: pytest.fail("simulated first")
+        sys.modules["gensim_graph.train.training_run"], "plan_simulation", lambda *_: pytest.fail("simulated first")
     )
     with pytest.raises(InputError, match="no trained model here"):
         train(jittered_box(8), start=tmp_path / "nothing", out=tmp_path / "run")
@@ -162,7 +162,7 @@ def test_data_that_lack_what_the_start_knows(finished):
 
 
 def test_models_without_a_unit_have_that_of_their_time(tmp_path, finished):
-    """The unit was the spacing before it could be chosen."""
+    """Before ``unit_km`` existed, the unit of length was the spacing of the cells."""
     shutil.copytree(finished, tmp_path / "old")
     path = tmp_path / "old" / "surrogate.json"
     description = json.loads(path.read_text())
@@ -353,7 +353,7 @@ def test_200_steps_on_the_built_in_data_are_100_and_100(tmp_path, monkeypatch, c
 
 
 def lose_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """A loss that is not a number once ``step`` steps are done."""
+    """Make the loss NaN after ``step`` steps."""
     nll = TrainingModule._nll
 
     def broken(self, batch, predicted):
@@ -438,7 +438,7 @@ def test_a_failed_start_does_not_block_a_folder(tmp_path, monkeypatch):
 
 
 def damaged(finished: Path, folder: Path, name: str, content: str) -> Path:
-    """Copy of a run with other content in a file."""
+    """Copy a run and replace the content of one file."""
     shutil.copytree(finished, folder)
     (folder / name).write_text(content)
     return folder
@@ -505,7 +505,7 @@ def test_only_linear_maps_decay():
 
 
 def test_training_on_the_test_trajectory_is_said(caplog):
-    """Only then: the built-in default never touches it."""
+    """The default data contain no test trajectory, so there is no warning for them."""
     plan_training()
     assert "holds back" not in caplog.text
     plan_training(data=[str(path) for path in (*cyclone_trajectories("train")[:1], *cyclone_trajectories("test"))])

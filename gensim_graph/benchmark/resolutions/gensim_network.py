@@ -11,7 +11,7 @@ import itertools
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import (
-    AttentionPlan,
     Channels,
+    GraphPlan,
     Operator,
     OperatorConfig,
     Prepared,
@@ -117,7 +117,18 @@ def lies_on_grid(mesh: Mesh) -> bool:
     return True
 
 
-class GensimNetwork(Operator):
+@dataclass(frozen=True)
+class PixelPlan(GraphPlan):
+    """The graph and the pixels of its cells.
+
+    Attributes:
+        images: rows and columns of the cells of each graph.
+    """
+
+    images: Images
+
+
+class GensimNetwork(Operator[PixelPlan]):
     """GenSIM's transformer on the pixels of a grid.
 
     Args:
@@ -146,25 +157,24 @@ class GensimNetwork(Operator):
             long_skips=True,
         )
 
-    def plan(self, graph: MeshGraph) -> AttentionPlan:
+    def plan(self, graph: MeshGraph) -> PixelPlan:
         """Pixels of the cells.
 
         Raises:
             InputError: cells on no grid.
         """
-        return AttentionPlan(graph, NETWORK, blocks=Images.of(graph, INNER))
+        return PixelPlan(graph, Images.of(graph, INNER))
 
-    def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: AttentionPlan) -> Prepared:
+    def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: PixelPlan) -> Prepared[PixelPlan]:
         """The conditions as they are."""
         self._check("conditions", conditions, plan.graph, self.conditions.count)
         return Prepared(conditions, plan)
 
     def velocity(
-        self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: Prepared
+        self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: Prepared[PixelPlan]
     ) -> Float[Tensor, "batch face state"]:
         """Paint, look, pick; in training each image is reflected and turned at random, and so is its outcome, back."""
-        graph, images = prepared.plan.graph, prepared.plan.blocks
-        assert isinstance(images, Images)
+        graph, images = prepared.plan.graph, prepared.plan.images
         self._check("noised", noised, graph, self.state.count)
         time = flow_time.reshape(len(noised), -1).expand(-1, graph.n_graphs)
         seen = images.paint(torch.cat((noised, prepared.features), dim=-1))

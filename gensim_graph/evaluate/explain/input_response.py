@@ -1,13 +1,15 @@
-r"""What a forecast depends on: derivatives of one cell of it by the initial state and the forcing around.
+r"""Sensitivity of a forecast: derivatives of its value in one cell by the initial state and the forcing in all cells.
 
 .. math:: S_k(x) = \sigma_k \, \frac{\partial y(x_0)}{\partial f_k(x)}
 
-by reverse differentiation through one step: for a deterministic model through its one evaluation, else through all of
-the sampler, on the path that begins at the mean of the noise, zero. Times the standard deviation sigma_k of each input,
-maps of different inputs can be compared: what a change of one standard deviation at x alone does to y at x_0, in the
-units of y. Cells differ in area; a map for a mesh of any spacing is S over the area of x.
+is the effect on y at x_0, in the units of y, of a change of input k by one standard deviation sigma_k in cell x alone.
+The factor sigma_k makes maps of different inputs comparable. The derivative is computed by reverse differentiation
+through one step: through the single evaluation of a deterministic model, otherwise through all evaluations of the
+sampler, along the path that starts at the mean of the noise, zero. Cells differ in area; divide S by the area of x for
+a map that does not depend on the spacing of the mesh.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,9 +25,11 @@ from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Array, Tensor
+from gensim_graph.units import KM_PER_METRE
+from gensim_graph.variables import Variable
 
 NEXT = "_next"
-"""Ending of the forcing at the end of the step."""
+"""Ending of the names of the forcing at the end of the step."""
 
 
 def sensitivity(
@@ -38,23 +42,24 @@ def sensitivity(
     sampler_steps: int | None = None,
     mesh: Mesh | None = None,
 ) -> xr.Dataset:
-    """Sensitivity of one variable in the cell at a point, one step ahead.
+    """Compute the sensitivity of one variable in the cell at a point, one step ahead.
 
     Args:
         model: the surrogate.
         initial: state at one time.
         forcing: forcing at that time and one step later.
         variable: state variable of the forecast.
-        point: x and y in the plane of the mesh, m; the nearest cell is taken.
-        sampler_steps: fewer than the model's are faster, and need less memory.
-        mesh: the mesh of ``initial``, if it is at hand.
+        point: x and y in the plane of the mesh, m; the cell with the nearest centre is taken.
+        sampler_steps: by default those of the model; fewer steps are faster and need less memory.
+        mesh: mesh of ``initial``, to save reading it from the dataset.
 
     Returns:
-        (face) for every input that the model was trained with: state variables, forcing, and forcing at the end of
-        the step (``uas_next``), in units of ``variable``. Attributes: the face, its centre and value.
+        (face) for every input with which the model was trained: state variables, forcing, and forcing at the end of
+        the step (``uas_next``), in units of ``variable``. Attributes: variable, units, face (number of the cell),
+        value (of the forecast there) and centre (of the cell, m).
 
     Raises:
-        InputError: no such state variable, or what :meth:`~gensim_graph.Surrogate.rollout` raises.
+        InputError: the model has no such state variable, or what :meth:`~gensim_graph.Surrogate.rollout` raises.
     """
     mesh = mesh or mesh_from_dataset(initial)
     table, statistics = model.normaliser.table, model.normaliser.statistics
@@ -63,29 +68,48 @@ def sensitivity(
     if variable not in names or variable not in statistics.values:
         raise InputError(f"sensitivity: no state variable '{variable}' in the model; it has {', '.join(names)}")
 
+    inputs, slow = _inputs_of_step(model, initial, forcing, mesh)
+    after = mean_step(model, inputs[0], inputs[1], inputs[2], slow, mesh, sampler_steps)
+
+    face = int(np.linalg.norm(mesh.centres - point, axis=1).argmin())
+    value = after[0, face, names.index(variable)]
+    gradients = torch.autograd.grad(value, inputs)
+
+    maps = _maps(model, table.state, gradients[0])
+    maps |= _maps(model, table.forcing, gradients[1])
+    maps |= _maps(model, table.forcing, gradients[2], NEXT)
+    attributes = {"variable": variable, "units": table[variable].units, "face": face, "value": float(value.detach())}
+
+    return xr.Dataset(maps, attrs=attributes | {"centre": mesh.centres[face].tolist()})
+
+
+def _inputs_of_step(
+    model: Surrogate, initial: xr.Dataset, forcing: xr.Dataset, mesh: Mesh
+) -> tuple[list[Tensor], Tensor]:
+    """State, forcing and next forcing, (1, F, channel) with gradients, and the slow inputs without."""
     state = model.first_state(initial)
     start = np.atleast_1d(initial["time"].values)[0]
     drivers = model.drivers(forcing, mesh, [start], 1)
     now, then = drivers.at(start), drivers.at(start + model.lead_time)
-    parts = {"": table.state, "now": table.forcing, NEXT: table.forcing}
+
     values = (state, torch.from_numpy(now.forcing), torch.from_numpy(then.forcing))
     inputs = [part[None].clone().requires_grad_() for part in values]
-    slow = torch.from_numpy(now.slow)[None]
-    face = int(np.linalg.norm(mesh.centres - point, axis=1).argmin())
-    after = mean_step(model, inputs[0], inputs[1], inputs[2], slow, mesh, sampler_steps)
-    value = after[0, face, names.index(variable)]
-    found = torch.autograd.grad(value, inputs)
-    maps: dict[str, tuple[str, Array]] = {}
 
-    for (part, variables), gradient in zip(parts.items(), found, strict=True):
-        _, deviation = statistics.of_values(variables)
-        for column, each in enumerate(variables):
-            if each.name in statistics.values:
-                scaled = gradient[0, :, column].double().numpy() * deviation[column]
-                maps[each.name + (NEXT if part == NEXT else "")] = ("face", scaled)
+    return inputs, torch.from_numpy(now.slow)[None]
 
-    attributes = {"variable": variable, "units": table[variable].units, "face": face, "value": float(value.detach())}
-    return xr.Dataset(maps, attrs=attributes | {"centre": mesh.centres[face].tolist()})
+
+def _maps(
+    model: Surrogate, variables: Sequence[Variable], gradient: Tensor, ending: str = ""
+) -> dict[str, tuple[str, Array]]:
+    """Gradient (1, F, channel) times the standard deviation of each input: name -> map."""
+    statistics = model.normaliser.statistics
+    _, deviation = statistics.of_values(variables)
+
+    return {
+        variable.name + ending: ("face", gradient[0, :, column].double().numpy() * deviation[column])
+        for column, variable in enumerate(variables)
+        if variable.name in statistics.values
+    }
 
 
 def mean_step(
@@ -97,7 +121,20 @@ def mean_step(
     mesh: Mesh,
     sampler_steps: int | None = None,
 ) -> Tensor:
-    """State (1, F, state) after one step from the mean of the noise, differentiable; physical units in and out."""
+    """Compute one step from the mean of the noise, differentiable by its inputs.
+
+    Args:
+        model: the surrogate.
+        state: (1, F, state) at t, in the units of the variable table; so are all inputs.
+        forcing: (1, F, forcing) at t.
+        next_forcing: (1, F, forcing) at t + lead.
+        slow: (1, F, slow) at t.
+        mesh: the mesh.
+        sampler_steps: by default those of the model.
+
+    Returns:
+        (1, F, state) at t + lead, in the units of the variable table.
+    """
     plan, normaliser = model.plan(mesh), model.normaliser
     prepared = model.operator.prepare(normaliser.conditions(state, forcing, next_forcing, slow), plan)
 
@@ -115,20 +152,21 @@ def mean_step(
 
 @styled
 def sensitivity_figure(found: xr.Dataset, mesh: Mesh, inputs: list[str] | None = None, window: float = 1.0) -> Figure:
-    """Maps of a sensitivity around its cell.
+    """Draw maps of a sensitivity around its cell.
 
     Args:
-        found: what :func:`sensitivity` returns.
+        found: result of :func:`sensitivity`.
         mesh: the mesh.
-        inputs: which maps; the six largest by default.
-        window: share of the domain that is shown.
+        inputs: names of the inputs to draw; by default the six with the largest sensitivities.
+        window: share of the width of the domain that is shown, around the cell.
     """
     largest = sorted(map(str, found.data_vars), key=lambda name: -float(np.abs(found[name]).max()))
     names = inputs or largest[:6]
     columns = min(3, len(names))
     figure, axes = map_grid(mesh, -(-len(names) // columns), columns, between=0.34)
-    x, y = 1e-3 * np.asarray(found.attrs["centre"])
-    half = 0.5e-3 * window * float(np.ptp(mesh.nodes, axis=0).max())
+
+    x, y = KM_PER_METRE * np.asarray(found.attrs["centre"])
+    half = 0.5 * KM_PER_METRE * window * float(np.ptp(mesh.nodes, axis=0).max())
     top = max(float(np.abs(found[name]).max()) for name in names) or 1.0
     scale = Normalize(-1.0, 1.0)
 

@@ -1,13 +1,14 @@
-r"""How far the model looks: the soft localisation that each head of each block has learnt, in km.
+r"""Reach of the attention heads: the distance up to which each head of each block has learnt to look, in km.
 
-The weight of a key at a distance d of the query, in token lengths, is a Gaussian of the width w of the head with the
-taper that ends it at the radius r (:mod:`~gensim_graph.nn.attention.localisation`):
+A head weights a key at the distance d from the query, in token lengths, with a Gaussian of its width w, times a taper
+that is zero at the radius r (:mod:`~gensim_graph.nn.attention.localisation`):
 
 .. math:: k(d) = \exp(-d^2 / 2 w^2) (1 - d^2 / r^2)^2
 
-Its reach is the standard deviation along an axis, sqrt(1/2 int d^3 k dd / int d k dd): w for a narrow head, less for
-one that the taper cuts. It is that at rest: a token may change it, by a factor of exp(-0.75) to exp(0.75) and more
-along one axis than across. A step of the forecast sees farther, through all blocks and evaluations.
+The reach is the standard deviation of this weight along an axis, sqrt(1/2 int d^3 k dd / int d k dd). It equals w for a
+narrow head, and is smaller than w for a head that the taper cuts. It is the reach at rest: a token may change it by a
+factor of exp(-0.75) to exp(0.75), and more along one axis than across. One step of a forecast sees farther than one
+head, because it passes through all blocks and all evaluations of the network.
 """
 
 import numpy as np
@@ -23,39 +24,47 @@ from gensim_graph.nn import VelocityOperator
 from gensim_graph.nn.attention import LocalisationHead
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Array
+from gensim_graph.units import KM_PER_METRE
 
 
 def head_reach(model: Surrogate, mesh: Mesh) -> xr.DataArray:
-    """Reach of every head at rest on a mesh.
+    """Compute the reach of every head at rest on a mesh.
 
     Args:
-        model: with a :class:`~gensim_graph.VelocityOperator`.
-        mesh: its median token length turns lengths into km.
+        model: a surrogate with a :class:`~gensim_graph.VelocityOperator`.
+        mesh: it gives the median token length, which converts lengths to km.
 
     Returns:
-        (block, head) km, heads sorted as in the model.
+        (block, head) km, blocks and heads in the order of the model. Attribute: token_length_km.
 
     Raises:
-        InputError: another network, which has no heads.
+        InputError: the network of the surrogate has no heads.
     """
     if not isinstance(model.operator, VelocityOperator):
         raise InputError(f"reach of the heads: the network is a {type(model.operator).__name__}, which has none")
 
-    graph = cached_graph(mesh)
     heads = [part for part in model.operator.modules() if isinstance(part, LocalisationHead)]  # in order of the blocks
     with torch.no_grad():
         widths = np.stack([np.exp(-head.clamped.double().cpu().numpy()) for head in heads])
 
-    length = 1e-3 * float(np.median(graph.token_length[graph.token_valid].cpu().numpy()))
+    graph = cached_graph(mesh)
+    length = KM_PER_METRE * float(np.median(graph.token_length[graph.token_valid].cpu().numpy()))
+    reach = length * tapered_reach(widths, float(graph.radius))
     attributes = {"units": "km", "long_name": "reach of a head", "token_length_km": length}
 
-    return xr.DataArray(
-        length * tapered_reach(widths, float(graph.radius)), dims=("block", "head"), name="reach", attrs=attributes
-    )
+    return xr.DataArray(reach, dims=("block", "head"), name="reach", attrs=attributes)
 
 
 def tapered_reach(width: Array, radius: float) -> Array:
-    """Standard deviation along an axis of a Gaussian of some widths, tapered at a radius; in their units."""
+    """Compute the standard deviation of tapered Gaussians along an axis.
+
+    Args:
+        width: (...) widths of the Gaussians, in any unit of length.
+        radius: distance at which the taper is zero, in the same unit.
+
+    Returns:
+        (...) in the same unit.
+    """
     distance = np.linspace(0.0, radius, 4001)
     kernel = np.exp(-0.5 * (distance / width[..., None]) ** 2) * (1 - (distance / radius) ** 2) ** 2
     return np.sqrt(0.5 * (kernel * distance**3).sum(axis=-1) / (kernel * distance).sum(axis=-1))
@@ -63,12 +72,17 @@ def tapered_reach(width: Array, radius: float) -> Array:
 
 @styled
 def reach_figure(reach: xr.DataArray) -> Figure:
-    """The reach of every head as a table of colours, with its numbers."""
+    """Draw the reach of every head as a coloured table with its numbers.
+
+    Args:
+        reach: (block, head) km, as :func:`head_reach` returns it.
+    """
     blocks, heads = reach.shape
     figure = Figure(figsize=(1.6 + 0.75 * heads, 1.2 + 0.5 * blocks), layout="constrained")
     ax = figure.subplots()
     image = ax.imshow(reach.values, cmap="viridis", aspect="auto")
-    middle = (float(reach.max()) + float(reach.min())) / 2
+    middle = (float(reach.max()) + float(reach.min())) / 2  # dark colours below it need white numbers
+
     for (block, head), value in np.ndenumerate(reach.values):
         ax.text(head, block, f"{value:.3g}", ha="center", va="center", color="white" if value < middle else "black")
 

@@ -1,161 +1,142 @@
-r"""How much a field differs from one place to another: structure functions, on any mesh.
+r"""Structure functions: how much a field differs between two places at a given distance, on any mesh.
 
 .. math:: S_p(r) = \langle |f(x + r) - f(x)|^p \rangle \sim r^{\zeta_p}
 
-A smooth field has zeta_2 = 2, one with jumps zeta_p = 1, noise 0. What a forecast lacks at small r, it has blurred.
+A smooth field has zeta_2 = 2, a field with jumps zeta_p = 1, noise 0. A forecast that is too small at short distances r
+is blurred.
 
-Pairs of faces are drawn once for a mesh, at distances that grow by a factor, in all directions; vectors are compared as
-vectors.
+Pairs of faces are drawn at random once per mesh, in all directions, at distances that grow by a constant factor.
+Vectors are compared as vectors.
 """
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
-import pandas as pd
 from scipy.spatial import cKDTree
 
-from gensim_graph.evaluate.matching import Verification
-from gensim_graph.evaluate.tally import Step, Tally, by_model, tabulate
+from gensim_graph.evaluate.physics.effective_resolution import ScaleTally
+from gensim_graph.evaluate.tally import Step
+from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
-from gensim_graph.variables import vector_pairs
 
-PAIRS, FACTOR = 4000, 2**0.5
-"""Pairs of a distance, and how much farther the next one is."""
+PAIRS = 4000
+"""Pairs that are drawn for each distance."""
 
-_FARTHEST = 0.5
-"""Of the shorter side of the domain."""
+FACTOR = 2**0.5
+"""Ratio of one distance to the next shorter one."""
+
+_LARGEST_SHARE = 0.5
+"""Longest distance, as a share of the shorter side of the domain."""
 
 
 class Pairs:
-    """Pairs of faces by their distance.
+    """Pairs of faces, binned by their distance.
+
+    Args:
+        mesh: the mesh.
+        pairs: number of pairs to draw for each distance; pairs that reach beyond the mesh are dropped.
+        seed: of the random draw.
 
     Attributes:
-        distances: (R,) m, mean of the pairs of a bin.
-        faces: (P, 2).
-        bins: (P,) which distance.
+        distances: (R,) mean distance of the pairs of each bin, m, ascending.
+        faces: (P, 2) numbers of the two faces of each pair.
+        bins: (P,) bin of each pair.
     """
 
     def __init__(self, mesh: Mesh, pairs: int = PAIRS, seed: int = 0) -> None:
         spacing = float(np.median(mesh.spacing))
-        farthest = _FARTHEST * float(np.ptp(mesh.centres, axis=0).min())
-        steps = max(int(np.floor(np.log(max(farthest / spacing, 1.0)) / np.log(FACTOR))), 0)
+        longest = _LARGEST_SHARE * float(np.ptp(mesh.centres, axis=0).min())
+        steps = max(int(np.floor(np.log(max(longest / spacing, 1.0)) / np.log(FACTOR))), 0)
+
         rng, tree = np.random.default_rng(seed), cKDTree(mesh.centres)
-        found = [self._at(mesh, tree, spacing * FACTOR**step, pairs, rng) for step in range(steps + 1)]
-        lengths = [np.linalg.norm(np.subtract(*mesh.centres[part].swapaxes(0, 1)), axis=-1) for part in found]
-        kept = [number for number, part in enumerate(found) if len(part) > pairs // 20]
-        self.distances = np.array([lengths[number].mean() for number in kept])
-        self.faces = np.concatenate([found[number] for number in kept] or [np.zeros((0, 2), dtype=np.int64)])
-        self.bins = np.repeat(np.arange(len(kept)), [len(found[number]) for number in kept])
+        drawn = [self._draw(mesh, tree, spacing * FACTOR**step, pairs, rng) for step in range(steps + 1)]
+        kept = [part for part in drawn if len(part) > pairs // 20]
+
+        self.distances = np.array([_lengths(mesh, part).mean() for part in kept])
+        self.faces = np.concatenate(kept or [np.zeros((0, 2), dtype=np.int64)])
+        self.bins = np.repeat(np.arange(len(kept)), [len(part) for part in kept])
 
     @staticmethod
-    def _at(mesh: Mesh, tree: cKDTree, distance: float, pairs: int, rng: np.random.Generator) -> Array:
-        """Pairs about a distance apart: from a face in any direction to the nearest face, where there is one."""
+    def _draw(mesh: Mesh, tree: cKDTree, distance: float, pairs: int, rng: np.random.Generator) -> Array:
+        """Draw pairs (P, 2) at about a distance: a face, and the face nearest to a point in a random direction."""
         begin = rng.choice(mesh.n_faces, pairs, p=mesh.areas / mesh.areas.sum())
         angle = rng.uniform(0, 2 * np.pi, pairs)
-        away = mesh.centres[begin] + distance * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        off, end = tree.query(away)
-        near = (off < mesh.spacing[end]) & (end != begin)
+        direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
 
-        return np.stack([begin[near], end[near]], axis=-1)
+        offset, end = tree.query(mesh.centres[begin] + distance * direction)
+        inside = (offset < mesh.spacing[end]) & (end != begin)
+
+        return np.stack([begin[inside], end[inside]], axis=-1)
+
+
+def _lengths(mesh: Mesh, pairs: Array) -> Array:
+    """Distances (P,) between the centres of pairs of faces (P, 2), m."""
+    return np.asarray(np.linalg.norm(mesh.centres[pairs[:, 0]] - mesh.centres[pairs[:, 1]], axis=-1))
 
 
 def structure_function(pairs: Pairs, *fields: Array, order: float = 2.0, ice: Array | None = None) -> Array:
-    """Structure function of a scalar, or of the components of a vector: (M, F) each -> (R,), mean over members.
+    """Compute the structure function of a scalar or a vector, as a mean over the members.
 
     Args:
-        pairs: of the mesh.
-        fields: the components.
-        order: p.
-        ice: (F) faces that count, all by default; NaN at distances without a pair of them.
+        pairs: pairs of faces of the mesh.
+        fields: the components, (M, F) each; one for a scalar, two for a vector.
+        order: the exponent p.
+        ice: (F,) True for the faces to use; all faces by default.
+
+    Returns:
+        (R,) in units to the power p, at ``pairs.distances``; NaN at distances without a pair of such faces.
+
+    Example:
+        The difference of f = x between two places grows with their distance; the mean square over all directions is
+        r^2 / 2:
+
+        >>> import numpy as np
+        >>> import gensim_graph as gg
+        >>> from gensim_graph.evaluate import structure_function
+        >>> from gensim_graph.evaluate.physics import Pairs
+        >>> centres = 1e3 * np.arange(20)
+        >>> mesh = gg.Mesh.from_grid(centres, centres)
+        >>> pairs = Pairs(mesh)
+        >>> found = structure_function(pairs, mesh.centres[None, :, 0])
+        >>> bool(np.allclose(found, pairs.distances**2 / 2, rtol=0.1))
+        True
     """
-    here, there = pairs.faces.T
-    counts = np.ones(len(here), dtype=bool) if ice is None else ice[here] & ice[there]
-    here, there, bins = here[counts], there[counts], pairs.bins[counts]
-    squared = sum(np.square(field[:, there] - field[:, here]) for field in fields)
+    first, second = pairs.faces.T
+    used = np.ones(len(first), dtype=bool) if ice is None else ice[first] & ice[second]
+    first, second, bins = first[used], second[used], pairs.bins[used]
+
+    squared = sum(np.square(field[:, second] - field[:, first]) for field in fields)
     mean = np.power(squared, order / 2).mean(axis=0, dtype=np.float64)
+
     number = np.bincount(bins, minlength=len(pairs.distances))
     total = np.bincount(bins, mean, minlength=len(pairs.distances))
 
     return np.divide(total, number, out=np.full(len(number), np.nan), where=number > 0)
 
 
-def resolved_scale(scales: Array, ratio: Array, level: float = 0.5) -> float:
-    """Effective resolution: the scale from which on a ratio of forecast to truth stays above a level.
+class StructureTally(ScaleTally):
+    """Gather the second-order structure functions of truth and forecasts, per lead time.
+
+    The columns of the scale and of the variability are ``distance_km`` and ``structure``. Only faces where the truth
+    has ice are used. The table is empty if there is no mesh.
 
     Args:
-        scales: (R,) ascending.
-        ratio: (R,) variance of the forecast over that of the truth at that scale.
-        level: one half by default.
-
-    Returns:
-        The scale, interpolated in its logarithm; the smallest one where the ratio is above the level everywhere, NaN
-        where it is below at the largest.
+        matched: the forecast beside the truth.
     """
-    scales, ratio = scales[np.isfinite(ratio)], ratio[np.isfinite(ratio)]
-    if len(ratio) == 0 or ratio[-1] < level:
-        return float("nan")
 
-    below = np.flatnonzero(ratio < level)
-    if len(below) == 0:
-        return float(scales[0])
-
-    last = below[-1]
-    logs, values = np.log(scales[last : last + 2]), ratio[last : last + 2]
-
-    return float(np.exp(np.interp(level, values, logs)))
-
-
-def components(names: Sequence[str], matched: Verification) -> dict[str, tuple[str, ...]]:
-    """Variables by themselves, and vectors as one: name -> components."""
-    found: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
-    for x, y in vector_pairs(matched.variables):
-        first, second = matched.variables[x].name, matched.variables[y].name
-        del found[first], found[second]
-        found[f"{first}, {second}"] = (first, second)
-
-    return found
-
-
-def structure_table(models: Mapping[str, Verification]) -> pd.DataFrame:
-    """Structure functions of second order of truth and forecasts, per lead time.
-
-    Returns:
-        Columns model, variable (a vector is one: ``siu, siv``), lead_hours, distance_km, structure (units squared; mean
-        over members and starts), ratio to that of the truth and resolved_km, the distance from which on the ratio
-        stays above one half. Over faces where the truth has ice. Empty where there is no mesh.
-    """
-    return tabulate(models, StructureTally(next(iter(models.values()))))
-
-
-class StructureTally(Tally):
-    """Gathers :func:`structure_table`."""
+    scale_column = "distance_km"
+    value_column = "structure"
 
     def __init__(self, matched: Verification) -> None:
+        super().__init__(matched, applies=matched.mesh is not None)
         self._pairs = None if matched.mesh is None else Pairs(matched.mesh)
-        self._names = components([variable.name for variable in matched.variables], matched)
-        self._found: dict[tuple[str, str, float], list[Array]] = {}
 
-    def add(self, step: Step) -> None:
-        """Add a step."""
-        if self._pairs is None:
-            return
-        for name, parts in self._names.items():
-            values = structure_function(self._pairs, *(step[part] for part in parts), ice=step.ice)
-            self._found.setdefault((step.model, name, step.hours), []).append(values)
+    def variability(self, step: Step, parts: tuple[str, ...]) -> tuple[Array, Array]:
+        """Compute the structure function of a scalar or a vector, see :meth:`ScaleTally.variability`.
 
-    def table(self) -> pd.DataFrame:
-        """See :func:`structure_table`."""
-        rows = []
-        means = {key: np.mean(values, axis=0) for key, values in self._found.items()}
-
-        for (model, name, hours), values in means.items():
-            truth = means["truth", name, hours]
-            ratio = np.divide(values, truth, out=np.full(len(truth), np.nan), where=truth > 0)
-            assert self._pairs is not None
-            resolved = 1e-3 * resolved_scale(self._pairs.distances, ratio)
-            parts = zip(1e-3 * self._pairs.distances, values, ratio, strict=True)
-            rows += [(model, name, hours, *part, resolved) for part in parts]
-
-        columns = ["model", "variable", "lead_hours", "distance_km", "structure", "ratio", "resolved_km"]
-        return by_model(pd.DataFrame(rows, columns=columns))
+        Args:
+            step: the fields of one model at one instant.
+            parts: names of the components.
+        """
+        assert self._pairs is not None
+        values = structure_function(self._pairs, *(step[part] for part in parts), ice=step.ice)
+        return self._pairs.distances, values

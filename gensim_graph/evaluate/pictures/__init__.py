@@ -1,18 +1,29 @@
-"""Maps and charts of states, scores and processes, drawn with matplotlib."""
+"""Pictures of states, scores and processes, drawn with matplotlib.
+
+A *map* is one field on the native faces of a mesh, a *panel* one set of axes of a figure, a *chart* one or several
+panels of curves or histograms. Every public function returns a :class:`matplotlib.figure.Figure` or draws into given
+axes; none of them uses pyplot or needs a display.
+
+Reading order:
+
+1. ``style``: fonts, labels with units, colours.
+2. Maps: ``maps`` draws one, ``map_panels`` arranges several; ``state_maps``, ``process_maps``, ``mesh_spacing``,
+   ``single_map`` and ``animation`` are the figures made of them.
+3. Charts: ``curve_panels`` draws curves with one line per model; ``lead_time_charts``, ``calibration`` and
+   ``scale_charts`` are the figures.
+"""
 
 from gensim_graph.evaluate.pictures.animation import Animation, animate
-from gensim_graph.evaluate.pictures.charts import (
-    calibration_chart,
-    curve_grid,
-    distribution_chart,
-    scale_chart,
-    scaling_chart,
-    score_curves,
-)
-from gensim_graph.evaluate.pictures.figures import deformation_maps, forecast_maps, mesh_figure
-from gensim_graph.evaluate.pictures.maps import STYLE, colour_bar, face_map, map_grid, pretty_units, styled
-from gensim_graph.evaluate.pictures.mesh_picture import mesh_map
-from gensim_graph.evaluate.pictures.process_maps import budget_maps, event_maps, stamp_maps
+from gensim_graph.evaluate.pictures.calibration import calibration_chart
+from gensim_graph.evaluate.pictures.lead_time_charts import lead_time_chart, score_curves
+from gensim_graph.evaluate.pictures.map_panels import colour_bar, map_grid
+from gensim_graph.evaluate.pictures.maps import face_map
+from gensim_graph.evaluate.pictures.mesh_spacing import mesh_figure
+from gensim_graph.evaluate.pictures.process_maps import budget_maps, event_maps
+from gensim_graph.evaluate.pictures.scale_charts import distribution_chart, scale_chart, scaling_chart
+from gensim_graph.evaluate.pictures.single_map import mesh_map
+from gensim_graph.evaluate.pictures.state_maps import deformation_maps, forecast_maps, stamp_maps
+from gensim_graph.evaluate.pictures.style import STYLE, pretty_units, styled
 
 __all__ = [
     "STYLE",
@@ -21,12 +32,12 @@ __all__ = [
     "budget_maps",
     "calibration_chart",
     "colour_bar",
-    "curve_grid",
     "deformation_maps",
     "distribution_chart",
     "event_maps",
     "face_map",
     "forecast_maps",
+    "lead_time_chart",
     "map_grid",
     "mesh_figure",
     "mesh_map",

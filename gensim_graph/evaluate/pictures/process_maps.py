@@ -1,4 +1,4 @@
-"""Maps of what happens to the ice: members side by side, events, and the terms of the volume budget."""
+"""Maps of processes: events, and the terms of the volume budget."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,73 +8,34 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gensim_graph.evaluate.physics import EVENTS
-from gensim_graph.evaluate.pictures.maps import (
-    COLOUR_MAPS,
-    DIVERGING_MAP,
-    colour_bar,
-    face_map,
-    label,
-    map_grid,
-    shared_norm,
-    styled,
-    top_of,
-)
+from gensim_graph.evaluate.pictures.map_panels import colour_bar, label_rows, map_grid
+from gensim_graph.evaluate.pictures.maps import face_map
+from gensim_graph.evaluate.pictures.style import DIVERGING_MAP, styled
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
-from gensim_graph.variables import Variable
 
 EVENT_COLOURS = {"nothing": "#f2f2f2", "opening": "#0072B2", "ridging": "#D55E00", "healing": "#009E73"}
-_ACROSS = 6
-
-
-@styled
-def stamp_maps(mesh: Mesh, truth: Array, members: Array, variable: Variable) -> Figure:
-    """Truth and members of one variable at one time, small, in one colour scale.
-
-    Args:
-        truth: (face).
-        members: (member, face).
-    """
-    fields = {"truth": truth} | {f"member {number + 1}": field for number, field in enumerate(members)}
-    columns = min(_ACROSS, len(fields))
-    figure, axes = map_grid(mesh, -(-len(fields) // columns), columns, panel=1.75, between=0.34)
-    norm = shared_norm(list(fields.values()), variable)
-    cmap = DIVERGING_MAP if variable.vector else COLOUR_MAPS.get(variable.name, "viridis")
-
-    for ax, (name, field) in zip(axes.ravel(), fields.items(), strict=False):
-        image = face_map(ax, mesh, field, cmap=cmap, norm=norm, title=name)
-        if name == "truth":
-            ax.spines[:].set(visible=True, linewidth=2.0, color="#000000")
-
-    for ax in axes.ravel():
-        ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-
-    for ax in axes.ravel()[len(fields) :]:
-        ax.set_axis_off()
-
-    colour_bar(figure, image, axes, label(variable), norm, list(fields.values()))
-    return figure
 
 
 @styled
 def event_maps(mesh: Mesh, events: Mapping[str, Mapping[str, Array]], hours: Sequence[float]) -> Figure:
-    """Opening, ridging and healing, a row a lead time, a column a source.
+    """Draw opening, ridging and healing, one row per lead time, one column per source.
 
     Args:
-        events: source -> event -> (lead_time, face), true or false.
-        hours: lead times.
+        mesh: the mesh.
+        events: source -> event -> (lead_time, F), True where it happens.
+        hours: lead times, h.
     """
     figure, axes = map_grid(mesh, len(hours), len(events))
     cmap = ListedColormap([*EVENT_COLOURS.values()])
     norm = BoundaryNorm(np.arange(len(EVENT_COLOURS) + 1) - 0.5, cmap.N)
 
     for column, (source, found) in enumerate(events.items()):
-        code = sum((number + 1) * np.asarray(found[name], dtype=np.int64) for number, name in enumerate(EVENTS))
-        for row, (ax, lead) in enumerate(zip(axes[:, column], hours, strict=True)):
-            face_map(ax, mesh, np.asarray(code)[row], cmap=cmap, norm=norm, title=source if row == 0 else "")
-            if column == 0:
-                ax.set_ylabel(f"+{lead:g} h\ny (km)")
+        number = np.sum([(code + 1) * found[name].astype(np.int64) for code, name in enumerate(EVENTS)], axis=0)
+        for row, ax in enumerate(axes[:, column]):
+            face_map(ax, mesh, number[row], cmap=cmap, norm=norm, title=source if row == 0 else "")
 
+    label_rows(axes, hours)
     handles = [Patch(facecolor=colour, edgecolor="#555555", label=name) for name, colour in EVENT_COLOURS.items()]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles))
 
@@ -83,16 +44,17 @@ def event_maps(mesh: Mesh, events: Mapping[str, Mapping[str, Array]], hours: Seq
 
 @styled
 def budget_maps(mesh: Mesh, terms: Mapping[str, Mapping[str, Array]], units: str) -> Figure:
-    """Terms of a budget at one time, a row a source, a column a term.
+    """Draw the terms of a budget at one time, one row per source, one column per term.
 
     Args:
-        terms: source -> term -> (face), units of the variable per day.
-        units: of the terms.
+        mesh: the mesh.
+        terms: source -> term -> (F,) in units of the variable per day.
+        units: label of the colour bar.
     """
-    columns = [*next(iter(terms.values()))]
-    figure, axes = map_grid(mesh, len(terms), len(columns))
+    titles = [*next(iter(terms.values()))]
+    figure, axes = map_grid(mesh, len(terms), len(titles))
     fields = [field for of_source in terms.values() for field in of_source.values()]
-    top = max(top_of(np.abs(np.concatenate(fields)), 0.99), 1e-12)
+    top = max(float(np.quantile(np.abs(np.concatenate(fields)), 0.99)), 1e-12)
     norm = TwoSlopeNorm(0.0, -top, top)
 
     for row, (source, of_source) in zip(axes, terms.items(), strict=True):
@@ -100,8 +62,8 @@ def budget_maps(mesh: Mesh, terms: Mapping[str, Mapping[str, Array]], units: str
             image = face_map(ax, mesh, field, cmap=DIVERGING_MAP, norm=norm)
         row[0].set_ylabel(f"{source}\ny (km)")
 
-    for ax, term in zip(axes[0], columns, strict=True):
-        ax.set_title(term)
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title)
 
     colour_bar(figure, image, axes, units, norm, fields)
     return figure

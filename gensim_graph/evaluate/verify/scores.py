@@ -1,7 +1,7 @@
 """Scores of an ensemble forecast against the truth, weighted with the areas of the faces.
 
-For one variable and lead time, with members x_m, ensemble mean x, truth y, weights w (areas, sum 1), and averages over
-the starts taken of the squares and products, before roots and ratios:
+Notation, for one variable and one lead time: members x_m, ensemble mean x, truth y, weights w (areas, sum 1). Squares
+and products are averaged over the starts before roots and ratios are taken.
 
 ======================= =========================================================================================
 rmse                    sqrt(mean w (x - y)^2)
@@ -9,17 +9,20 @@ bias, mae               mean w (x - y), mean w |x - y|
 crps                    fair continuous ranked probability score (Ferro 2014, doi 10.1002/qj.2270): unbiased in the
                         number of members; equals mae for one member
 spread                  sqrt(mean w var), var the unbiased variance over the members; NaN for one member
-spread_skill            sqrt((M + 1) / M) spread / rmse (Fortin et al. 2014, doi 10.1175/JHM-D-14-0008.1): one where
-                        truth and members are draws from one distribution
-acc                     anomaly correlation, sum w (x - c)(y - c) / sqrt(sum w (x - c)^2 sum w (y - c)^2) with the
-                        climate c: a given one, or else the mean of the truth over its times
+spread_skill            sqrt((M + 1) / M) spread / rmse (Fortin et al. 2014, doi 10.1175/JHM-D-14-0008.1): one if
+                        truth and members are draws from the same distribution
+acc                     anomaly correlation, sum w (x - c)(y - c) / sqrt(sum w (x - c)^2 sum w (y - c)^2) with a
+                        given climatology c, by default the mean of the truth over its times
 out_of_bounds           share of values beyond the bounds of the variable table, without tolerance
-n                       truth values that went in: starts times faces
+n                       number of truth values: starts times faces
 ======================= =========================================================================================
 
-With the ending ``_ice`` over faces where the truth has a concentration above 15 %: drift in open water says nothing
-about ice. With the endings ``_low`` and ``_high`` the ends of a bootstrap interval that holds 90 %; ``interval_over``
-says of what, see :mod:`~gensim_graph.evaluate.bootstrap`.
+Columns that end in ``_ice`` are over faces where the truth has a concentration above 15 %, because the drift in open
+water tells nothing about the ice. Columns that end in ``_low`` and ``_high`` are the ends of a bootstrap interval of
+90 %; ``interval_over`` names what the bootstrap draws, see :mod:`~gensim_graph.evaluate.bootstrap`.
+
+Reading order: :mod:`~gensim_graph.evaluate.verify.moments` gathers the sums; :func:`score_table` turns them into
+scores; :func:`evaluate` does both.
 """
 
 import json
@@ -42,15 +45,14 @@ from gensim_graph.typing import Array, Path
 from gensim_graph.variables import VariableTable, default_variables
 
 SCORES = ("rmse", "bias", "mae", "crps", "spread", "spread_skill", "acc")
-ON_ICE = ("rmse", "bias", "crps", "spread_skill", "acc")
-WITH_INTERVAL = ("rmse", "bias", "mae", "crps", "spread_skill", "acc")
-RATIO = ("rmse_ratio", "rmse_ratio_low", "rmse_ratio_high")
-SCORE_COLUMNS = (
+SCORES_ON_ICE = ("rmse", "bias", "crps", "spread_skill", "acc")
+SCORES_WITH_INTERVAL = ("rmse", "bias", "mae", "crps", "spread_skill", "acc")
+
+_COLUMNS = (
     *("model", "variable", "lead_hours", "rmse", "bias", "mae", "crps", "spread", "spread_skill", "out_of_bounds", "n"),
-    *("acc", *(f"{name}_ice" for name in ON_ICE)),
-    *(f"{name}_{end}" for name in WITH_INTERVAL for end in ("low", "high")),
-    *RATIO,
-    "interval_over",
+    *("acc", *(f"{name}_ice" for name in SCORES_ON_ICE)),
+    *(f"{name}_{end}" for name in SCORES_WITH_INTERVAL for end in ("low", "high")),
+    *("rmse_ratio", "rmse_ratio_low", "rmse_ratio_high", "interval_over"),
 )
 
 
@@ -66,47 +68,81 @@ def evaluate(
 
     Args:
         forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``; a lead time of zero is left out.
-        truth: dims (time, face); it must hold every valid time. Velocities may be on nodes, then they are averaged
-            to the faces.
-        areas: (face) m2; taken from the mesh in the datasets when not given.
+        truth: dims (time, face); it must contain every valid time. Velocities may be at nodes; they are averaged to
+            the faces.
+        areas: (face,) m2; by default from the mesh in the datasets.
         baselines: name -> forecast with the same valid times.
-        variables: which variables are state, and their bounds; the table that ships when not given.
-        climatology: what anomalies are departures from, (face) or (month, face); the mean of the truth over its times
-            when not given.
+        variables: table of the state variables and their bounds; by default the one that ships.
+        climatology: reference of the anomalies, (face) or (month, face); by default the mean of the truth over its
+            times.
 
     Returns:
-        One row a model (``forecast`` or the name of the baseline), variable and lead time, columns ``SCORE_COLUMNS``;
-        rmse, bias, mae, crps and spread in the units of the variable. ``rmse_ratio`` is over the RMSE of the baseline
-        ``persistence``, where there is one.
+        One row per model (``forecast`` or the name of the baseline), variable and lead time. Columns model, variable,
+        lead_hours; rmse, bias, mae, crps, spread (units of the variable); spread_skill, out_of_bounds, n, acc; some of
+        them again with the ending ``_ice`` (over ice only) or ``_low`` and ``_high`` (bootstrap interval of 90 %); and
+        rmse_ratio, the RMSE over that of the baseline ``persistence``, NaN without this baseline. The scores are
+        defined in :mod:`~gensim_graph.evaluate.verify.scores`.
 
     Raises:
-        InputError: what does not fit together, and values that are not finite; the message names the variable.
+        InputError: the datasets do not fit together, or a value is not finite; the message names the variable.
+
+    Example:
+        A forecast of the thickness with two members, beside persistence, on a mesh of two faces:
+
+        >>> import numpy as np, xarray as xr
+        >>> from gensim_graph.evaluate import evaluate, persistence
+        >>> times = np.array(["2020-01-01T00", "2020-01-01T12"], dtype="datetime64[ns]")
+        >>> truth = xr.Dataset({"sit": (("time", "face"), [[1.0, 1.0], [2.0, 3.0]])}, {"time": times})
+        >>> still = persistence(truth.isel(time=0), [np.timedelta64(12, "h")])
+        >>> forecast = xr.Dataset(
+        ...     {"sit": (("member", "lead_time", "face"), [[[1.0, 2.0]], [[2.0, 3.0]]])},
+        ...     {"lead_time": times[1:] - times[0], "valid_time": ("lead_time", times[1:])},
+        ... )
+        >>> scores = evaluate(forecast, truth, np.array([3e6, 1e6]), {"persistence": still})
+        >>> scores[["model", "variable", "lead_hours", "rmse", "bias", "crps", "rmse_ratio"]].round(3)
+                 model variable  lead_hours   rmse  bias  crps  rmse_ratio
+        0     forecast      sit        12.0  0.500 -0.50  0.00       0.378
+        1  persistence      sit        12.0  1.323 -1.25  1.25       1.000
     """
     models = match_models(forecast, truth, variables or default_variables(), areas, baselines)
     return score_table(score_moments(models, climatology))
 
 
 def score_table(moments: xr.Dataset, reference: str = "persistence") -> pd.DataFrame:
-    """Scores of moments (:func:`~gensim_graph.evaluate.verify.moments.score_moments`), as :func:`evaluate` gives them."""
-    sums, members = moments[[*MOMENTS]], moments["members"]
-    scores = scores_of(sums.sum("case", skipna=False), members)
-    table = {name: scores[name].sel(where="all", drop=True) for name in SCORES}
-    table |= {f"{name}_ice": scores[name].sel(where="ice", drop=True) for name in ON_ICE}
-    table |= {"out_of_bounds": moments["outside"], "n": moments["starts"] * moments.attrs["faces"]}
-    table |= _ratio(scores["rmse"].sel(where="all", drop=True), reference, "rmse_ratio")
+    """Compute the table of :func:`evaluate` from moments.
 
-    ends = [
+    Args:
+        moments: as :func:`~gensim_graph.evaluate.verify.moments.score_moments` returns them.
+        reference: name of the model whose RMSE is the denominator of ``rmse_ratio``.
+    """
+    sums = moments[[*MOMENTS]]
+    scores = scores_from_sums(sums.sum("case", skipna=False), moments["members"])
+    everywhere, on_ice = (scores.sel(where=region, drop=True) for region in ("all", "ice"))
+
+    table = {name: everywhere[name] for name in SCORES}
+    table |= {f"{name}_ice": on_ice[name] for name in SCORES_ON_ICE}
+    table["out_of_bounds"] = moments["outside"]
+    table["n"] = moments["starts"] * moments.attrs["faces"]
+    table["rmse_ratio"] = _rmse_ratio(everywhere["rmse"], reference)
+
+    # One variable at a time: the draws of all variables at once would need much more memory.
+    intervals = [
         _intervals(sums.sel(variable=[name], where="all").drop_vars("where"), moments, reference)
         for name in sums["variable"].values
     ]
-    table |= {str(name): column for name, column in xr.concat(ends, "variable").data_vars.items()}
+    table |= {str(name): column for name, column in xr.concat(intervals, "variable").data_vars.items()}
     frame = xr.Dataset(table).to_dataframe(["model", "variable", "lead_hours"])
 
-    return frame.reset_index().assign(interval_over=moments.attrs["over"])[[*SCORE_COLUMNS]]
+    return frame.reset_index().assign(interval_over=moments.attrs["over"])[[*_COLUMNS]]
 
 
-def scores_of(sums: xr.Dataset, members: xr.DataArray) -> xr.Dataset:
-    """Scores of sums of moments, whatever else their dimensions are."""
+def scores_from_sums(sums: xr.Dataset, members: xr.DataArray) -> xr.Dataset:
+    """Compute the scores from sums of moments over cases.
+
+    Args:
+        sums: variables ``MOMENTS`` of any dimensions, among them ``model``.
+        members: (model) number of members.
+    """
     mean = sums / sums["weight"].where(sums["weight"] > 0)  # there may be no ice
     rmse, spread = mean["squared"] ** 0.5, mean["variance"] ** 0.5
     inflated = ((members + 1) / members) ** 0.5 * spread
@@ -126,44 +162,64 @@ def scores_of(sums: xr.Dataset, members: xr.DataArray) -> xr.Dataset:
 
 
 def _intervals(sums: xr.Dataset, moments: xr.Dataset, reference: str) -> xr.Dataset:
-    """Ends of the intervals of one variable; of the ratio, the same cases are drawn from both."""
-    groups = moments["group"].values
+    """Ends of the intervals of one variable; each draw takes the same cases of all models, also for the ratio."""
     if moments.attrs["over"] == "not sampled":
-        replicates = scores_of(sums.sum("case", skipna=False), moments["members"]).expand_dims("draw") * np.nan
+        scores = scores_from_sums(sums.sum("case", skipna=False), moments["members"])
+        replicates = scores.expand_dims("draw") * np.nan
     else:
-        weights = draw_weights(groups)
+        weights = draw_weights(moments["group"].values)
         drawn = xr.Dataset({name: xr.dot(weights, sums[name], dim="case") for name in MOMENTS})
-        replicates = scores_of(drawn, moments["members"])
+        replicates = scores_from_sums(drawn, moments["members"])
 
-    fields = {name: replicates[name] for name in WITH_INTERVAL} | _ratio(replicates["rmse"], reference, "rmse_ratio")
-    ends = {name: interval(field) for name, field in fields.items()}
-    names = {f"{name}_{end}": (name, number) for name in ends for number, end in enumerate(("low", "high"))}
+    fields = {name: replicates[name] for name in SCORES_WITH_INTERVAL}
+    fields["rmse_ratio"] = _rmse_ratio(replicates["rmse"], reference)
+    columns = {}
 
-    return xr.Dataset({name: ends[source].isel(end=number) for name, (source, number) in names.items()})
+    for name, field in fields.items():
+        ends = interval(field)
+        columns[f"{name}_low"] = ends.isel(end=0)
+        columns[f"{name}_high"] = ends.isel(end=1)
+
+    return xr.Dataset(columns)
 
 
-def _ratio(rmse: xr.DataArray, reference: str, name: str) -> dict[str, xr.DataArray]:
-    """RMSE over that of the reference; NaN where it makes no error, or is not there."""
+def _rmse_ratio(rmse: xr.DataArray, reference: str) -> xr.DataArray:
+    """RMSE over that of the reference; NaN if the reference makes no error or is not there."""
     if reference not in rmse["model"].values:
-        return {name: xr.full_like(rmse, np.nan)}
+        return xr.full_like(rmse, np.nan)
     base = rmse.sel(model=reference, drop=True)
-    return {name: rmse / base.where(base > 0)}
+    return rmse / base.where(base > 0)
 
 
 def skill_table(scores: pd.DataFrame, reference: str = "persistence") -> pd.DataFrame:
-    """RMSE over that of a reference: below one is better than it.
-
-    NaN where the reference makes no error, as where the truth does not change.
+    """Divide the RMSE of each model by that of a reference; below one, the model is better than the reference.
 
     Args:
-        scores: what :func:`evaluate` returns.
+        scores: table of :func:`evaluate`.
         reference: name of the model to divide by.
 
     Returns:
-        Columns model, variable, lead_hours, rmse_ratio; the reference itself is left out.
+        Columns model, variable, lead_hours, rmse_ratio; the reference itself is left out. The ratio is NaN where the
+        reference makes no error, for instance because the truth does not change.
 
     Raises:
         InputError: the reference was not scored.
+
+    Example:
+        >>> import pandas as pd
+        >>> from gensim_graph.evaluate import skill_table
+        >>> scores = pd.DataFrame(
+        ...     {
+        ...         "model": ["forecast", "forecast", "persistence", "persistence"],
+        ...         "variable": "sit",
+        ...         "lead_hours": [12.0, 24.0, 12.0, 24.0],
+        ...         "rmse": [0.1, 0.15, 0.2, 0.6],
+        ...     }
+        ... )
+        >>> skill_table(scores)
+              model variable  lead_hours  rmse_ratio
+        0  forecast      sit        12.0        0.50
+        1  forecast      sit        24.0        0.25
     """
     if reference not in set(scores["model"]):
         raise InputError(
@@ -180,16 +236,21 @@ def skill_table(scores: pd.DataFrame, reference: str = "persistence") -> pd.Data
 
 
 def write_scores(scores: pd.DataFrame, folder: Path) -> tuple[FilePath, FilePath]:
-    """Write ``scores.json`` (a list of rows, null where there is no value) and ``scores.csv`` into a folder.
+    """Write ``scores.json`` (a list of rows, null for a missing value) and ``scores.csv`` into a folder.
 
-    Each file is written beside its place and then moved there.
+    Each file is written beside its final place and then moved there.
+
+    Args:
+        scores: table of :func:`evaluate`.
+        folder: it is created if it does not exist.
 
     Returns:
-        The two paths.
+        Paths of the JSON and of the CSV file.
     """
     folder = FilePath(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [{key: _jsonable(value) for key, value in row.items()} for row in scores.to_dict("records")]
+
+    rows = [{key: _json_value(value) for key, value in row.items()} for row in scores.to_dict("records")]
     texts = {"scores.json": json.dumps(rows, indent=1) + "\n", "scores.csv": scores.to_csv(index=False)}
     for name, text in texts.items():
         write_atomically(folder / name, partial(FilePath.write_text, data=text, encoding="utf-8"))
@@ -197,5 +258,6 @@ def write_scores(scores: pd.DataFrame, folder: Path) -> tuple[FilePath, FilePath
     return folder / "scores.json", folder / "scores.csv"
 
 
-def _jsonable(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
+    """None for NaN and infinity, which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

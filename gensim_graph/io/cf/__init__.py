@@ -1,4 +1,9 @@
-"""TODO gensim_graph.io.cf."""
+"""Data of other programs that follow the CF conventions: grids of any shape, UGRID and MPAS, as fields on a mesh.
+
+Read :mod:`~gensim_graph.io.cf.gridded` first: it turns a dataset into fields on a mesh. It uses
+:mod:`~gensim_graph.io.cf.grids`, which turns a grid into a mesh, and :mod:`~gensim_graph.io.cf.masks`, which finds the
+ocean cells of a grid and the corners that it stores.
+"""
 
 from gensim_graph.io.cf.gridded import (
     is_foreign,

@@ -1,8 +1,8 @@
 """Gridded datasets as meshes: regular, rotated and curvilinear grids, and cells with corners of their own.
 
-Whatever the model, a grid becomes cells with corners on the globe (or in its plane), cells that are there twice are
-dropped, seams and folds close where corners coincide, and land goes. See :mod:`~gensim_graph.io.coordinates` for what
-is recognised, :mod:`~gensim_graph.mesh.build.lattice` for how a grid closes.
+A grid of any model becomes cells with corners on the globe (or in its plane). Cells that the grid holds twice are
+dropped, seams and folds close where corners coincide, and land is left out. Coordinates are found by
+:mod:`~gensim_graph.io.coordinates`; :mod:`~gensim_graph.mesh.build.lattice` explains how a grid closes.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from gensim_graph.errors import InputError
 from gensim_graph.io.cf.masks import find_bounds, find_ocean, find_upper_right
 from gensim_graph.io.coordinates import Coordinates, find_coordinates
-from gensim_graph.io.file_mesh import FileMesh, FilePlaces
+from gensim_graph.io.file_mesh import FileMesh, FilePositions
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.build import (
     axis_lattice,
@@ -41,12 +41,12 @@ _STEP = 1e-4  # degrees: the square of it in radians is below the rounding of a 
 
 
 def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None) -> FileMesh:
-    """The grid of a dataset.
+    """Return the ocean cells of a gridded dataset as a mesh, with their positions in the grid.
 
     Args:
         ds: a dataset with coordinates of its cells.
-        crs: plane of the mesh; chosen from the extent where the coordinates are degrees.
-        ocean: which cells are ocean, in the shape of the grid; the mask of the dataset by default.
+        crs: plane of the mesh. By default it is chosen from the extent, if the coordinates are degrees.
+        ocean: True at ocean cells, in the shape of the grid; the mask of the dataset by default.
 
     Raises:
         InputError: no coordinates, coordinates that are missing at ocean cells, a mask that does not fit, or cells that
@@ -66,13 +66,13 @@ def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None
 
 
 def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
-    x, y = where.in_double()
+    x, y = where.as_arrays()
     axes = straight_axes(x, y)
     mesh = Mesh.from_grid(*(axes or (x, y)), ocean, where.crs or crs)
     assert mesh.grid_index is not None
     frame = plane_axes(mesh.n_faces)
 
-    if axes is None:
+    if axes is None:  # a curvilinear grid
         lattice = np.stack([corners(part) for part in (x, y)], axis=-1).reshape(-1, 2)
         frame = grid_axes(lattice[quadrilaterals(where.shape)[mesh.grid_index]])
 
@@ -80,28 +80,28 @@ def _in_plane(where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
         mesh = in_plane(mesh, crs)
         frame = axes_of_plane(mesh.centres, crs, where.crs).to_plane_of(frame)
 
-    compass = east_north(mesh.centres, mesh.crs) if mesh.crs else None
-    return FileMesh(mesh, FilePlaces(where.dims, mesh.grid_index, frame, compass))  # type: ignore[arg-type]
+    directions = east_north(mesh.centres, mesh.crs) if mesh.crs else None
+    return FileMesh(mesh, FilePositions(where.dims, mesh.grid_index, frame, directions))  # type: ignore[arg-type]
 
 
 def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None) -> FileMesh:
     lon, lat = _degrees(where)
     centres = unit_vectors(lon, lat)
     nodes, faces = _cells_of(ds, where, centres)
-    axes = straight_axes(*where.in_double()) if len(where.dims) == 2 else None
+    axes = straight_axes(*where.as_arrays()) if len(where.dims) == 2 else None
     arrays, index = globe_cells(centres, nodes, faces, ocean, axes, crs)
     mesh = Mesh.from_arrays(arrays)
-    assert mesh.crs is not None  # globe_cells always chooses one
+    assert mesh.crs is not None  # globe_cells always chooses a plane
 
-    compass = east_north_at(lon.ravel()[index], lat.ravel()[index], mesh.crs)
-    own = _axes(where, centres, index, mesh.crs)
+    directions = east_north_at(lon.ravel()[index], lat.ravel()[index], mesh.crs)
+    grid_directions = _axes(where, centres, index, mesh.crs)
 
-    return FileMesh(mesh, FilePlaces(where.dims, index, own or compass, compass))
+    return FileMesh(mesh, FilePositions(where.dims, index, grid_directions or directions, directions))
 
 
 def _degrees(where: Coordinates) -> tuple[Array, Array]:
-    """Longitude and latitude of every cell, in the shape of the grid; NaN where the file has none."""
-    x, y = where.in_double()
+    """Longitude and latitude of every cell in degrees, in the shape of the grid; NaN where the file has none."""
+    x, y = where.as_arrays()
     if len(where.dims) == 2 and x.ndim == 1:
         x, y = np.meshgrid(x, y)
     if where.kind == "rotated":
@@ -111,6 +111,7 @@ def _degrees(where: Coordinates) -> tuple[Array, Array]:
 
 
 def _from_rotated(where: Coordinates, x: Array, y: Array) -> tuple[Array, Array]:
+    """Longitude and latitude from those of the rotated globe, all in degrees."""
     assert where.crs is not None  # find_coordinates gives one to a rotated grid
     rotated = where.crs.geodetic_crs
     if rotated is None or rotated.source_crs is None:
@@ -120,7 +121,7 @@ def _from_rotated(where: Coordinates, x: Array, y: Array) -> tuple[Array, Array]
 
 def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array, Array]:
     """Corners of all cells as directions (N, 3), and the faces over them (F, k)."""
-    x, y = where.in_double()
+    x, y = where.as_arrays()
     bounds = find_bounds(ds, where) if where.kind == "globe" else None
 
     if bounds is not None and not (x.ndim == 1 and len(where.dims) == 2):
@@ -133,29 +134,31 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
             "centres alone: Mesh.from_points"
         )
 
-    axes, upper_right = straight_axes(x, y), find_upper_right(ds, where)
+    axes = straight_axes(x, y)
+    upper_right = find_upper_right(ds, where)
     if upper_right is not None:
         lattice = with_first(unit_vectors(*upper_right))
     elif axes is None:
         lattice = corners_from_centres(centres)
     else:
         lon, lat = _bounded_lattice(*bounds) if bounds else axis_lattice(*axes)
-        lattice = unit_vectors(*(_from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)))
+        lon, lat = _from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)
+        lattice = unit_vectors(lon, lat)
 
     return lattice.reshape(-1, 3), quadrilaterals(where.shape)
 
 
 def _bounded_lattice(lon: Array, lat: Array) -> tuple[Array, Array]:
-    """Corners from the bounds of two axes, (nx, 2) and (ny, 2) degrees: two arrays (ny + 1, nx + 1)."""
+    """Corners of a grid from the bounds of its axes, (nx, 2) and (ny, 2) degrees: two arrays (ny + 1, nx + 1)."""
     columns, rows = np.meshgrid(_contiguous(lon), np.clip(_contiguous(lat), -90.0, 90.0))
     return columns, rows
 
 
 def _contiguous(bounds: Array) -> Array:
-    """Ends of intervals (n, 2) degrees that follow each other, in either direction: (n + 1,).
+    """Join adjacent intervals (n, 2) degrees, increasing or decreasing, to their ends (n + 1,).
 
     Raises:
-        InputError: they leave gaps or overlap.
+        InputError: the intervals leave gaps or overlap.
     """
     for low, high in (bounds.T, bounds.T[::-1]):
         if np.allclose((high[:-1] - low[1:] + 180.0) % 360.0, 180.0, atol=1e-4):
@@ -164,30 +167,31 @@ def _contiguous(bounds: Array) -> Array:
 
 
 def _axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame | None:
-    """Axes of a grid on the globe; None where they are east and north."""
-    x, y = where.in_double()
+    """Directions of the axes of a grid on the globe; None if they are east and north."""
+    x, y = where.as_arrays()
     if where.kind == "rotated":
         return _rotated_axes(where, x, y, index, plane)
     if len(where.dims) == 1 or straight_axes(x, y):
         return None
 
     lattice = corners_from_centres(centres)
-    right, left = lattice[1:, 1:] + lattice[:-1, 1:], lattice[1:, :-1] + lattice[:-1, :-1]
-    upper, lower = lattice[1:, 1:] + lattice[1:, :-1], lattice[:-1, 1:] + lattice[:-1, :-1]
+    right = lattice[1:, 1:] + lattice[:-1, 1:]
+    left = lattice[1:, :-1] + lattice[:-1, :-1]
+    upper = lattice[1:, 1:] + lattice[1:, :-1]
+    lower = lattice[:-1, 1:] + lattice[:-1, :-1]
     x_step, y_step = (part.reshape(-1, 3)[index] for part in (right - left, upper - lower))
 
     return axes_on_globe(centres.reshape(-1, 3)[index], x_step, y_step, plane)
 
 
 def _rotated_axes(where: Coordinates, x: Array, y: Array, index: Array, plane: CRS) -> Frame:
-    """Components belong to increasing coordinates of the rotated globe, whichever way an axis is stored."""
-    here = [part.ravel()[index] for part in (np.meshgrid(x, y) if x.ndim == 1 else (x, y))]
-    along = []
+    """Directions of increasing rotated longitude and latitude, also if an axis is stored in decreasing order."""
+    lon, lat = (part.ravel()[index] for part in (np.meshgrid(x, y) if x.ndim == 1 else (x, y)))
+    differences = []
 
-    for step in np.eye(2) * _STEP:
-        ahead, behind = (
-            unit_vectors(*_from_rotated(where, here[0] + sign * step[0], here[1] + sign * step[1])) for sign in (1, -1)
-        )
-        along.append(ahead - behind)
+    for lon_step, lat_step in np.eye(2) * _STEP:
+        ahead = unit_vectors(*_from_rotated(where, lon + lon_step, lat + lat_step))
+        behind = unit_vectors(*_from_rotated(where, lon - lon_step, lat - lat_step))
+        differences.append(ahead - behind)
 
-    return axes_on_globe(unit_vectors(*_from_rotated(where, here[0], here[1])), along[0], along[1], plane)
+    return axes_on_globe(unit_vectors(*_from_rotated(where, lon, lat)), differences[0], differences[1], plane)

@@ -1,4 +1,4 @@
-"""Which cells of a gridded dataset are ocean, and the corners that it stores."""
+"""Ocean cells of a gridded dataset, and the corners of cells that it stores."""
 
 import logging
 
@@ -13,7 +13,7 @@ from gensim_graph.typing import Array
 log = logging.getLogger(__name__)
 
 _MASKS = {"mask": True, "tmask": True, "tmaskutil": True, "wet": True, "ocean_mask": True, "land_mask": False}
-"""Name of a mask -> whether 1 is ocean."""
+"""Name of a mask -> True if its value 1 means ocean, False if it means land."""
 
 _BOUNDS = {
     axis: tuple(
@@ -23,21 +23,34 @@ _BOUNDS = {
     )
     for axis, short in (("longitude", "lon"), ("latitude", "lat"))
 }  # fmt: skip
+"""Axis -> names that models use for the corners of cells."""
 
 _UPPER_RIGHT = ("glamf", "gphif")
 
 
 def find_ocean(ds: xr.Dataset, where: Coordinates) -> Array:
-    """Which cells are ocean, in the shape of the grid: the mask, or wherever a field with gaps has a value, or all."""
+    """Return True at the ocean cells of a grid, in the shape of the grid.
+
+    The mask of the dataset decides; without a mask, a cell is ocean if the first field with gaps has a value there;
+    without such a field, all cells are ocean.
+
+    Args:
+        ds: the dataset.
+        where: its cell centres.
+    """
     mask = find_mask(ds, where)
-    return _filled(ds, where) if mask is None else mask
+    return _cells_with_values(ds, where) if mask is None else mask
 
 
 def find_mask(ds: xr.Dataset, where: Coordinates) -> Array | None:
-    """Mask of a dataset, True = ocean, in the shape of the grid; None if it has none.
+    """Return the mask of a dataset, True = ocean, in the shape of the grid; None if it has none.
+
+    Args:
+        ds: the dataset.
+        where: its cell centres.
 
     Raises:
-        InputError: a mask of other values than 0 and 1, or one without ocean.
+        InputError: the mask has other values than 0 and 1, or no ocean.
     """
     for name, ocean_is_one in _mask_names(ds):
         column = first_record(ds[name], len(where.dims))
@@ -58,26 +71,33 @@ def _mask_names(ds: xr.Dataset) -> list[tuple[str, bool]]:
     return named
 
 
-def _filled(ds: xr.Dataset, where: Coordinates) -> Array:
-    """Cells at which a field has a value, where fields have gaps; all cells where they have none."""
+def _cells_with_values(ds: xr.Dataset, where: Coordinates) -> Array:
+    """Cells at which the first field with gaps has a value; all cells if no field has gaps."""
     for name, column in ds.data_vars.items():
         is_field = column.dtype.kind == "f" and tuple(column.dims[-len(where.dims) :]) == where.dims
         if not is_field or name in (where.x.name, where.y.name):
             continue
 
-        record = np.isfinite(first_record(column, len(where.dims)).values)
-        if record.any() and not record.all():
-            log.warning("no mask in the file: %d cells where '%s' has no value are land", (~record).sum(), name)
-            return record
+        has_value = np.isfinite(first_record(column, len(where.dims)).values)
+        if has_value.any() and not has_value.all():
+            log.warning("no mask in the file: %d cells where '%s' has no value are land", (~has_value).sum(), name)
+            return has_value
 
     return np.ones(where.shape, dtype=bool)
 
 
 def find_bounds(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | None:
-    """Corners of every cell as the file stores them, degrees: two arrays (*shape, k), or (n, 2) for axes; or None.
+    """Return the corners of every cell as the file stores them, in degrees; None if it has none.
+
+    Args:
+        ds: the dataset.
+        where: its cell centres.
+
+    Returns:
+        Longitude and latitude, each (*shape, k) for k corners of a cell, or (n, 2) for the bounds of an axis.
 
     Raises:
-        InputError: corners of another shape than the cells.
+        InputError: the corners do not have the shape of the cells.
     """
     found = []
     for centre, axis in ((where.x, "longitude"), (where.y, "latitude")):
@@ -98,8 +118,14 @@ def find_bounds(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | Non
 
 
 def find_upper_right(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | None:
-    """NEMO's f-points, the corner beyond each cell: longitude and latitude (ny, nx), or None."""
+    """Return NEMO's f-points, the upper right corner of each cell: longitude and latitude (ny, nx) degrees, or None.
+
+    Args:
+        ds: the dataset.
+        where: its cell centres.
+    """
     if not all(name in ds.variables for name in _UPPER_RIGHT):
         return None
+
     lon, lat = (first_record(ds[name], 2).values.astype(np.float64) for name in _UPPER_RIGHT)
     return (lon, lat) if lon.shape == where.shape else None

@@ -1,25 +1,38 @@
-"""Fields on grids: the mean over what the mesh covers of each cell, and how much that is."""
+"""Layout of fields on a grid: means over the part of each cell that the mesh covers, and the area of that part."""
 
 import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.export.placement import COMPASS, FieldLayout, Values, auxiliary, provenance, times_of, turned
-from gensim_graph.io.export.target import TargetGrid, make_grid
+from gensim_graph.io.export.placement import (
+    EAST_NORTH_WORDS,
+    FieldLayout,
+    FieldValues,
+    coordinates_attribute,
+    global_attributes,
+    time_coordinates,
+    turn_vectors,
+)
+from gensim_graph.io.export.target_grid import TargetGrid, make_grid
 from gensim_graph.io.fields import Fields
 from gensim_graph.typing import Array
 
-_AREA = {"long_name": "area of the cell that the mesh covers", "standard_name": "cell_area", "units": "m2"}
+_AREA_ATTRS = {"long_name": "area of the cell that the mesh covers", "standard_name": "cell_area", "units": "m2"}
+_GRID_AXES_WORDS = ("along the grid x axis", "along the grid y axis")
 
 
 def on_grid(fields: Fields, word: str) -> FieldLayout:
-    """Fields on a grid, see :func:`~gensim_graph.io.export.target.make_grid`.
+    """Return the layout of fields on a grid.
 
-    Cells of which nothing is covered are NaN. ``sea_area`` is what is covered: the sum of value times ``sea_area`` over
-    the grid is the integral over the mesh.
+    A cell that the mesh does not touch is NaN. The variable ``sea_area`` is the area that the mesh covers in each cell:
+    the sum of value times ``sea_area`` over the grid is the integral over the mesh.
+
+    Args:
+        fields: fields on a mesh.
+        word: the grid, see :func:`~gensim_graph.io.export.target_grid.make_grid`.
 
     Raises:
-        InputError: no such grid, or one that lies elsewhere.
+        InputError: no such grid, or a grid that does not touch the mesh.
     """
     grid = make_grid(word, fields.mesh)
     shared = grid.shared_areas(fields.mesh)
@@ -30,37 +43,42 @@ def on_grid(fields: Fields, word: str) -> FieldLayout:
 
     axes = {"face": grid.axes, "node": grid.axes}
 
-    def mean(values: Array) -> Array:
+    def cell_means(values: Array) -> Array:
         flat = values.reshape(-1, values.shape[-1]).T.astype(np.float64)
         with np.errstate(invalid="ignore"):
             cells = (shared @ flat).T / np.where(area > 0, area, np.nan)
         return cells.reshape(*values.shape[:-1], len(area))
 
-    def bring(values: Values) -> Values:
-        means = {name: mean(array) for name, array in fields.at_faces(values).items()}
-        return {name: _spread(array, grid, np.nan) for name, array in turned(means, fields, axes).items()}
+    def convert(values: FieldValues) -> FieldValues:
+        means = {name: cell_means(array) for name, array in fields.at_faces(values).items()}
+        return {name: _on_whole_grid(array, grid, np.nan) for name, array in turn_vectors(means, fields, axes).items()}
 
-    frame = _frame(fields, grid).assign(sea_area=(grid.dims, _spread(area, grid, 0.0), _AREA))
-    attrs = _attrs(fields, grid, frame)
+    template = _grid_template(fields, grid, area)
+    attrs = _grid_attrs(fields, grid, template)
     dims = {"face": grid.dims, "node": grid.dims}
-    along = COMPASS if grid.is_geographic else ("along the grid x axis", "along the grid y axis")
+    words = EAST_NORTH_WORDS if grid.is_geographic else _GRID_AXES_WORDS
 
-    return FieldLayout(frame, dims, bring, {"face": attrs, "node": attrs}, along)
+    return FieldLayout(template, dims, convert, {"face": attrs, "node": attrs}, words)
 
 
-def _spread(cells: Array, grid: TargetGrid, elsewhere: float) -> Array:
-    """(.., cells) -> (.., y, x)."""
-    whole = np.full((*cells.shape[:-1], grid.shape[0] * grid.shape[1]), elsewhere)
+def _on_whole_grid(cells: Array, grid: TargetGrid, fill: float) -> Array:
+    """Place values (.., cell) on the whole grid, (.., y, x)."""
+    whole = np.full((*cells.shape[:-1], grid.shape[0] * grid.shape[1]), fill)
     whole[..., grid.cells.faces.index] = cells
     return whole.reshape(*cells.shape[:-1], *grid.shape)
 
 
-def _frame(fields: Fields, grid: TargetGrid) -> xr.Dataset:
-    return grid.frame.assign_coords(times_of(fields)).assign_attrs(provenance(fields) | {"Conventions": "CF-1.8"})
+def _grid_template(fields: Fields, grid: TargetGrid, area: Array) -> xr.Dataset:
+    attrs = global_attributes(fields) | {"Conventions": "CF-1.8"}
+    template = grid.template.assign_coords(time_coordinates(fields)).assign_attrs(attrs)
+
+    return template.assign(sea_area=(grid.dims, _on_whole_grid(area, grid, 0.0), _AREA_ATTRS))
 
 
-def _attrs(fields: Fields, grid: TargetGrid, frame: xr.Dataset) -> dict[str, str]:
-    flat = sorted(str(name) for name, column in grid.frame.coords.items() if column.ndim == 2)
-    mapping = next((str(name) for name, one in frame.variables.items() if "grid_mapping_name" in one.attrs), None)
-    attrs = {"cell_methods": "area: mean where sea", "cell_measures": "area: sea_area"} | auxiliary(fields, *flat)
+def _grid_attrs(fields: Fields, grid: TargetGrid, template: xr.Dataset) -> dict[str, str]:
+    two_dimensional = sorted(str(name) for name, column in grid.template.coords.items() if column.ndim == 2)
+    mapping = next((str(name) for name, one in template.variables.items() if "grid_mapping_name" in one.attrs), None)
+    attrs = {"cell_methods": "area: mean where sea", "cell_measures": "area: sea_area"}
+    attrs |= coordinates_attribute(fields, *two_dimensional)
+
     return attrs | ({"grid_mapping": mapping} if mapping else {})

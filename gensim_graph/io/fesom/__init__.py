@@ -1,4 +1,8 @@
-"""TODO gensim_graph.io.fesom."""
+"""FESOM 2: read its mesh folders and its output files.
+
+Read :mod:`~gensim_graph.io.fesom.fesom_mesh` first (two text files), then :mod:`~gensim_graph.io.fesom.fesom_output`
+(fields at the nodes, and the search for the mesh that belongs to them).
+"""
 
 from gensim_graph.io.fesom.fesom_mesh import is_fesom, read_fesom
 from gensim_graph.io.fesom.fesom_output import is_fesom_output, read_fesom_output

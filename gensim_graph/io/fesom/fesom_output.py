@@ -1,11 +1,11 @@
-"""FESOM 2's output: one file for each variable and year, fields at the nodes, the mesh somewhere else.
+"""FESOM 2's output: one file for each variable and year, with fields at the nodes and the mesh in another file.
 
 ``a_ice.fesom.1948.nc`` stands for all ice variables of that year in its folder. The mesh is ``fesom.mesh.diag.nc``,
-which FESOM writes beside them, or a mesh folder (``nod2d.out``, ``elem2d.out``), or the mesh that the caller names if
-it has as many nodes.
+which FESOM writes beside its output, or a mesh folder (``nod2d.out``, ``elem2d.out``), or a mesh that the caller gives,
+if it has the same number of nodes.
 
-FESOM computes on a globe whose pole lies on Greenland, and unless it was asked to turn them back its vectors point
-along the meridians and parallels of that one.
+FESOM computes on a globe with its pole on Greenland. The vectors of its output point along the meridians and parallels
+of that globe, unless FESOM was asked to turn them back.
 """
 
 import logging
@@ -27,45 +27,78 @@ from gensim_graph.typing import Array
 log = logging.getLogger(__name__)
 
 _NAMES = {"sic": "a_ice", "sit": "m_ice", "snt": "m_snow", "siu": "uice", "siv": "vice"}
-"""Variable -> what FESOM calls it; ice and snow are volumes per area, m."""
+"""Variable -> FESOM's name; ice and snow are volumes per area, m."""
 
 _FILE = re.compile(r"(\w+)\.fesom\.(\w+)\.nc")
 _DIAGNOSTICS = "fesom.mesh.diag.nc"
-_NODES = "nod2"
-_TURNED = "FESOM_autorotate_back_to_geo"
-_EULER = (50.0, 15.0, -90.0)
-"""alpha, beta, gamma of the rotated globe, degrees: FESOM's default, which no run known to us changes."""
+_NODE_DIM = "nod2"
+_TURNED_BACK = "FESOM_autorotate_back_to_geo"
+_EULER_ANGLES = (50.0, 15.0, -90.0)
+"""alpha, beta and gamma of the rotated globe, degrees: FESOM's default, which no run known to us changes."""
 
 
 def is_fesom_output(path: Path) -> bool:
-    """Whether a path is an output file of FESOM 2, or a folder with some of its ice."""
+    """Return True if a path is an output file of FESOM 2, or a folder with ice concentration from FESOM 2."""
     if path.is_dir():
         return any(path.glob("a_ice.fesom.*.nc"))
     return path.is_file() and bool(_FILE.fullmatch(path.name))
 
 
 def read_fesom_output(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
-    """Ice at the nodes of FESOM's mesh as a UGRID dataset: a year for a file, all years for a folder.
+    """Read the ice at the nodes of FESOM's mesh as a UGRID dataset: one year for a file, all years for a folder.
+
+    Args:
+        path: an output file, or a folder with output files.
+        mesh: its plane is used, and it serves as FESOM's mesh if no other is found and it has the same number of nodes.
+
+    Returns:
+        Variables of the table on (time, node), vectors along the axes of the mesh plane.
 
     Raises:
         InputError: no ice, no mesh, or files that do not belong together.
     """
     with naming(path):
-        fields = _fields(path)
-        topology = _topology(path if path.is_dir() else path.parent, fields, mesh)
-        if topology.sizes[_NODES] != fields.sizes[_NODES]:
-            raise InputError(f"the fields have {fields.sizes[_NODES]} nodes, their mesh {topology.sizes[_NODES]}")
-        return on_faces(topology.assign(_turned_back(fields, topology)), mesh)
+        fields = _read_fields(path)
+        topology = _find_topology(path if path.is_dir() else path.parent, fields, mesh)
+        if topology.sizes[_NODE_DIM] != fields.sizes[_NODE_DIM]:
+            raise InputError(f"the fields have {fields.sizes[_NODE_DIM]} nodes, their mesh {topology.sizes[_NODE_DIM]}")
+
+        return on_faces(topology.assign(_with_geographic_drift(fields, topology)), mesh)
 
 
-def _fields(path: Path) -> xr.Dataset:
-    """Variables of the table on (time, nod2)."""
+def rotated_axes(vectors: Array) -> tuple[Array, Array]:
+    """Return east and north of FESOM's rotated globe in components along true east and north, two arrays (N, 2).
+
+    Args:
+        vectors: (N, 3) unit vectors from the centre of the Earth to the points.
+    """
+    alpha, beta, gamma = np.radians(_EULER_ANGLES)
+    about_x = np.array([[1, 0, 0], [0, np.cos(beta), np.sin(beta)], [0, -np.sin(beta), np.cos(beta)]])
+    to_rotated = _rotation_about_z(gamma) @ about_x @ _rotation_about_z(alpha)
+
+    east, north = local_directions(vectors)
+    rotated_east, rotated_north = (axis @ to_rotated for axis in local_directions(vectors @ to_rotated.T))
+
+    return _components(rotated_east, east, north), _components(rotated_north, east, north)
+
+
+def _components(axis: Array, east: Array, north: Array) -> Array:
+    return np.stack([(axis * east).sum(axis=1), (axis * north).sum(axis=1)], axis=1)
+
+
+def _rotation_about_z(angle: float) -> Array:
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+
+
+def _read_fields(path: Path) -> xr.Dataset:
+    """Return the variables of the table on (time, nod2)."""
     folder = path if path.is_dir() else path.parent
     year = "*" if path.is_dir() else _FILE.fullmatch(path.name)[2]  # type: ignore[index]
     found = {}
 
     for name, own in _NAMES.items():
-        years = [_column(file, own) for file in sorted(folder.glob(f"{own}.fesom.{year}.nc"))]
+        years = [_read_year(file, own) for file in sorted(folder.glob(f"{own}.fesom.{year}.nc"))]
         if years:
             found[name] = xr.concat(years, "time") if len(years) > 1 else years[0]
 
@@ -73,56 +106,59 @@ def _fields(path: Path) -> xr.Dataset:
         raise InputError(f"no ice beside it; expected {', '.join(f'{own}.fesom.{year}.nc' for own in _NAMES.values())}")
 
     times = {name: column["time"].values for name, column in found.items()}
+    first = next(iter(times))
     for name, values in times.items():
-        if not np.array_equal(values, next(iter(times.values()))):
-            raise InputError(f"{_NAMES[name]} has other times than {_NAMES[next(iter(times))]}; take whole years")
+        if not np.array_equal(values, times[first]):
+            raise InputError(f"{_NAMES[name]} has other times than {_NAMES[first]}; take whole years")
 
     return xr.Dataset(found)
 
 
-def _column(file: Path, name: str) -> xr.DataArray:
+def _read_year(file: Path, name: str) -> xr.DataArray:
     with naming(file.name), opened_dataset(file) as ds:
         if name not in ds:
             raise InputError(f"has no '{name}'")
         column = ds[name].load().assign_attrs(ds.attrs | ds[name].attrs)
 
-    if set(column.dims) != {"time", _NODES}:
-        raise InputError(f"{file.name}: '{name}' has dimensions {column.dims}; expected (time, {_NODES})")
+    if set(column.dims) != {"time", _NODE_DIM}:
+        raise InputError(f"{file.name}: '{name}' has dimensions {column.dims}; expected (time, {_NODE_DIM})")
     if name == "a_ice" and float(column.max()) <= 1.0 + 1e-6:
-        column.attrs["units"] = "1"  # which FESOM calls %
+        column.attrs["units"] = "1"  # FESOM writes % although the values are fractions
 
     return column
 
 
-def _topology(folder: Path, fields: xr.Dataset, mesh: Mesh | None) -> xr.Dataset:
-    """A UGRID dataset with longitude, latitude and triangles."""
+def _find_topology(folder: Path, fields: xr.Dataset, mesh: Mesh | None) -> xr.Dataset:
+    """Return FESOM's mesh as a UGRID dataset with longitude, latitude and triangles."""
     if (folder / _DIAGNOSTICS).is_file():
-        return _diagnostics(folder / _DIAGNOSTICS)
+        return _read_diagnostics(folder / _DIAGNOSTICS)
 
-    named = Path(str(next(iter(fields.values())).attrs.get("FESOM_MeshPath", "")))
-    for place in (folder, folder.parent, named):
-        if is_fesom(place):
-            return _dataset(*read_tables(place))
+    folder_of_run = Path(str(next(iter(fields.values())).attrs.get("FESOM_MeshPath", "")))
+    for candidate in (folder, folder.parent, folder_of_run):
+        if is_fesom(candidate):
+            return _topology_dataset(*read_tables(candidate))
 
-    if mesh is not None and mesh.crs is not None and mesh.n_nodes == fields.sizes[_NODES]:
+    if mesh is not None and mesh.crs is not None and mesh.n_nodes == fields.sizes[_NODE_DIM]:
         log.warning("the mesh is taken for FESOM's own: it has as many nodes")
-        return _dataset(*lonlat(unproject(mesh.nodes, mesh.crs)), mesh.faces, np.zeros(mesh.n_nodes))
+        lon, lat = lonlat(unproject(mesh.nodes, mesh.crs))
+        return _topology_dataset(lon, lat, mesh.faces, np.zeros(mesh.n_nodes))
 
     raise InputError(
         f"where is FESOM's mesh? Put {_DIAGNOSTICS}, or nod2d.out and elem2d.out, beside it, or pass "
-        f"mesh=load_mesh(...) with its {fields.sizes[_NODES]} nodes"
+        f"mesh=load_mesh(...) with its {fields.sizes[_NODE_DIM]} nodes"
     )
 
 
-def _diagnostics(file: Path) -> xr.Dataset:
+def _read_diagnostics(file: Path) -> xr.Dataset:
     with naming(file.name), opened_dataset(file) as ds:
         lon, lat = node_coordinates(ds)
-        if lon.dims != (_NODES,):
-            raise InputError(f"expected node coordinates on '{_NODES}', got {lon.dims}")
+        if lon.dims != (_NODE_DIM,):
+            raise InputError(f"expected node coordinates on '{_NODE_DIM}', got {lon.dims}")
+
         return ds[["fesom_mesh", lon.name, lat.name, "face_nodes"]].load()
 
 
-def _dataset(lon: Array, lat: Array, faces: Array, flags: Array) -> xr.Dataset:
+def _topology_dataset(lon: Array, lat: Array, faces: Array, flags: Array) -> xr.Dataset:
     topology = {
         "cf_role": "mesh_topology",
         "topology_dimension": 2,
@@ -132,44 +168,29 @@ def _dataset(lon: Array, lat: Array, faces: Array, flags: Array) -> xr.Dataset:
     return xr.Dataset(
         {
             "fesom_mesh": ((), 0, topology),
-            "lon": (_NODES, lon, {"units": "degrees_east", "standard_name": "longitude"}),
-            "lat": (_NODES, lat, {"units": "degrees_north", "standard_name": "latitude"}),
+            "lon": (_NODE_DIM, lon, {"units": "degrees_east", "standard_name": "longitude"}),
+            "lat": (_NODE_DIM, lat, {"units": "degrees_north", "standard_name": "latitude"}),
             "face_nodes": (("elem", "n3"), faces, {"start_index": 0}),
-            "node_flag": (_NODES, (flags == 1).astype(np.int8)),
+            "node_flag": (_NODE_DIM, (flags == 1).astype(np.int8)),
         }
     )
 
 
-def _turned_back(fields: xr.Dataset, topology: xr.Dataset) -> xr.Dataset:
-    """Drift along east and north, which its standard names say."""
+def _with_geographic_drift(fields: xr.Dataset, topology: xr.Dataset) -> xr.Dataset:
+    """Return the fields with the drift along east and north, as its standard names then say."""
     if not {"siu", "siv"} <= set(fields):
         return fields
 
-    eastward, northward = fields["siu"], fields["siv"]
-    if int(eastward.attrs.get("FESOM_force_rotation", 1)) and not int(eastward.attrs.get(_TURNED, 0)):
+    eastward = fields["siu"]
+    northward = fields["siv"]
+
+    if int(eastward.attrs.get("FESOM_force_rotation", 1)) and not int(eastward.attrs.get(_TURNED_BACK, 0)):
         first, second = rotated_axes(unit_vectors(topology["lon"].values, topology["lat"].values))
-        u, v = (column.transpose("time", _NODES) for column in (eastward, northward))
+        u, v = (column.transpose("time", _NODE_DIM) for column in (eastward, northward))
         eastward = u.copy(data=u.values * first[:, 0] + v.values * second[:, 0])
         northward = u.copy(data=u.values * first[:, 1] + v.values * second[:, 1])
 
-    names = "eastward_sea_ice_velocity", "northward_sea_ice_velocity"
     return fields.assign(
-        siu=eastward.assign_attrs(standard_name=names[0]), siv=northward.assign_attrs(standard_name=names[1])
+        siu=eastward.assign_attrs(standard_name="eastward_sea_ice_velocity"),
+        siv=northward.assign_attrs(standard_name="northward_sea_ice_velocity"),
     )
-
-
-def rotated_axes(vectors: Array) -> tuple[Array, Array]:
-    """East and north of FESOM's rotated globe at directions (N, 3), along true east and north: two (N, 2)."""
-    alpha, beta, gamma = np.radians(_EULER)
-    turn = _about_z(gamma) @ np.array([[1, 0, 0], [0, np.cos(beta), np.sin(beta)], [0, -np.sin(beta), np.cos(beta)]])
-    turn = turn @ _about_z(alpha)  # true coordinates to rotated ones
-    east, north = local_directions(vectors)
-    axes = [axis @ turn for axis in local_directions(vectors @ turn.T)]
-    first, second = (np.stack([(axis * east).sum(axis=1), (axis * north).sum(axis=1)], axis=1) for axis in axes)
-
-    return first, second
-
-
-def _about_z(angle: float) -> Array:
-    cosine, sine = np.cos(angle), np.sin(angle)
-    return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])

@@ -1,14 +1,14 @@
-"""What the records of neXtSIM's field files are in the words of the variable table.
+"""Records of neXtSIM's field files as variables of the variable table, and all other records under their own names.
 
-Ordinary output and restarts have different names. neXtSIM splits the ice into thick and young ice; the state here is
-the ice as a whole, so concentrations and volumes per area of both are added. Where ordinary output has only the thick
-ice, the total is unknown and the variable is absent.
+Ordinary output and restarts use different names. neXtSIM splits the ice into thick and young ice; the variables of the
+table describe the ice as a whole, so concentrations and volumes per area of both are added. If ordinary output has
+only the thick ice, the total is unknown and the variable is left out.
 """
 
 from collections.abc import Callable, Sequence
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.nextsim.nextsim_pair import check_pair_complete, named, nodal_vector
+from gensim_graph.io.nextsim.nextsim_lookup import check_records_complete, nodal_vector, record_values
 from gensim_graph.io.nextsim.nextsim_records import Record
 from gensim_graph.typing import Array
 
@@ -25,22 +25,23 @@ _TOTALS: dict[str, tuple[tuple[str, ...], ...]] = {
     "tus": (("M_tair",),),
     "huss": (("M_sphuma",), ("M_mixrat",)),
 }
-"""Variable on triangles -> records to add; the first entry whose records are all there counts."""
+"""Variable on triangles -> choices of records to add; the first choice with all its records in the file is used."""
 
 _YOUNG = ("M_conc_young", "M_h_young", "M_hs_young", "M_tsurf_young")
-"""Records that a restart has all of, or none."""
+"""Records of young ice: a restart has all of them or none."""
 
 _VECTORS = {"M_VT": ("siu", "siv"), "M_wind": ("uas", "vas")}
-"""Record on nodes -> variables, along the axes of the plane."""
+"""Record on nodes -> variables for its two components, along the axes of the plane."""
 
 _CONVERSIONS: dict[str, Callable[[Array], Array]] = {
     "M_tair": lambda celsius: celsius + celsius.dtype.type(273.15),
     "M_mixrat": lambda ratio: ratio / (1 + ratio),
 }
-"""To the units of the variable table: K, and water vapour per moist instead of per dry air."""
+"""Record -> conversion to the unit of the variable table: degC to K, and mixing ratio (vapour per mass of dry air) to
+specific humidity (vapour per mass of moist air)."""
 
 _NODAL = {"M_ocean": "m s-1", "M_tau_wi": "Pa", "M_UT": "m", "M_ssh": "m"}
-"""Other records on nodes, vectors but for the last, and their units."""
+"""Other records on nodes and their units; all but the last are vectors."""
 
 _NO_FIELDS = {"Time", "M_UM", "PreviousNumbering"}
 
@@ -49,7 +50,7 @@ _FLUXES = ("Qatm", "Qsw", "Qlw", "Qsh", "Qlh", "Qocean", "Qnosun", "Qsw_ocean", 
 _WATER = ("D_fwflux", "D_fwflux_ice", "D_brine", "D_evap", "D_rain", "M_precip", "M_snowfall")
 _CELSIUS = ("Tsurf", "Tsurf_young_ice", "SST", "M_dair", "M_ocean_temp", "M_sst", "M_tsurf_young")
 
-UNITS = {
+_UNITS = {
     **dict.fromkeys(("Sigma_0", "Sigma_1", "M_sigma_0", "M_sigma_1", "M_sigma_2", "M_mslp"), "Pa"),
     **dict.fromkeys(_CELSIUS, "degC"),
     **{f"{prefix}_{layer}": "degC" for prefix in ("Tice", "M_tice") for layer in range(3)},
@@ -68,32 +69,41 @@ UNITS = {
     "Meltpond_fraction": "1",
     "Divergence": "s-1",
 }
-"""Units of records on triangles that the variable table does not have."""
+"""Record on triangles -> unit, for records without a variable in the table."""
 
 
-def pair_on_faces(records: Sequence[Record], n_faces: int) -> dict[str, Array]:
-    """Variables of the table on triangles: name -> (F,), in its units.
+def face_variables(records: Sequence[Record], n_faces: int) -> dict[str, Array]:
+    """Return the variables of the table on triangles: name -> (F,), in the units of the table.
+
+    Args:
+        records: all records of a field file.
+        n_faces: number F of triangles of the mesh.
 
     Raises:
-        InputError: a record that is needed has another length, is there twice, or lacks what belongs to it.
+        InputError: a record of a variable has another length, occurs twice, or lacks a record that belongs to it.
     """
-    check_pair_complete(records, _YOUNG)
+    check_records_complete(records, _YOUNG)
+    names_in_file = {record.name for record in records}
     found: dict[str, Array] = {}
 
     for variable, choices in _TOTALS.items():
-        names = next((names for names in choices if all(_has(records, name) for name in names)), ())
-        parts = [_converted(name, _elemental(records, name, n_faces)) for name in names]
+        names = next((names for names in choices if names_in_file.issuperset(names)), ())
+        parts = [_in_table_units(name, _values_on_faces(records, name, n_faces)) for name in names]
         if parts:
             found[variable] = sum(parts[1:], start=parts[0])
 
     return found
 
 
-def on_nodes(records: Sequence[Record], n_nodes: int) -> dict[str, Array]:
-    """Vectors of the table on nodes: name of a component -> (N,), m/s along the axes of the plane.
+def node_variables(records: Sequence[Record], n_nodes: int) -> dict[str, Array]:
+    """Return the vectors of the table on nodes: name of a component -> (N,), m/s along the axes of the plane.
+
+    Args:
+        records: all records of a field file.
+        n_nodes: number N of nodes of the mesh.
 
     Raises:
-        InputError: see :func:`pair_on_faces`.
+        InputError: see :func:`face_variables`.
     """
     found: dict[str, Array] = {}
     for record, names in _VECTORS.items():
@@ -105,9 +115,18 @@ def on_nodes(records: Sequence[Record], n_nodes: int) -> dict[str, Array]:
 
 
 def other_fields(records: Sequence[Record], n_nodes: int, n_faces: int) -> dict[str, tuple[str, Array, str]]:
-    """All other fields under their own names: name -> (``node`` or ``face``, values, units or nothing).
+    """Return all other fields under neXtSIM's names.
 
-    Vectors become two, ``NAME_x`` and ``NAME_y``. Of records with one name, the later ones get a number.
+    A vector becomes two fields, ``NAME_x`` and ``NAME_y``. If several records have one name, the later ones get a
+    number: ``NAME_2``, ``NAME_3``.
+
+    Args:
+        records: all records of a field file.
+        n_nodes: number N of nodes of the mesh.
+        n_faces: number F of triangles of the mesh.
+
+    Returns:
+        Name -> (``node`` or ``face``, values (N,) or (F,), unit or an empty text).
     """
     used = {name for choices in _TOTALS.values() for names in choices[:1] for name in names} | set(_VECTORS)
     found: dict[str, tuple[str, Array, str]] = {}
@@ -115,16 +134,19 @@ def other_fields(records: Sequence[Record], n_nodes: int, n_faces: int) -> dict[
     for record in records:
         if record.name in used | _NO_FIELDS or record.name.startswith("Drifter_") or record.values.dtype.kind != "f":
             continue
-        for name, (location, values) in _placed(record, n_nodes, n_faces).items():
-            units = _NODAL[record.name] if location == "node" else UNITS.get(record.name, "")
-            found[_free(name, found)] = (location, values, units)
+
+        for name, (location, values) in _on_mesh(record, n_nodes, n_faces).items():
+            unit = _NODAL[record.name] if location == "node" else _UNITS.get(record.name, "")
+            found[_unused_name(name, found)] = (location, values, unit)
 
     return found
 
 
-def _placed(record: Record, n_nodes: int, n_faces: int) -> dict[str, tuple[str, Array]]:
-    """Where a record lives: name -> (location, values); nothing for one of another length."""
-    name, values = record.name, record.values
+def _on_mesh(record: Record, n_nodes: int, n_faces: int) -> dict[str, tuple[str, Array]]:
+    """Return the fields of a record: name -> (location, values); empty if its length fits neither nodes nor faces."""
+    name = record.name
+    values = record.values
+
     if name not in _NODAL:
         return {name: ("face", values)} if len(values) == n_faces else {}
     if len(values) == 2 * n_nodes:
@@ -133,25 +155,25 @@ def _placed(record: Record, n_nodes: int, n_faces: int) -> dict[str, tuple[str, 
     return {name: ("node", values)} if len(values) == n_nodes else {}
 
 
-def _free(name: str, taken: dict[str, tuple[str, Array, str]]) -> str:
+def _unused_name(name: str, taken: dict[str, tuple[str, Array, str]]) -> str:
     number = 2
-    free = name
-    while free in taken:
-        free, number = f"{name}_{number}", number + 1
-    return free
+    unused = name
+
+    while unused in taken:
+        unused = f"{name}_{number}"
+        number += 1
+
+    return unused
 
 
-def _has(records: Sequence[Record], name: str) -> bool:
-    return any(record.name == name for record in records)
-
-
-def _elemental(records: Sequence[Record], name: str, n_faces: int) -> Array:
-    values = named(records, name)
-    assert values is not None  # _has
+def _values_on_faces(records: Sequence[Record], name: str, n_faces: int) -> Array:
+    values = record_values(records, name)
+    assert values is not None  # the caller has found it among the names
     if len(values) != n_faces:
         raise InputError(f"'{name}' has {len(values)} values; the mesh has {n_faces} triangles")
+
     return values
 
 
-def _converted(name: str, values: Array) -> Array:
+def _in_table_units(name: str, values: Array) -> Array:
     return _CONVERSIONS[name](values) if name in _CONVERSIONS else values

@@ -1,13 +1,10 @@
-"""neXtSIM's binary container: ``NAME.bin`` with the values and ``NAME.dat`` with a line of text for each record.
+"""neXtSIM's binary container: ``NAME.bin`` with the values, and ``NAME.dat`` with a line of text for each record.
 
-``.bin`` is one record after the other, little-endian: int32 n, then n values. ``.dat`` says of each, in the same
-order, ``<name> <type> <n> <minimum> <maximum>`` with type ``int``, ``float`` or ``double``. Names occur twice in
-genuine files, so records are known by their place. The minimum and maximum are %g of the values *before* neXtSIM cast
-them to float; they are kept as text, so that what is read can be written again byte for byte, and they catch damaged
-values.
+The ``.bin`` holds one record after the other, little-endian: the number of values n as int32, then n values. The lines
+of the ``.dat`` (:mod:`~gensim_graph.io.nextsim.nextsim_dat`) have the same order. Two records of a genuine file may
+have the same name, so a list of records keeps that order.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
@@ -15,25 +12,21 @@ from pathlib import Path as FilePath
 import numpy as np
 
 from gensim_graph.errors import InputError, naming
+from gensim_graph.io.nextsim.nextsim_dat import RECORD_TYPES, DatLine, check_extremes, extreme_texts, read_dat
 from gensim_graph.system import write_atomically
 from gensim_graph.typing import Array
 
-_TYPES: dict[str, np.dtype] = {"int": np.dtype("<i4"), "float": np.dtype("<f4"), "double": np.dtype("<f8")}
-_NAMES = {dtype: name for name, dtype in _TYPES.items()}
 _COUNT = np.dtype("<i4")
-_INTEGER = re.compile(r"-?\d{1,10}")
-_NUMBER = re.compile(r"-?(\d+(\.\d+)?(e[+-]\d{2,3})?|inf|nan)")
-_WIDEST = 200  # characters of a .dat line: a name and four numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Values under a name.
+    """Named values.
 
     Attributes:
-        name: an identifier.
+        name: letters, digits and underscores.
         values: (n,) int32, float32 or float64.
-        extremes: minimum and maximum as the ``.dat`` has them; empty to have them computed from the values.
+        extremes: minimum and maximum as text in the ``.dat``; if empty, they are computed from the values.
     """
 
     name: str
@@ -43,7 +36,7 @@ class Record:
     def __post_init__(self) -> None:
         if not (self.name.isascii() and self.name.isidentifier()):
             raise InputError(f"a record cannot have the name {self.name!r}; expected letters, digits and _")
-        if self.values.ndim != 1 or self.values.dtype not in _NAMES:
+        if self.values.ndim != 1 or self.values.dtype not in RECORD_TYPES.values():
             raise InputError(
                 f"record '{self.name}' is {self.values.dtype} {self.values.shape}; expected one dimension of int32, "
                 "float32 or float64"
@@ -51,46 +44,34 @@ class Record:
 
     @classmethod
     def in_float(cls, name: str, values: Array) -> "Record":
-        """A float record of double values (n,), with the extremes of the doubles, as neXtSIM writes it."""
+        """Make a float record with the extremes of the double values, as neXtSIM writes it.
+
+        Args:
+            name: name of the record.
+            values: (n,) in double precision.
+        """
         return cls(name, values.astype("<f4"), extreme_texts(values))
 
     @property
     def line(self) -> str:
-        """Its line in the ``.dat``."""
-        low, high = self.extremes or extreme_texts(self.values)
-        return f"{self.name} {_NAMES[self.values.dtype]} {len(self.values)} {low} {high}\n"
+        """The line of the record in the ``.dat``."""
+        extremes = self.extremes or extreme_texts(self.values)
+        return DatLine(self.name, self.values.dtype, len(self.values), extremes).text
 
     @property
     def data(self) -> bytes:
-        """Its bytes in the ``.bin``."""
+        """The bytes of the record in the ``.bin``."""
         return np.array([len(self.values)], dtype=_COUNT).tobytes() + self.values.tobytes()
 
 
-def extreme_texts(values: Array) -> tuple[str, str]:
-    """Minimum and maximum as neXtSIM prints them: integers in full, others with six significant digits.
-
-    As its loop does, a NaN counts only where it comes first, and of equal values (0 and -0) the first one counts.
-    """
-    if len(values) == 0:
-        return "0", "0"
-    if values.dtype.kind == "i":
-        return str(values.min()), str(values.max())
-
-    if np.isnan(values[0]):
-        text = "-nan" if np.signbit(values[0]) else "nan"
-        return text, text
-
-    return f"{values[np.nanargmin(values)]:g}", f"{values[np.nanargmax(values)]:g}"
-
-
-def in_pieces(path: FilePath) -> tuple[FilePath, FilePath]:
-    """``NAME.bin`` and ``NAME.dat`` of a path with either suffix or none."""
+def bin_and_dat(path: FilePath) -> tuple[FilePath, FilePath]:
+    """Return ``NAME.bin`` and ``NAME.dat`` for a path with either suffix or none."""
     base = path.with_suffix("") if path.suffix in (".bin", ".dat") else path
     return base.with_name(base.name + ".bin"), base.with_name(base.name + ".dat")
 
 
 def read_records(path: FilePath) -> list[Record]:
-    """All records of a file, in order.
+    """Read all records of a file, in order.
 
     Args:
         path: ``NAME``, ``NAME.bin`` or ``NAME.dat``.
@@ -99,34 +80,46 @@ def read_records(path: FilePath) -> list[Record]:
         Records; their values are read-only and take as much memory as the file.
 
     Raises:
-        InputError: one of the two files is missing, is not what it should be, or does not fit the other.
+        InputError: one of the two files is missing or damaged, or they do not belong together.
     """
-    binary, text = in_pieces(path)
+    binary, text = bin_and_dat(path)
     for part, other in ((binary, text), (text, binary)):
         if not part.is_file():
             raise InputError(f"{part.name} is missing; neXtSIM writes it with {other.name}, copy both")
 
     with naming(text.name):
-        layout = [_parsed(line, number) for number, line in enumerate(_lines(text), start=1)]
+        lines = read_dat(text)
 
     with naming(binary.name):
-        return _values(binary, layout)
+        return _read_bin(binary, lines)
 
 
 def write_records(path: FilePath, records: Sequence[Record]) -> None:
-    """Write ``NAME.bin`` and ``NAME.dat``; what was read by :func:`read_records` comes out byte for byte."""
+    """Write ``NAME.bin`` and ``NAME.dat``; records from :func:`read_records` give the same bytes again.
+
+    Args:
+        path: ``NAME``, ``NAME.bin`` or ``NAME.dat``.
+        records: records in their order.
+    """
     write_files(record_files(path, records))
 
 
 def record_files(path: FilePath, records: Sequence[Record]) -> dict[FilePath, bytes]:
-    """The two files of some records and what is in them."""
-    binary, text = in_pieces(path)
+    """Return the two files of some records, with their content.
+
+    Args:
+        path: ``NAME``, ``NAME.bin`` or ``NAME.dat``.
+        records: records in their order.
+    """
+    binary, text = bin_and_dat(path)
+    data = b"".join(record.data for record in records)
     lines = "".join(record.line for record in records)
-    return {binary: b"".join(record.data for record in records), text: lines.encode("ascii")}
+
+    return {binary: data, text: lines.encode("ascii")}
 
 
 def write_files(files: dict[FilePath, bytes]) -> None:
-    """Write several small files that belong together: all of them or, where one fails, none."""
+    """Write several small files that belong together: either all of them or, after a failure, none."""
     if not files:
         return
 
@@ -134,79 +127,41 @@ def write_files(files: dict[FilePath, bytes]) -> None:
 
     def write(temporary: FilePath) -> None:
         temporary.write_bytes(content)
-        write_files(dict(others))  # while this one has its temporary name: none is in place before all are on disk
+        # The other files are written before this one is renamed, so that no file is in place before all are on disk.
+        write_files(dict(others))
 
     write_atomically(path, write)
 
 
-@dataclass(frozen=True)
-class _Line:
-    """What a line of the ``.dat`` says."""
+def _read_bin(path: FilePath, lines: list[DatLine]) -> list[Record]:
+    """Read the ``.bin``; its size is checked first, so that a damaged file takes no memory."""
+    size = path.stat().st_size
+    expected = sum(_size(line) for line in lines)
+    if size != expected:
+        what = "truncated, or has another .dat" if size < expected else "longer than that, or has another .dat"
+        raise InputError(f"has {size} bytes; the {len(lines)} records of its .dat need {expected}: it is {what}")
 
-    name: str
-    dtype: np.dtype
-    count: int
-    extremes: tuple[str, str]
+    content = path.read_bytes()
+    offset = 0
+    records = []
 
-    @property
-    def size(self) -> int:
-        """Bytes in the ``.bin``."""
-        return _COUNT.itemsize + self.count * self.dtype.itemsize
-
-
-def _lines(path: FilePath) -> list[str]:
-    try:
-        text = path.read_bytes().decode("ascii")
-    except UnicodeDecodeError:
-        raise InputError("is not text; expected a line '<name> <type> <n> <min> <max>' for each record") from None
-
-    lines = text.removesuffix("\n").split("\n")
-    if not text.strip():
-        raise InputError("is empty; expected a line '<name> <type> <n> <min> <max>' for each record")
-
-    return lines
-
-
-def _parsed(line: str, number: int) -> _Line:
-    words = line.split() if len(line) <= _WIDEST else []
-    if len(words) != 5:
-        raise InputError(f"line {number} is {line[:80]!r}; expected '<name> <type> <n> <min> <max>'")
-
-    name, kind, count, low, high = words
-    if not name.isidentifier():
-        raise InputError(f"line {number}: {name!r} is not a name; expected letters, digits and _")
-    if kind not in _TYPES:
-        raise InputError(f"line {number}: '{name}' has type {kind!r}; expected {', '.join(_TYPES)}")
-
-    if not _INTEGER.fullmatch(count) or not 0 <= int(count) < 2**31:
-        raise InputError(f"line {number}: '{name}' has {count!r} values; expected a count")
-
-    pattern = _INTEGER if kind == "int" else _NUMBER
-    if not (pattern.fullmatch(low) and pattern.fullmatch(high)):
-        raise InputError(f"line {number}: '{name}' runs from {low!r} to {high!r}; expected two numbers")
-
-    return _Line(name, _TYPES[kind], int(count), (low, high))
-
-
-def _values(path: FilePath, layout: list[_Line]) -> list[Record]:
-    """Read the ``.bin``, whose size is checked before a byte of it is read."""
-    came, expected = path.stat().st_size, sum(line.size for line in layout)
-    if came != expected:
-        what = "truncated, or has another .dat" if came < expected else "longer than that, or has another .dat"
-        raise InputError(f"has {came} bytes; the {len(layout)} records of its .dat need {expected}: it is {what}")
-
-    content, place, records = path.read_bytes(), 0, []
-    for line in layout:
-        _check_count(content[place : place + _COUNT.itemsize], line)
-        values = np.frombuffer(content, line.dtype, line.count, place + _COUNT.itemsize)
-        _check_extremes(line, values)
+    for line in lines:
+        start = offset + _COUNT.itemsize
+        _check_count(content[offset:start], line)
+        values = np.frombuffer(content, line.dtype, line.count, start)
+        check_extremes(line, values)
         records.append(Record(line.name, values, line.extremes))
-        place += line.size
+        offset += _size(line)
 
     return records
 
 
-def _check_count(content: bytes, line: _Line) -> None:
+def _size(line: DatLine) -> int:
+    """Return the number of bytes of a record in the ``.bin``."""
+    return _COUNT.itemsize + line.count * line.dtype.itemsize
+
+
+def _check_count(content: bytes, line: DatLine) -> None:
     count = int.from_bytes(content, "little", signed=True)
     if count == line.count:
         return
@@ -214,34 +169,3 @@ def _check_count(content: bytes, line: _Line) -> None:
         raise InputError(f"'{line.name}': the bytes are in big-endian order; neXtSIM writes little-endian")
 
     raise InputError(f"'{line.name}': the file says {count} values, its .dat {line.count}; one of them is damaged")
-
-
-def _check_extremes(line: _Line, values: Array) -> None:
-    for text, expected, (low, high) in zip(line.extremes, extreme_texts(values), _possible(values), strict=True):
-        nan = text.endswith("nan"), expected.endswith("nan")
-        if nan == (True, True) or (not any(nan) and low <= float(text) <= high):
-            continue
-
-        raise InputError(
-            f"'{line.name}': the values run from {' to '.join(extreme_texts(values))}, its .dat says "
-            f"{' to '.join(line.extremes)}; the file is damaged or belongs to another .dat"
-        )
-
-
-def _possible(values: Array) -> list[tuple[float, float]]:
-    """Between which numbers the printed minimum and maximum lie, from the values that are left of them."""
-    texts = extreme_texts(values)
-    if values.dtype != _TYPES["float"] or texts[0].endswith("nan") or len(values) == 0:
-        return [(float(text), float(text)) for text in texts]
-    return [_before_cast(extreme) for extreme in (np.nanmin(values), np.nanmax(values))]
-
-
-def _before_cast(value: np.float32) -> tuple[float, float]:
-    """%g of the smallest and the largest double that become this float."""
-    ends = []
-    for direction in (-np.inf, np.inf):
-        neighbour = np.nextafter(value, np.float32(direction))
-        halfway = 0.5 * (np.float64(value) + np.float64(neighbour))
-        ends.append(float(f"{halfway if np.isfinite(value) else neighbour:g}"))
-
-    return ends[0], ends[1]

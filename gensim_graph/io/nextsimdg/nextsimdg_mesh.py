@@ -1,8 +1,8 @@
-"""The grid of neXtSIM-DG's netCDF files: quadrilaterals with corners of their own, and a mask.
+"""The grid of neXtSIM-DG's netCDF files: quadrilaterals with stored corners, and a mask.
 
-Restarts and init files hold ``coords``, the corners, and ``mask``, 1 = ocean, in the group ``data``. Diagnostic files
-mostly hold neither: they are then taken from the one file beside them that does. The centres ``x``, ``y`` are not used;
-the model's own scripts write them transposed.
+Restarts and init files hold the corners ``coords`` and the mask ``mask`` (1 = ocean) in the group ``data``. Most
+diagnostic files hold neither; corners and mask then come from the one file beside them that has both. The centres
+``x``, ``y`` are not used, because the model's own scripts write them transposed.
 """
 
 from dataclasses import dataclass
@@ -13,111 +13,111 @@ import numpy as np
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.safe import has, opened, read_values
+from gensim_graph.io.safe import is_netcdf_with, opened, read_values
 from gensim_graph.mesh import Mesh, first_few
 from gensim_graph.mesh.build import CornerCells, arrays_of_cells, quadrilaterals
 from gensim_graph.mesh.planes import Frame, axes_on_globe, choose_plane, plane_axes, unit_vectors, unproject
 from gensim_graph.typing import Array
 
-DATA = "data"
-"""Group of the fields."""
+DATA_GROUP = "data"
+"""Name of the group with the fields."""
 
-_SAME = 1e-6  # of a spacing: two corners are one
-_FARTHEST = 1e8  # m, beyond any plane
-_POLE = unit_vectors(np.array(-40.0), np.array(75.0))
-"""North pole of the model's spherical coordinates, in which its vectors lie."""
+_SAME_CORNER = 1e-6  # of the spacing: two corners that are closer are one
+_MAX_COORDINATE = 1e8  # m, beyond any plane
+_MODEL_POLE = unit_vectors(np.array(-40.0), np.array(75.0))
+"""North pole of the model's spherical coordinates, which give the directions of its vectors."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """A grid before it is a mesh.
+    """Corners and mask of a grid.
 
     Attributes:
-        coords: (ny + 1, nx + 1, 2) corners, m, or longitude and latitude in degrees.
-        ocean: (ny, nx) bool.
-        degrees: which of the two.
+        coords: (ny + 1, nx + 1, 2) corners: x and y in m, or longitude and latitude in degrees.
+        ocean: (ny, nx) bool, True on the ocean.
+        in_degrees: True if ``coords`` are longitude and latitude.
     """
 
     coords: Array
     ocean: Array
-    degrees: bool
+    in_degrees: bool
 
 
 def is_nextsimdg(path: FilePath) -> bool:
-    """Whether a file is a restart, init or diagnostic file of neXtSIM-DG."""
-    if not has(path, DATA) or not has(path, "structure"):
-        return False
-    try:
-        with opened(path) as content:
-            return getattr(content.groups["structure"], "type", "") == "parametric_rectangular"
-    except InputError:
-        return False
+    """Return True if a file is a restart, init or diagnostic file of neXtSIM-DG."""
+    return is_netcdf_with(path, _holds_nextsimdg)
 
 
 def mesh_of_geometry(geometry: Geometry, crs: CRS | None = None) -> Mesh:
-    """Ocean cells of a grid. Its boundary is coast: the model closes the rim of the grid.
+    """Build the mesh of the ocean cells. All its boundary is coast, because the model closes the rim of the grid.
+
+    Args:
+        geometry: corners and mask.
+        crs: the plane. With corners in degrees, None chooses a plane from their extent.
 
     Raises:
-        InputError: no ocean, or cells that overlap.
+        InputError: no ocean, corners that are not on the Earth, or cells that overlap.
     """
-    quads, ocean = quadrilaterals(geometry.ocean.shape), geometry.ocean.ravel()
+    quads = quadrilaterals(geometry.ocean.shape)
+    ocean = geometry.ocean.ravel()
     if not ocean.any():
         raise InputError("the grid has no ocean cell: mask is 0 everywhere (1 = ocean)")
 
-    corners = geometry.coords.reshape(-1, 2)
-    limits = (720.0, 90.0) if geometry.degrees else (_FARTHEST, _FARTHEST)
-    corners = np.where((np.abs(corners) <= limits).all(axis=1, keepdims=True), corners, np.nan)
-    nowhere = np.flatnonzero(ocean & np.isnan(corners[quads]).any(axis=(1, 2)))
-
-    if len(nowhere):
-        raise InputError(f"ocean cells {first_few(nowhere)} have no coordinates on the Earth at one of their corners")
-
-    if geometry.degrees:
+    corners = _checked_corners(geometry, quads)
+    if geometry.in_degrees:
         corners = unit_vectors(*corners.T)
         crs = crs or choose_plane(corners[quads[ocean]])
 
-    spacing = float(np.nanmedian(np.linalg.norm(corners[quads[:, 2]] - corners[quads[:, 0]], axis=1)))
-    arrays, rows = arrays_of_cells(CornerCells(corners, quads, ocean, _SAME * spacing), crs)
+    diagonals = np.linalg.norm(corners[quads[:, 2]] - corners[quads[:, 0]], axis=1)
+    spacing = float(np.nanmedian(diagonals))
+    arrays, cells = arrays_of_cells(CornerCells(corners, quads, ocean, _SAME_CORNER * spacing), crs)
     mesh = Mesh.from_arrays(arrays)
 
-    if not geometry.degrees and (len(rows) < ocean.sum() or (mesh.faces < 0).any()):
+    if not geometry.in_degrees and (len(cells) < ocean.sum() or (mesh.faces < 0).any()):
         raise InputError("there are cells with two corners in one place; the file is damaged")
 
-    whole = mesh.n_faces == ocean.sum()  # else the plane could not show all of it
-    boundaries = {"coast": mesh.boundary_edges} if whole else mesh.boundaries
+    is_complete = mesh.n_faces == ocean.sum()  # False if the plane cannot show all cells
+    boundaries = {"coast": mesh.boundary_edges} if is_complete else mesh.boundaries
     shape: tuple[int, int] = geometry.ocean.shape
 
-    return Mesh(mesh.nodes, mesh.faces, boundaries, mesh.crs, shape, rows)
+    return Mesh(mesh.nodes, mesh.faces, boundaries, mesh.crs, shape, cells)
 
 
-def vector_axes(mesh: Mesh, degrees: bool) -> Frame:
-    """Axes of the vectors of a file at the faces of its mesh.
+def vector_axes(mesh: Mesh, in_degrees: bool) -> Frame:
+    """Return the directions of the two components of a file's vectors, at the faces of its mesh.
 
-    Those of the plane, or on the globe east and north as seen from the pole at 75 N 40 W: the model turns a spherical
-    mesh there before it computes, and its output is never turned back.
+    They are the axes of the plane; or, on the globe, east and north relative to a pole at 75 N 40 W: the model turns a
+    spherical mesh to this pole before it computes, and does not turn its output back.
+
+    Args:
+        mesh: the mesh of the file.
+        in_degrees: True if the file has longitude and latitude.
     """
-    if not degrees or mesh.crs is None:
+    if not in_degrees or mesh.crs is None:
         return plane_axes(mesh.n_faces)
+
     points = unproject(mesh.centres, mesh.crs)
-    north = _POLE - (points @ _POLE)[:, None] * points
-    return axes_on_globe(points, np.cross(north, points), north, mesh.crs)
+    north = _MODEL_POLE - (points @ _MODEL_POLE)[:, None] * points
+    east = np.cross(north, points)
+
+    return axes_on_globe(points, east, north, mesh.crs)
 
 
 def read_geometry(path: FilePath) -> Geometry:
-    """Corners and mask of a file, or of the one beside it that has the same grid.
+    """Read corners and mask from a file, or from the file beside it that has the same grid.
 
     Raises:
-        InputError: there are none, or several that differ.
+        InputError: no file has them, or several files have different ones.
     """
-    shape, own = _geometry(path)
+    shape, own = _shape_and_geometry(path)
     if own is not None:
         return own
 
     found: dict[bytes, tuple[FilePath, Geometry]] = {}
     for file in sorted(path.parent.glob("*.nc")):
         if file != path and is_nextsimdg(file):
-            other, geometry = _geometry(file)
-            if geometry is not None and other == shape:
+            other_shape, geometry = _shape_and_geometry(file)
+            if geometry is not None and other_shape == shape:
                 found[geometry.coords.tobytes() + geometry.ocean.tobytes()] = file, geometry
 
     if len(found) != 1:
@@ -127,16 +127,38 @@ def read_geometry(path: FilePath) -> Geometry:
             f"{shape[0]} x {shape[1]} cells, and all such files must agree: {what}"
         )
 
-    return next(iter(found.values()))[1]
+    ((_, geometry),) = found.values()
+    return geometry
 
 
-def _geometry(path: FilePath) -> tuple[tuple[int, int], Geometry | None]:
-    """Number of cells along y and x, and the geometry if the file has all of it."""
+def _holds_nextsimdg(content: netCDF4.Dataset) -> bool:
+    if DATA_GROUP not in content.groups or "structure" not in content.groups:
+        return False
+
+    return getattr(content.groups["structure"], "type", "") == "parametric_rectangular"
+
+
+def _checked_corners(geometry: Geometry, quads: Array) -> Array:
+    """Return the corners, (P, 2), NaN where the coordinates are impossible, which is allowed on land only."""
+    corners = geometry.coords.reshape(-1, 2)
+    limits = (720.0, 90.0) if geometry.in_degrees else (_MAX_COORDINATE, _MAX_COORDINATE)
+    is_possible = (np.abs(corners) <= limits).all(axis=1, keepdims=True)
+    corners = np.where(is_possible, corners, np.nan)
+
+    lacking = np.flatnonzero(geometry.ocean.ravel() & np.isnan(corners[quads]).any(axis=(1, 2)))
+    if len(lacking):
+        raise InputError(f"ocean cells {first_few(lacking)} have no coordinates on the Earth at one of their corners")
+
+    return corners
+
+
+def _shape_and_geometry(path: FilePath) -> tuple[tuple[int, int], Geometry | None]:
+    """Return the number of cells along y and x, and the geometry if the file has both corners and mask."""
     with opened(path) as content:
-        data = content.groups[DATA]
+        data = content.groups[DATA_GROUP]
         missing = [name for name in ("ydim", "xdim") if name not in data.dimensions]
         if missing:
-            raise InputError(f"group '{DATA}' has no dimension {' and '.join(missing)}")
+            raise InputError(f"group '{DATA_GROUP}' has no dimension {' and '.join(missing)}")
 
         shape = (len(data.dimensions["ydim"]), len(data.dimensions["xdim"]))
         if "coords" not in data.variables or "mask" not in data.variables:
@@ -146,19 +168,20 @@ def _geometry(path: FilePath) -> tuple[tuple[int, int], Geometry | None]:
         if coords.shape != (shape[0] + 1, shape[1] + 1, 2):
             raise InputError(f"coords {coords.shape} must be the corners of {shape[0]} x {shape[1]} cells")
 
-        return shape, Geometry(coords, _ocean(data, shape), _in_degrees(data, coords))
+        return shape, Geometry(coords, _read_ocean(data, shape), _has_degrees(data, coords))
 
 
-def _in_degrees(data: netCDF4.Group, coords: Array) -> bool:
+def _has_degrees(data: netCDF4.Group, coords: Array) -> bool:
     if "longitude" in data.variables or "x" in data.variables:
         return "longitude" in data.variables
+
     return bool(np.nanmax(np.abs(coords)) <= 360.0)
 
 
-def _ocean(data: netCDF4.Group, shape: tuple[int, int]) -> Array:
+def _read_ocean(data: netCDF4.Group, shape: tuple[int, int]) -> Array:
     variable = data.variables["mask"]
     values = read_values(variable)
-    if variable.dimensions == ("xdim", "ydim"):  # diagnostics name the dimensions in the order in which they are not
+    if variable.dimensions == ("xdim", "ydim"):  # diagnostic files swap the names of the dimensions, not the values
         values = values.reshape(shape)
 
     if values.shape != shape or not np.isin(values, (0.0, 1.0)).all():

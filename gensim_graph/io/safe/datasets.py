@@ -1,7 +1,7 @@
-"""netCDF and zarr as xarray opens them, with one kind of error for whatever the libraries below raise.
+"""netCDF files and zarr stores as xarray datasets, with one kind of error for all that the libraries may raise.
 
-A damaged header can promise arrays of any size, and xarray reads axes as soon as it opens a file: sizes are looked at
-first.
+A damaged header can declare arrays of any size, and xarray reads axes as soon as it opens a file. Sizes are therefore
+checked first.
 """
 
 import math
@@ -24,15 +24,15 @@ _ENGINES: dict[str, dict[str, Any]] = {
 _EXPANSION = {"NETCDF4": 1100, "NETCDF4_CLASSIC": 1100}  # deflate makes data at most 1032 times smaller
 
 DATASET_SUFFIXES = frozenset(_ENGINES)
-"""Suffixes of what :func:`opened_dataset` opens."""
+"""Suffixes of files and stores that :func:`opened_dataset` opens."""
 
 
 @contextmanager
 def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
-    """A netCDF file or zarr store, open while values are read.
+    """Open a netCDF file or zarr store for as long as values are read.
 
     Raises:
-        InputError: it cannot be opened, or something inside cannot be read.
+        InputError: the file cannot be opened, or values cannot be read while it is open.
     """
     try:
         if path.suffix.lower() != ".zarr":
@@ -41,13 +41,13 @@ def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
             yield dataset
     except InputError:
         raise
-    except Exception as error:  # whatever netCDF, HDF5, zarr and their codecs raise
+    except Exception as error:  # netCDF, HDF5, zarr and their codecs raise exceptions of all kinds
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(f"cannot be read as netCDF or zarr, it is damaged ({reason}); is it complete?") from error
 
 
 def _refuse_impossible(path: FilePath) -> None:
-    """Refuse variables that could not come out of a file of that size."""
+    """Refuse variables that are too large for the size of the file."""
     check_header(path)
     size = path.stat().st_size
 

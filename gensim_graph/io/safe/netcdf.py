@@ -1,11 +1,11 @@
-"""Reading netCDF files of which nothing is taken for granted.
+"""Reading of single variables from netCDF files that may be damaged.
 
-The readers of the models' own netCDF files need a few variables, maybe in groups, and a clear error for a damaged file:
-whatever the netCDF library raises becomes an :class:`~gensim_graph.errors.InputError`, and a variable that could not
-come out of a file of that size is not read.
+The readers of the models' own netCDF files need a few variables, some of them in groups, and a clear error for a
+damaged file. Any exception of the netCDF library becomes an :class:`~gensim_graph.errors.InputError`, and a variable
+that is too large for the size of the file is not read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path as FilePath
 
@@ -22,10 +22,10 @@ _SUFFIXES = (".nc", ".nc4")
 
 @contextmanager
 def opened(path: FilePath) -> Iterator[netCDF4.Dataset]:
-    """A netCDF file, open for reading, values as they are stored.
+    """Open a netCDF file for reading; values come as they are stored, without masks and scale factors.
 
     Raises:
-        InputError: it cannot be opened, or something inside fails in the netCDF library.
+        InputError: the file cannot be opened, or the netCDF library fails while it is open.
     """
     try:
         check_header(path)
@@ -34,26 +34,35 @@ def opened(path: FilePath) -> Iterator[netCDF4.Dataset]:
             yield content
     except InputError:
         raise
-    except Exception as error:  # the library raises whatever it likes: OSError, RuntimeError, KeyError, ...
+    except Exception as error:  # the library raises OSError, RuntimeError, KeyError and others
         raise InputError(f"cannot be read, it is damaged or no netCDF ({str(error)[:120]})") from None
 
 
-def has(path: FilePath, feature: str) -> bool:
-    """Whether a file is netCDF and has a group or variable of some name at its top; never raises."""
+def is_netcdf_with(path: FilePath, test: Callable[[netCDF4.Dataset], bool]) -> bool:
+    """Return True if a file is netCDF and its content passes a test; never raises.
+
+    Args:
+        path: the file.
+        test: function of the open file, for instance one that looks for the variables of a model.
+    """
     if path.suffix.lower() not in _SUFFIXES or not path.is_file():
         return False
     try:
         with opened(path) as content:
-            return feature in content.groups or feature in content.variables
+            return test(content)
     except InputError:
         return False
 
 
 def read_values(variable: netCDF4.Variable, dtype: type = np.float32) -> Array:
-    """All numbers of a variable, NaN where they are missing.
+    """Read all values of a variable, NaN where they are missing.
+
+    Args:
+        variable: the variable, of an open file.
+        dtype: least precision of the result; doubles stay doubles, and integers become float64.
 
     Raises:
-        InputError: no numbers, or more than the file can hold.
+        InputError: the variable has no numbers, or more than the file can hold.
     """
     if not isinstance(variable.dtype, np.dtype) or variable.dtype.kind not in "iuf":
         raise InputError(f"'{variable.name}' holds no numbers; expected them")

@@ -1,8 +1,8 @@
-r"""The header of classic netCDF files (``CDF\\x01``, ``\\x02``, ``\\x05``), looked through before the library sees it.
+r"""Check of the header of classic netCDF files (``CDF\\x01``, ``\\x02``, ``\\x05``) before the netCDF library reads it.
 
-The netCDF library believes the counts in such a header and asks for as much memory as they say, which in a damaged file
-may be many GiB. Format: netCDF User's Guide, appendix "NetCDF Classic Format". Files of netCDF-4 are HDF5, of which the
-heaps are looked at.
+The netCDF library trusts the counts in such a header and allocates as much memory as they demand, in a damaged file
+maybe many GiB. Format: netCDF User's Guide, appendix "NetCDF Classic Format". Files of netCDF-4 are HDF5; their heaps
+are checked instead (:mod:`~gensim_graph.io.safe.hdf5_heaps`).
 """
 
 import mmap
@@ -13,16 +13,16 @@ from gensim_graph.errors import InputError
 from gensim_graph.io.safe.hdf5_heaps import check_heaps
 
 _VERSIONS = {1: (4, 4), 2: (4, 8), 5: (8, 8)}
-"""Version -> bytes of a count and of an offset."""
+"""Version of the format -> bytes of a count and of an offset."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 8, 7: 1, 8: 2, 9: 4, 10: 8, 11: 8}
-"""Type -> bytes of a value."""
+"""Number of a type -> bytes of a value."""
 
-_MOST = 100_000  # dimensions, variables or attributes: more than anyone has, so that a loop over zeros ends
+_MOST_ELEMENTS = 100_000  # dimensions, variables or attributes; no file has more, and a loop over zeros must end
 
 
 def check_header(path: FilePath) -> None:
-    """Refuse a netCDF file on which the library would ask for memory without bound, or loop.
+    """Refuse a netCDF file for which the library would allocate memory without bound, or loop for ever.
 
     Raises:
         InputError: a count beyond the end of the file, a type that does not exist, or a damaged heap.
@@ -37,12 +37,27 @@ def check_header(path: FilePath) -> None:
 
 
 class _Header:
-    def __init__(self, content: mmap.mmap, count: int, offset: int) -> None:
-        self.content, self.at = content, 4
-        self.count_size, self.offset_size = count, offset
+    """A header that is read from its start to its end; each method reads one part and moves on.
+
+    Args:
+        content: the file.
+        count_size: bytes of a count.
+        offset_size: bytes of an offset.
+    """
+
+    def __init__(self, content: mmap.mmap, count_size: int, offset_size: int) -> None:
+        self.content = content
+        self.at = 4  # bytes, after the magic number
+        self.count_size = count_size
+        self.offset_size = offset_size
 
     def check(self) -> None:
-        self.skip(self.count_size)  # records
+        """Read the whole header.
+
+        Raises:
+            InputError: see :func:`check_header`.
+        """
+        self.skip(self.count_size)  # number of records
         for _ in range(self.elements()):  # dimensions
             self.name()
             self.skip(self.count_size)
@@ -50,11 +65,12 @@ class _Header:
         self.attributes()
         for _ in range(self.elements()):  # variables
             self.name()
-            self.skip(self.count() * self.count_size)
+            self.skip(self.count() * self.count_size)  # numbers of their dimensions
             self.attributes()
-            self.skip(4 + self.count_size + self.offset_size)
+            self.skip(4 + self.count_size + self.offset_size)  # type, size and offset
 
     def attributes(self) -> None:
+        """Read a list of attributes with their values."""
         for _ in range(self.elements()):
             self.name()
             kind = self.number(4)
@@ -63,26 +79,33 @@ class _Header:
             self.padded(self.count() * _SIZES[kind])
 
     def elements(self) -> int:
-        self.skip(4)  # what they are
+        """Read the number of elements of a list."""
+        self.skip(4)  # tag: dimensions, variables or attributes
         count = self.count()
-        if count > _MOST:
+        if count > _MOST_ELEMENTS:
             raise InputError(f"its header promises {count} dimensions, variables or attributes; the file is damaged")
+
         return count
 
     def name(self) -> None:
+        """Read a name."""
         self.padded(self.count())
 
     def padded(self, size: int) -> None:
+        """Skip bytes that are filled up to a multiple of 4."""
         self.skip(size + -size % 4)
 
     def count(self) -> int:
+        """Read a count."""
         return self.number(self.count_size)
 
     def number(self, size: int) -> int:
+        """Read an integer of 4 or 8 bytes."""
         self.skip(size)
         return int(struct.unpack_from(">Q" if size == 8 else ">I", self.content, self.at - size)[0])
 
     def skip(self, size: int) -> None:
+        """Move on by some bytes."""
         self.at += size
         if self.at > len(self.content):
             raise InputError(f"its header goes on beyond the {len(self.content)} bytes of the file; it is damaged")

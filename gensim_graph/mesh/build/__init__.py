@@ -1,9 +1,19 @@
-"""TODO gensim_graph.mesh.build."""
+"""Builders: from faces, grids, cells with corners or scattered points to the checked arrays of a mesh.
 
-from gensim_graph.mesh.build.arrays import MeshArrays, assemble
+Builders return :class:`MeshArrays`; the class :class:`~gensim_graph.mesh.Mesh` wraps them. Users call
+:meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`, ``from_grid`` or ``from_points``; readers of files call the
+builders.
+
+Read :mod:`~gensim_graph.mesh.build.arrays` first (all builders end there). Then read, for data in a plane,
+:mod:`~gensim_graph.mesh.build.grid` and :mod:`~gensim_graph.mesh.build.points`; for data on the globe,
+:mod:`~gensim_graph.mesh.build.globe` (nodes and faces), :mod:`~gensim_graph.mesh.build.cells` (cells with corners of
+their own), :mod:`~gensim_graph.mesh.build.lattice` and :mod:`~gensim_graph.mesh.build.degrees` (grids).
+"""
+
+from gensim_graph.mesh.build.arrays import MeshArrays, assemble, named_boundaries
 from gensim_graph.mesh.build.cells import CornerCells, arrays_of_cells
 from gensim_graph.mesh.build.degrees import axis_lattice, degree_grid, globe_cells, known_degrees, straight_axes
-from gensim_graph.mesh.build.globe import Drawing, arrays_of_drawing, from_globe, named_boundaries, on_plane, rim
+from gensim_graph.mesh.build.globe import Drawing, arrays_of_drawing, from_globe, on_plane, rim
 from gensim_graph.mesh.build.grid import coast_and_rim, corners, ocean_mask, plane_grid, quadrilaterals
 from gensim_graph.mesh.build.lattice import corners_from_centres, with_first
 from gensim_graph.mesh.build.points import point_cells

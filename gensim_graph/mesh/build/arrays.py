@@ -1,6 +1,6 @@
-"""Checked arrays of a mesh: what every builder returns and :class:`~gensim_graph.mesh.Mesh` wraps.
+"""Checked arrays of a mesh: the result of every builder, wrapped by :class:`~gensim_graph.mesh.Mesh`.
 
-Builders know nothing of the class ``Mesh``; they turn arrays into arrays, so that nothing imports in a circle.
+Builders do not know the class ``Mesh``, which imports them. They return arrays, so that imports form no circle.
 """
 
 import logging
@@ -27,16 +27,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MeshArrays:
-    """Nodes, faces and boundaries that have passed all checks.
+    """Fields of a :class:`~gensim_graph.mesh.Mesh` that have passed all checks.
 
     Attributes:
-        nodes: (N, 2) m, x and y in the plane of ``crs``.
-        faces: (F, k) int64 node numbers, counter-clockwise, padded with -1 at the end.
-        boundaries: name -> (E, 2) node pairs of boundary edges.
-        crs: the plane, or None for an idealised one.
-        grid_shape: (ny, nx) of the grid that the faces come from, else None.
-        grid_index: (F,) flat position of each face in that grid, else None.
-        edges: edge table of ``faces``, if it was computed on the way.
+        nodes, faces, boundaries, crs, grid_shape, grid_index: as in :class:`~gensim_graph.mesh.Mesh`.
+        edges: edge table of ``faces``, if the builder has computed it.
     """
 
     nodes: Array
@@ -55,17 +50,17 @@ def assemble(
     boundaries: Mapping[str, Array] | None = None,
     defects: Defects = "mend",
 ) -> MeshArrays:
-    """Check and mend nodes and faces in a plane; every repair is logged.
+    """Check and repair nodes and faces in a plane; every repair is logged.
 
     Args:
         nodes: (N, 2) m; a constant third coordinate is dropped.
         faces: (F, k) node numbers counted from 0, padded with -1 at the end.
         crs: the plane, or None.
         boundaries: name -> (E, 2) node pairs. Pairs that are not on the boundary are dropped.
-        defects: see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.
+        defects: treatment of defects, see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.
 
     Raises:
-        InputError: anything that is not a mesh; the message names the first few nodes or faces.
+        InputError: the arrays do not form a mesh; the message names the first few nodes or faces.
     """
     points = checked_nodes(nodes)
     table = checked_faces(faces, len(points))
@@ -74,7 +69,7 @@ def assemble(
     points, table, number = _renumbered(points, table, defects)
     whole = without_degenerate(points, table, defects)
 
-    if len(whole) < len(table):  # the faces left out may have taken nodes along
+    if len(whole) < len(table):  # nodes of the faces left out may be unused now
         points, table, again = _renumbered(points, whole, defects)
         number = np.where(number >= 0, again[number], -1)
 
@@ -90,15 +85,30 @@ def assemble(
     return MeshArrays(points, table, kept, crs, edges=edges)
 
 
+def named_boundaries(edges: Array, is_coast: Array, is_open: Array) -> dict[str, Array]:
+    """Collect boundary edges under the names ``coast`` and ``open``; a name without edges is left out.
+
+    Args:
+        edges: (E, 2) node pairs.
+        is_coast: (E,) True for edges of the coast.
+        is_open: (E,) True for edges of the open boundary.
+    """
+    found = {"coast": edges[is_coast], "open": edges[is_open]}
+    return {name: pairs for name, pairs in found.items() if len(pairs)}
+
+
 def _renumbered(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Array, Array]:
+    """Nodes and faces without unused and duplicate nodes, and the new number (N,) of each old node."""
     kept, number = renumbering(nodes, faces, defects)
     return nodes[kept], np.where(faces >= 0, number[faces], -1), number
 
 
 def _checked_pairs(name: str, pairs: Array, n_nodes: int) -> Array:
+    """Return the node pairs of a named boundary as (E, 2) int64."""
     table = np.asarray(pairs)
     if table.size == 0:
         return np.empty((0, 2), dtype=np.int64)
+
     if table.ndim != 2 or table.shape[1] != 2 or not np.issubdtype(table.dtype, np.integer):
         raise InputError(f"boundary '{name}' must be integer node pairs, shape (E, 2); got {table.dtype} {table.shape}")
 
@@ -109,6 +119,7 @@ def _checked_pairs(name: str, pairs: Array, n_nodes: int) -> Array:
 
 
 def _on_boundary(name: str, pairs: Array, rim: Array, n_nodes: int) -> Array:
+    """Keep the pairs (E, 2) of a named boundary that are among the boundary edges ``rim`` (B, 2)."""
     pairs = pairs[(pairs >= 0).all(axis=1)]
     inside = find_pairs(pairs, rim, n_nodes) < 0
 

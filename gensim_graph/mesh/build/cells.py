@@ -1,7 +1,8 @@
-"""From cells with corners of their own to a mesh: corners that coincide become one node, seams close, land goes.
+"""Meshes of cells that each have corners of their own.
 
-CornerCells come as rows of node numbers, several of which may name the same place: files with four corners for every cell,
-grids that close in a ring, rings of cells that meet in a pole.
+Cells are rows of node numbers, and several numbers may stand for the same point: in files that store four corners for
+each cell, in grids that close around the globe, in rings of cells that meet at a pole. Corners at the same point become
+one node, so that neighbours share their nodes. Land cells are left out.
 """
 
 import logging
@@ -9,15 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from pyproj import CRS
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from gensim_graph.errors import InputError
-from gensim_graph.mesh.build.arrays import MeshArrays, assemble
-from gensim_graph.mesh.geometry import signed_areas
+from gensim_graph.mesh.build.arrays import MeshArrays, assemble, named_boundaries
+from gensim_graph.mesh.geometry import close_pairs, signed_areas
 from gensim_graph.mesh.planes import drawable, project
-from gensim_graph.mesh.topology import corner_counts, edge_table, half_edges, next_corners, undirected_keys
+from gensim_graph.mesh.topology import (
+    connected_groups,
+    corner_counts,
+    edge_table,
+    half_edges,
+    next_corners,
+    undirected_keys,
+)
 from gensim_graph.mesh.validity import first_few, reversed_faces
 from gensim_graph.typing import Array
 
@@ -26,13 +31,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CornerCells:
-    """CornerCells of a file before they are a mesh.
+    """Cells of a file, before they become a mesh.
 
     Attributes:
-        nodes: (N, 3) unit vectors, or (N, 2) m in the plane; NaN where the file has none.
+        nodes: (N, 3) unit vectors, or (N, 2) m in the plane; NaN where the file has no coordinates.
         faces: (F, k) node numbers, padded with -1; any winding.
-        ocean: (F,) which cells the model has; the others, land, tell a coast from the rim of the data.
-        tolerance: nodes closer than this are one, in the unit of ``nodes``.
+        ocean: (F,) True for the cells of the model. The other cells are land; next to them a boundary is a coast.
+        tolerance: nodes closer than this are merged, in the unit of ``nodes``.
     """
 
     nodes: Array
@@ -42,16 +47,24 @@ class CornerCells:
 
 
 def arrays_of_cells(cells: CornerCells, crs: CRS | None) -> tuple[MeshArrays, Array]:
-    """The ocean cells as a mesh in the plane of ``crs``, and the row (F',) of ``cells.faces`` of each of its faces.
+    """Build a mesh of the ocean cells in the plane of ``crs``.
 
-    CornerCells that the plane cannot show (around the point opposite its centre) are left out, which is logged. Where there
-    is land, boundary edges are ``coast`` next to it and ``open`` where the data end; without land they have no names,
-    unless cells were left out: there they are ``open``, elsewhere ``coast``.
+    Cells that the plane cannot show (around the point opposite its centre) are left out, which is logged.
+
+    Boundary edges next to land are named ``coast``, the others ``open``. If there is no land, edges next to cells that
+    were left out are ``open`` and the others ``coast``. With neither, edges have no names.
+
+    Args:
+        cells: the cells.
+        crs: the plane; may be None for nodes that are in a plane already.
+
+    Returns:
+        The mesh, and the row (F',) of ``cells.faces`` for each face of the mesh.
 
     Raises:
-        InputError: no ocean cell is left, or the cells overlap.
+        InputError: nodes are on the globe and ``crs`` is None, no ocean cell is left, or the cells overlap.
     """
-    faces = welded(cells.nodes, cells.faces, cells.tolerance)
+    faces = merge_close_nodes(cells.nodes, cells.faces, cells.tolerance)
     whole = (corner_counts(faces) >= 3) & _finite(cells.nodes, faces)
     shown = whole & cells.ocean
     plane = cells.nodes
@@ -71,7 +84,7 @@ def arrays_of_cells(cells: CornerCells, crs: CRS | None) -> tuple[MeshArrays, Ar
         raise InputError("no ocean cell with coordinates is left; check the mask (1 = ocean) and the crs")
 
     boundaries = _boundaries(faces[rows], faces[whole & ~cells.ocean], faces[lost], len(plane))
-    plane = np.where(np.isfinite(plane), plane, 0.0)  # of nodes that no face uses
+    plane = np.where(np.isfinite(plane), plane, 0.0)  # only nodes that no face uses are not finite
     table = faces[rows]
 
     if np.median(signed_areas(plane, table)) < 0:
@@ -81,32 +94,42 @@ def arrays_of_cells(cells: CornerCells, crs: CRS | None) -> tuple[MeshArrays, Ar
 
 
 def _boundaries(water: Array, land: Array, lost: Array, n_nodes: int) -> dict[str, Array]:
-    """Boundary edges of the water: ``coast`` next to land, else ``open``; without land only where cells were lost."""
+    """Name the boundary edges of the ocean cells as :func:`arrays_of_cells` describes."""
     if len(land) == 0 and len(lost) == 0:
         return {}
 
     table = edge_table(water, n_nodes)
     edges = table.nodes[table.single]
-    touches = [np.isin(undirected_keys(edges, n_nodes), _edge_keys(faces, n_nodes)) for faces in (land, lost)]
-    is_coast = touches[0] if len(land) else ~touches[1]
-    found = {"coast": edges[is_coast], "open": edges[~is_coast]}
+    keys = undirected_keys(edges, n_nodes)
+    is_coast = np.isin(keys, _edge_keys(land, n_nodes)) if len(land) else ~np.isin(keys, _edge_keys(lost, n_nodes))
 
-    return {name: pairs for name, pairs in found.items() if len(pairs)}
+    return named_boundaries(edges, is_coast, ~is_coast)
 
 
 def _edge_keys(faces: Array, n_nodes: int) -> Array:
+    """Keys of all edges of some faces (F, k)."""
     return undirected_keys(half_edges(faces)[0], n_nodes)
 
 
-def welded(nodes: Array, faces: Array, tolerance: float) -> Array:
-    """Faces over one node for each place; corners that fall together are dropped: (F, k) -> (F, k), padded with -1."""
+def merge_close_nodes(nodes: Array, faces: Array, tolerance: float) -> Array:
+    """Merge nodes at the same point, and return the faces with the new node numbers.
+
+    If two corners of a face that follow each other become the same node, one of them is dropped.
+
+    Args:
+        nodes: (N, d) coordinates in any unit, NaN where unknown.
+        faces: (F, k) node numbers, padded with -1.
+        tolerance: nodes closer than this are merged, in the unit of ``nodes``.
+
+    Returns:
+        (F, k) node numbers, padded with -1: of merged nodes the lowest number.
+    """
     known = np.flatnonzero(np.isfinite(nodes).all(axis=1))
-    pairs = cKDTree(nodes[known]).query_pairs(tolerance, output_type="ndarray")
+    pairs = close_pairs(nodes[known], tolerance)
     if len(pairs) == 0:
         return faces
 
-    links = coo_array((np.ones(len(pairs)), pairs.T), shape=(len(known), len(known)))
-    group = connected_components(links, directed=False)[1]
+    group = connected_groups(pairs, len(known))
     number = np.arange(len(nodes))
     number[known] = known[np.unique(group, return_index=True)[1][group]]
 
@@ -114,13 +137,16 @@ def welded(nodes: Array, faces: Array, tolerance: float) -> Array:
 
 
 def _without_repeats(faces: Array) -> Array:
+    """Drop corners (F, k) that are the same node as the next corner of their face."""
     keep = (faces >= 0) & (faces != next_corners(faces))
     if np.array_equal(keep, faces >= 0):
         return faces
+
     order = np.argsort(~keep, axis=1, kind="stable")
     return np.take_along_axis(np.where(keep, faces, -1), order, axis=1)
 
 
 def _finite(nodes: Array, faces: Array) -> Array:
+    """Return True for each face (F,) if all of its corners have coordinates."""
     finite = np.isfinite(nodes).all(axis=1)
     return np.asarray(np.where(faces >= 0, finite[faces], True).all(axis=1))

@@ -1,7 +1,8 @@
-"""Grids on the globe: cells around longitudes and latitudes become a mesh in a plane.
+"""Meshes of grids on the globe, given by the longitudes and latitudes of their cells.
 
-Rings close and folds meet where corners coincide (see :mod:`~gensim_graph.mesh.build.lattice`), cells that a file
-stores twice are kept once, land goes.
+A grid closes around the globe, and at the fold of a tripolar grid, because corners at the same point become one node
+(:mod:`~gensim_graph.mesh.build.lattice`). Cells that a file stores twice are kept once. Land cells are left out. The
+result lies in a plane.
 """
 
 from dataclasses import replace
@@ -20,18 +21,19 @@ from gensim_graph.typing import Array
 
 
 def degree_grid(lon: Array, lat: Array, mask: Array | None) -> MeshArrays:
-    """Mesh of the cells around longitudes and latitudes.
+    """Build a mesh of the cells around longitudes and latitudes, in a plane chosen from the extent of the ocean.
 
     Args:
-        lon: degrees east, axis (nx,) or (ny, nx).
-        lat: degrees north, axis (ny,) or (ny, nx).
-        mask: (ny, nx), True = ocean; None: all of it.
+        lon: degrees east, axis (nx,) or array (ny, nx).
+        lat: degrees north, axis (ny,) or array (ny, nx).
+        mask: (ny, nx), True = ocean; None: ocean everywhere.
 
     Raises:
-        InputError: arrays that do not belong together, a mask that does not fit, fewer than 2 x 2 cells, ocean cells
-            without coordinates, or cells that overlap.
+        InputError: longitudes and latitudes of different shapes, a mask that does not fit, fewer than 2 x 2 cells,
+            ocean cells without coordinates, or cells that overlap.
     """
     lon, lat = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+
     if lon.ndim not in (1, 2) or lon.ndim != lat.ndim or (lon.ndim == 2 and lon.shape != lat.shape):
         raise InputError(f"a grid needs two 1-D axes or two 2-D arrays of one shape; got {lon.shape} and {lat.shape}")
 
@@ -40,7 +42,6 @@ def degree_grid(lon: Array, lat: Array, mask: Array | None) -> MeshArrays:
         raise InputError(f"a grid needs at least 2 x 2 cells to tell their size; got {shape}")
 
     ocean = ocean_mask(mask, shape)
-
     axes = straight_axes(lon, lat)
     columns, rows = np.meshgrid(lon, lat) if lon.ndim == 1 else (lon, lat)
     centres = unit_vectors(*known_degrees(columns, rows))
@@ -58,18 +59,18 @@ def globe_cells(
     axes: tuple[Array, Array] | None = None,
     crs: CRS | None = None,
 ) -> tuple[MeshArrays, Array]:
-    """Cells with known corners as a mesh, each place once, without land.
+    """Build a mesh of cells with known corners, without land and without repeated cells.
 
     Args:
-        centres: (*shape, 3) unit vectors.
+        centres: (*shape, 3) unit vectors of the cell centres; shape is (ny, nx), or (cells,) without a grid.
         nodes: (N, 3) unit vectors of the corners.
-        faces: (cells, k) corner numbers of every cell, in the order of the grid, padded with -1.
+        faces: (cells, k) corner numbers of each cell, in the order of the grid, padded with -1.
         ocean: (*shape,) True = ocean.
-        axes: longitudes (nx,) and latitudes (ny,) in degrees if the lines of the grid run along them.
+        axes: longitudes (nx,) and latitudes (ny,) in degrees if rows and columns of the grid follow them, else None.
         crs: plane of the mesh; by default it is chosen from the extent of the ocean.
 
     Returns:
-        The mesh, and the flat position (F,) in the grid of each of its faces.
+        The mesh, and the flat position (F,) in the grid of each face.
 
     Raises:
         InputError: ocean cells without coordinates, or cells that overlap.
@@ -90,39 +91,49 @@ def globe_cells(
 
 
 def known_degrees(lon: Array, lat: Array) -> tuple[Array, Array]:
-    """Longitude and latitude with NaN where a model computes nothing (out of range, or many cells at 0 E, 0 N).
+    """Replace fill values of longitude and latitude by NaN.
+
+    Fill values are out of range; or they are 0 E, 0 N, if several cells have these coordinates.
 
     Args:
         lon: degrees east, any shape.
         lat: degrees north, the same shape.
+
+    Returns:
+        Longitude and latitude, NaN where the model has no cell.
     """
     missing = ~(np.abs(lat) <= 90.0 + 1e-6) | ~(np.abs(lon) <= 720.0)
-    nowhere = (lon == 0.0) & (lat == 0.0)  # NEMO's fill value for land processors
-    if np.count_nonzero(nowhere) > 1:
-        missing |= nowhere
+    is_zero = (lon == 0.0) & (lat == 0.0)  # NEMO fills land processors with zeros
+    if np.count_nonzero(is_zero) > 1:
+        missing |= is_zero
+
     return np.where(missing, np.nan, lon), np.where(missing, np.nan, np.clip(lat, -90.0, 90.0))
 
 
 def straight_axes(x: Array, y: Array) -> tuple[Array, Array] | None:
-    """The two axes (nx,) and (ny,) of a grid whose lines run along them, else None.
+    """Return the two axes (nx,) and (ny,) of a grid, or None if the grid is curvilinear.
 
     Args:
-        x: axis (nx,) or (ny, nx), in any unit.
-        y: axis (ny,) or (ny, nx).
+        x: axis (nx,) or array (ny, nx), in any unit.
+        y: axis (ny,) or array (ny, nx), in the same unit.
     """
     if x.ndim == 1:
         return x, y
+
     same_columns = np.allclose(x, x[:1], rtol=0, atol=1e-5 * np.ptp(x))
     same_rows = np.allclose(y, y[:, :1], rtol=0, atol=1e-5 * np.ptp(y))
     return (x[0], y[:, 0]) if same_columns and same_rows else None
 
 
 def axis_lattice(lon: Array, lat: Array) -> tuple[Array, Array]:
-    """Corners halfway between the cells along two axes in degrees: (nx,), (ny,) -> two arrays (ny + 1, nx + 1).
+    """Corners of the cells of a regular grid on the globe, halfway between the cell centres.
 
     Args:
-        lon: longitudes of the columns, degrees; may pass 360.
-        lat: latitudes of the rows, degrees.
+        lon: (nx,) longitudes of the columns, degrees; values beyond 360 are allowed.
+        lat: (ny,) latitudes of the rows, degrees.
+
+    Returns:
+        Longitudes and latitudes of the corners, (ny + 1, nx + 1) each, degrees.
     """
     edges = _halfway(np.unwrap(lon, period=360.0)), _halfway(lat)
     columns, rows = np.meshgrid(edges[0], np.clip(edges[1], -90.0, 90.0))
@@ -130,25 +141,26 @@ def axis_lattice(lon: Array, lat: Array) -> tuple[Array, Array]:
 
 
 def _halfway(axis: Array) -> Array:
-    """Ends of the intervals around the values of an axis, halfway to the neighbours: (n,) -> (n + 1,)."""
+    """Limits of the intervals around the values of an axis, halfway to the neighbours: (n,) -> (n + 1,)."""
     inner = 0.5 * (axis[1:] + axis[:-1])
     return np.concatenate([[2 * axis[0] - inner[0]], inner, [2 * axis[-1] - inner[-1]]])
 
 
 def _stored_once(centres: Array, axes: tuple[Array, Array] | None, tolerance: float) -> Array:
-    """Which cells to keep where a ring of columns, or a fold, is stored twice: (cells,) bool."""
+    """Find the cells to keep if a grid stores some columns, or the rows at a fold, twice: (cells,) bool."""
     shape = centres.shape[:-1]
     if len(shape) == 1:
         return np.ones(shape, dtype=bool)
     if axes is None:
         return keep_once(centres, tolerance).ravel()
 
-    # Along axes only longitudes repeat; the cells around a pole are different ones with one centre.
+    # In a regular grid only columns are stored twice. Cells around a pole share a centre, but they are different cells.
     _, first = np.unique(np.round(axes[0] % 360.0, 4) % 360.0, return_index=True)
     return np.broadcast_to(np.isin(np.arange(len(axes[0])), first), shape).ravel()
 
 
 def _refuse_missing(nodes: Array, faces: Array, cells: Array) -> None:
+    """Raise an error that names the ocean cells (numbers ``cells``) without coordinates at a corner."""
     bad = cells[~np.isfinite(nodes[faces]).all(axis=(1, 2))]
     if len(bad):
         raise InputError(

@@ -1,7 +1,22 @@
-"""TODO gensim_graph.mesh.operators."""
+"""Operators on fields of a mesh: derivatives, averages, remapping, trajectories, contours.
+
+Fields are on faces (..., F) or at nodes (..., N). Vectors are along the axes of the plane of the mesh.
+
+Read :mod:`~gensim_graph.mesh.operators.gradients` and :mod:`~gensim_graph.mesh.operators.nodal` first: several others
+use them. Then, independent of each other:
+
+- deformation and transport by a drift: :mod:`~gensim_graph.mesh.operators.strain`,
+  :mod:`~gensim_graph.mesh.operators.transport`;
+- points that drift, and maps as pixels: :mod:`~gensim_graph.mesh.operators.paths`,
+  :mod:`~gensim_graph.mesh.operators.rasterise`;
+- lines of equal value: :mod:`~gensim_graph.mesh.operators.contours`;
+- from one mesh to another: :mod:`~gensim_graph.mesh.operators.overlap`,
+  :mod:`~gensim_graph.mesh.operators.remap`, :mod:`~gensim_graph.mesh.operators.reproject`;
+- true areas and lengths on the Earth: :mod:`~gensim_graph.mesh.operators.sphere`.
+"""
 
 from gensim_graph.mesh.operators.contours import Contour, ContourFinder
-from gensim_graph.mesh.operators.gradient_operator import GradientOperator
+from gensim_graph.mesh.operators.gradients import GradientOperator
 from gensim_graph.mesh.operators.nodal import node_operator
 from gensim_graph.mesh.operators.overlap import overlaps, polygons
 from gensim_graph.mesh.operators.paths import Drift, Locator, advect

@@ -1,8 +1,9 @@
-"""Fields on faces brought to the nodes, exactly where they are linear.
+"""Averages of fields from faces to nodes that are exact for linear fields.
 
-:meth:`Mesh.to_nodes <gensim_graph.mesh.Mesh.to_nodes>` takes the mean over the faces around a node, whose middle is not
-the node on an irregular mesh, nor at its rim. Here each face is extended to the node with its gradient first. That may
-leave the range of the faces around: for drifts and fluxes, not for what has bounds.
+:meth:`Mesh.to_nodes <gensim_graph.mesh.Mesh.to_nodes>` takes the mean over the faces around a node. On an irregular
+mesh and on the boundary, the mean of their centres is not the node, so a linear field is not kept. Here the value of
+each face is first extrapolated to the node with the gradient in the face. The result can lie outside the range of the
+values around the node: use it for drift and fluxes, not for variables with bounds.
 """
 
 import numpy as np
@@ -13,11 +14,14 @@ from gensim_graph.mesh.operators.gradients import centre_gradient_operators
 
 
 def node_operator(mesh: Mesh) -> csr_array:
-    """Matrix (N, F) from faces to nodes: mean over the faces around, each extended linearly, weighted with area."""
+    """Sparse matrix (N, F) from faces to nodes: area-weighted mean of the values extrapolated from the faces around."""
     valid = mesh.faces >= 0
-    nodes, faces = mesh.faces[valid], np.repeat(np.arange(mesh.n_faces), mesh.corner_counts)
-    weight = mesh.areas[faces] / np.bincount(nodes, mesh.areas[faces], minlength=mesh.n_nodes)[nodes]
+    nodes = mesh.faces[valid]
+    faces = np.repeat(np.arange(mesh.n_faces), mesh.corner_counts)
+    area = np.bincount(nodes, mesh.areas[faces], minlength=mesh.n_nodes)
+    weight = mesh.areas[faces] / area[nodes]
     step = mesh.nodes[nodes] - mesh.centres[faces]
+
     shape = (mesh.n_nodes, mesh.n_faces)
     mean, along_x, along_y = (
         csr_array((part, (nodes, faces)), shape=shape) for part in (weight, weight * step[:, 0], weight * step[:, 1])

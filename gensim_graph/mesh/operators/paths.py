@@ -1,8 +1,8 @@
-"""Points that drift through a mesh: where they are, and where a drift takes them.
+"""Trajectories of points that drift with the ice.
 
-Velocities are linear in the triangles of the nodes (polygons are cut into fans) and linear in time between two
-instants. A point is found by walking from triangle to triangle towards it, which takes a step or two where it has not
-moved far.
+Velocities are linear within triangles of nodes (polygons are cut into triangles around their first corner), and linear
+in time between two instants. The triangle of a point is found by a walk from triangle to triangle towards the point;
+this takes one or two steps if the point has not moved far.
 """
 
 from dataclasses import dataclass
@@ -10,22 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from gensim_graph.mesh.geometry import barycentric
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.topology import edge_table, fan_triangles
 from gensim_graph.typing import Array
 
 _LONGEST_WALK = 200
-"""Triangles: with a step of less than a few cells at a time, more is a walk in circles."""
+"""Largest number of triangles of a walk. Points move by a few cells at a time, so a longer walk goes in circles."""
 
 
 @dataclass(frozen=True)
 class PointLocations:
-    """Where points are in the triangles of a mesh.
+    """Positions of points in the triangles of a mesh.
 
     Attributes:
-        triangles: (P,) triangle of each point, the last one on its way where it is outside.
-        shares: (P, 3) barycentric coordinates there, none of them negative; outside, those of a point on its rim.
-        inside: (P,) whether the point is in the mesh.
+        triangles: (P,) triangle of each point; for a point outside the mesh, the last triangle of the walk.
+        shares: (P, 3) barycentric coordinates in this triangle, never negative. For a point outside the mesh, they are
+            those of a point on the side of the triangle.
+        inside: (P,) True if the point is in the mesh.
     """
 
     triangles: Array
@@ -34,11 +36,14 @@ class PointLocations:
 
 
 class Locator:
-    """Finds points in a mesh.
+    """Finder of the triangles that contain points.
+
+    Args:
+        mesh: the mesh.
 
     Attributes:
-        triangles: (T, 3) nodes.
-        faces: (T,) the face that each triangle is part of.
+        triangles: (T, 3) nodes of each triangle.
+        faces: (T,) face of each triangle.
     """
 
     def __init__(self, mesh: Mesh) -> None:
@@ -48,47 +53,49 @@ class Locator:
         self._tree = cKDTree(self._corners.mean(axis=1))
 
     def nearest(self, points: Array) -> Array:
-        """A triangle near each point (P, 2), from which to walk: (P,)."""
+        """Triangle near each point (P, 2), to start a walk from: (P,)."""
         return self._tree.query(points)[1]
 
     def locate(self, points: Array, triangles: Array) -> PointLocations:
-        """Walk to points (P, 2) from triangles (P,) near them."""
+        """Walk to points from triangles near them.
+
+        Args:
+            points: (P, 2) m.
+            triangles: (P,) triangle in which each walk starts.
+        """
         triangles = triangles.copy()
         shares = np.empty((len(points), 3))
         inside = np.zeros(len(points), dtype=bool)
         walking = np.arange(len(points))
 
         for _ in range(_LONGEST_WALK):
-            found = self._shares(points[walking], triangles[walking])
-            shares[walking] = found
-            lowest = found.argmin(axis=1)
-            arrived = found[np.arange(len(found)), lowest] >= -1e-9
-            onward = self._across[triangles[walking], lowest]
+            current = barycentric(self._corners[triangles[walking]], points[walking])
+            shares[walking] = current
+            lowest = current.argmin(axis=1)
+            arrived = current[np.arange(len(current)), lowest] >= -1e-9
             inside[walking[arrived]] = True
-            goes = ~arrived & (onward >= 0)
-            walking, onward = walking[goes], onward[goes]
 
+            # The point lies beyond the side opposite the corner with the lowest share.
+            neighbour = self._across[triangles[walking], lowest]
+            continues = ~arrived & (neighbour >= 0)
+            walking, neighbour = walking[continues], neighbour[continues]
             if len(walking) == 0:
                 break
 
-            triangles[walking] = onward
+            triangles[walking] = neighbour
 
         shares = np.maximum(shares, 0.0)
         return PointLocations(triangles, shares / shares.sum(axis=1, keepdims=True), inside)
 
-    def _shares(self, points: Array, triangles: Array) -> Array:
-        a, b, c = (self._corners[triangles, corner] - points for corner in range(3))
-        parts = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)], axis=1)
-        return parts / parts.sum(axis=1, keepdims=True)
-
 
 @dataclass(frozen=True)
 class Drift:
-    """Node velocities at two instants, linear in between.
+    """Velocities at the nodes at two instants, linear in time between them.
 
     Attributes:
-        before, after: (M, N, 2) m/s.
-        seconds: between them.
+        before: (M, N, 2) m/s at the first instant, along the axes of the plane.
+        after: (M, N, 2) m/s at the second instant.
+        seconds: time between the two instants, s.
     """
 
     before: Array
@@ -96,11 +103,21 @@ class Drift:
     seconds: float
 
     def at(self, moment: float, members: Array, nodes: Array, shares: Array) -> Array:
-        """Velocity (P, 2) of members (P,) at places, at a moment in [0, 1]."""
-        now, then = (
+        """Velocity at points in triangles.
+
+        Args:
+            moment: time in [0, 1], 0 = first instant, 1 = second instant.
+            members: (P,) member of the ensemble for each point.
+            nodes: (P, 3) nodes of the triangle of each point.
+            shares: (P, 3) barycentric coordinates of each point.
+
+        Returns:
+            (P, 2) m/s.
+        """
+        first, second = (
             np.einsum("pc,pcx->px", shares, field[members[:, None], nodes]) for field in (self.before, self.after)
         )
-        return (1 - moment) * now + moment * then
+        return (1 - moment) * first + moment * second
 
 
 def advect(
@@ -112,29 +129,29 @@ def advect(
     steps: int = 4,
     backward: bool = False,
 ) -> tuple[Array, PointLocations]:
-    """Where a drift takes points: Runge-Kutta of fourth order.
+    """Move points with a drift, by the Runge-Kutta method of fourth order.
 
     Args:
-        locator: of the mesh.
-        points: (P, 2) m.
-        triangles: (P,) where they are, or near them.
-        members: (P,) which member of the drift carries them.
-        drift: the drift.
-        steps: of the integration.
-        backward: from the later instant to the earlier one: where the points came from.
+        locator: finder of triangles of the mesh.
+        points: (P, 2) m, positions at the first instant of the drift.
+        triangles: (P,) triangle at or near each point.
+        members: (P,) member of the drift that moves each point.
+        drift: velocities at the nodes.
+        steps: number of time steps between the two instants.
+        backward: go back in time, from positions at the second instant to those at the first.
 
     Returns:
-        Points (P, 2) and their places. A point that leaves the mesh goes on with the velocity at its rim; it is not
-        ``inside`` any more.
+        Positions (P, 2) in m at the other instant, and their triangles. A point that leaves the mesh continues with the
+        velocity on the boundary, and is not ``inside``.
     """
     direction = -1.0 if backward else 1.0
     length = direction * drift.seconds / steps
 
-    def velocity(where: Array, near: Array, moment: float) -> tuple[Array, Array]:
-        places = locator.locate(where, near)
-        nodes = locator.triangles[places.triangles]
+    def velocity(positions: Array, near: Array, moment: float) -> tuple[Array, Array]:
+        found = locator.locate(positions, near)
+        nodes = locator.triangles[found.triangles]
         time = 1 - moment if backward else moment
-        return drift.at(time, members, nodes, places.shares), places.triangles
+        return drift.at(time, members, nodes, found.shares), found.triangles
 
     for number in range(steps):
         begin, middle, end = number / steps, (number + 0.5) / steps, (number + 1) / steps
@@ -148,15 +165,11 @@ def advect(
 
 
 def _triangles_across(triangles: Array, n_nodes: int) -> Array:
-    """Triangle across the side opposite to each corner, (T, 3), -1 on the boundary."""
+    """Neighbour of each triangle across the side opposite to each of its corners: (T, 3), -1 on the boundary."""
     table = edge_table(triangles, n_nodes)
     across = np.full(len(table.nodes), -1)
     across[table.pairs[:, 0]] = table.faces[table.pairs[:, 1]]
     across[table.pairs[:, 1]] = table.faces[table.pairs[:, 0]]
 
-    # Half-edges come in face order: corner c, then c + 1; the side opposite to c begins at c + 1.
+    # Half-edge c of a triangle begins at its corner c; the side opposite to corner c begins at corner c + 1.
     return across.reshape(-1, 3)[:, [1, 2, 0]]
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]

@@ -1,7 +1,7 @@
-"""From one mesh to another: area-weighted for cells, linear for nodes.
+"""Remapping from one mesh to another: area-weighted for faces, linear interpolation for nodes.
 
-Both give sparse matrices, so that a remapping is computed once and applied to every field and time. Meshes in different
-planes are brought together on request, by drawing the target in the plane of the source; vectors then turn,
+Both are sparse matrices, so that weights are computed once and applied to every field and time. For meshes in different
+planes, the target can be projected to the plane of the source. The components of vectors must then be turned with
 :func:`rotation`.
 """
 
@@ -11,6 +11,7 @@ from pyproj import CRS
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
+from gensim_graph.mesh.geometry import barycentric
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.operators.overlap import overlaps
 from gensim_graph.mesh.operators.reproject import in_plane
@@ -20,20 +21,42 @@ from gensim_graph.typing import Array
 
 
 def conservative_weights(source: Mesh, target: Mesh, *, reproject: bool = False) -> csr_array:
-    """Share of each target face that each source face covers: (F_target, F_source).
+    """Compute the share of each target face that each source face covers.
 
     First-order conservative remapping (Jones 1999): overlap area / target area. Rows add up to :func:`covered`. Areas
-    are those of the plane, in which the model works; between different planes they are true ones, plane areas over the
-    square of the scale factor.
+    are those in the plane, in which the model works. Between different planes they are true areas: area in the plane
+    divided by :func:`areal_scale`.
 
     Args:
-        source: the mesh that has the values.
-        target: the mesh to bring them to.
-        reproject: draw a target of another plane in the plane of the source; vectors must then be turned with
+        source: the mesh with the values.
+        target: the mesh that receives the values.
+        reproject: project a target in another plane to the plane of the source. Vectors must then be turned with
             :func:`rotation`.
 
+    Returns:
+        (F_target, F_source) for :func:`remap_faces`.
+
     Raises:
-        InputError: the meshes lie in different planes, or the plane of the source cannot show the target.
+        InputError: the meshes lie in different planes and ``reproject`` is False, or the plane of the source cannot
+            show the target.
+
+    Example:
+        From cells of 1 km to cells of 2 km; the last target cell is half outside the source.
+
+        >>> import gensim_graph as gg
+        >>> import numpy as np
+        >>> from gensim_graph.mesh.operators import conservative_weights, covered, remap_faces
+        >>> y = np.array([500.0, 1500.0])
+        >>> fine = gg.Mesh.from_grid(np.array([500.0, 1500.0, 2500.0]), y)
+        >>> coarse = gg.Mesh.from_grid(np.array([1000.0, 3000.0]), y)
+        >>> weights = conservative_weights(fine, coarse)
+        >>> weights.shape
+        (4, 6)
+        >>> thickness = np.array([1.0, 2.0, 3.0, 1.0, 2.0, 3.0])
+        >>> remap_faces(thickness, weights).tolist()
+        [1.5, 3.0, 1.5, 3.0]
+        >>> covered(weights).tolist()
+        [1.0, 0.5, 1.0, 0.5]
     """
     if reproject and source.crs is not None and target.crs is not None and source.crs != target.crs:
         target = in_plane(target, source.crs)
@@ -50,25 +73,44 @@ def conservative_weights(source: Mesh, target: Mesh, *, reproject: bool = False)
 
 
 def areal_scale(points: Array, crs: CRS) -> Array:
-    """Area in the plane / true area at points (P, 2)."""
+    """Area in the plane divided by true area.
+
+    Args:
+        points: (P, 2) m in the plane.
+        crs: the plane.
+
+    Returns:
+        (P,) no unit.
+    """
     return np.abs(np.linalg.det(local_jacobian(unproject(points, crs), crs)))
 
 
 def covered(weights: csr_array) -> Array:
-    """Fraction of each target face that the source mesh covers, (F_target,) in [0, 1]."""
+    """Fraction of each target face that the source mesh covers: (F_target,), in [0, 1]."""
     return np.minimum(np.asarray(weights.sum(axis=1)).ravel(), 1.0)
 
 
 def remap_faces(values: Array, weights: csr_array) -> Array:
-    """Mean over what is covered of each target face: (..., F_source) -> (..., F_target), NaN where nothing is.
+    """Remap values: the mean over the covered part of each target face, NaN for a face that is not covered at all.
 
-    Constants stay constant; integrals are kept where the source covers the target.
+    Constants stay constant. The integral is conserved if the source covers the target.
+
+    Args:
+        values: (..., F_source), any unit.
+        weights: (F_target, F_source) of :func:`conservative_weights`.
+
+    Returns:
+        (..., F_target).
+
+    Raises:
+        InputError: the shape does not fit the weights.
     """
     if values.shape[-1:] != (weights.shape[1],):
         raise InputError(f"values to remap need shape (..., {weights.shape[1]}); got {values.shape}")
 
     flat = values.reshape(-1, weights.shape[1]).T
     total = np.asarray(weights.sum(axis=1)).ravel()
+
     with np.errstate(invalid="ignore"):
         mean = (weights @ flat).T / np.where(total > 0, total, np.nan)
 
@@ -76,23 +118,27 @@ def remap_faces(values: Array, weights: csr_array) -> Array:
 
 
 def linear_weights(source: Mesh, points: Array, tolerance: float = 1.0) -> csr_array:
-    """Weights of linear interpolation from the nodes of a mesh to points: (P, N).
+    """Compute the weights of linear interpolation from the nodes of a mesh to points.
 
-    Exact for linear fields inside the mesh. Polygons are cut into a fan of triangles. A point outside takes the value
-    at the nearest point of the mesh.
+    Exact for linear fields inside the mesh. Polygons are cut into triangles around their first corner. A point outside
+    the mesh gets the value at the nearest point of the mesh.
 
     Args:
         source: the mesh.
         points: (P, 2) m, in the plane of the mesh.
-        tolerance: how far outside a point may lie, in spacings of the nearest face.
+        tolerance: largest distance of a point from the mesh, in spacings of the nearest face.
+
+    Returns:
+        (P, N) matrix to multiply with values at the nodes.
 
     Raises:
-        InputError: points lie further out than that.
+        InputError: points are further from the mesh than ``tolerance``.
     """
     triangles, owners = fan_triangles(source.faces)
-    origin = source.nodes.mean(axis=0)
-    shapes, places = shapely.polygons((source.nodes - origin)[triangles]), shapely.points(points - origin)
-    (_, found), distance = shapely.STRtree(shapes).query_nearest(places, return_distance=True, all_matches=False)
+    origin = source.nodes.mean(axis=0)  # small coordinates lose fewer digits in differences
+    shapes = shapely.polygons((source.nodes - origin)[triangles])
+    targets = shapely.points(points - origin)
+    (_, found), distance = shapely.STRtree(shapes).query_nearest(targets, return_distance=True, all_matches=False)
     far = distance > tolerance * source.spacing[owners[found]]
 
     if far.any():
@@ -102,68 +148,72 @@ def linear_weights(source: Mesh, points: Array, tolerance: float = 1.0) -> csr_a
         )
 
     corners = triangles[found]
-    nearest = shapely.get_coordinates(shapely.shortest_line(shapes[found], places))[::2]  # the point itself, if inside
-    share = np.maximum(_barycentric(source.nodes[corners] - origin, nearest), 0.0)
+    nearest = shapely.get_coordinates(shapely.shortest_line(shapes[found], targets))[::2]  # the point itself, if inside
+    share = np.maximum(barycentric(source.nodes[corners] - origin, nearest), 0.0)
     share /= share.sum(axis=1, keepdims=True)
     rows = np.repeat(np.arange(len(points)), 3)
 
     return csr_array((share.ravel(), (rows, corners.ravel())), shape=(len(points), source.n_nodes))
 
 
-def _barycentric(corners: Array, points: Array) -> Array:
-    """Barycentric coordinates (P, 3) of points (P, 2) in triangles (P, 3, 2)."""
-    a, b, c = (corners[:, i] - points for i in range(3))
-    parts = np.stack([_cross(b, c), _cross(c, a), _cross(a, b)], axis=1)
-    return parts / parts.sum(axis=1, keepdims=True)
-
-
-def _cross(a: Array, b: Array) -> Array:
-    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-
-
 def check_same_plane(source: Mesh, target: Mesh) -> None:
-    """Refuse meshes in different projections; one without a crs goes with any.
+    """Refuse meshes in different planes; a mesh without a crs fits every plane.
+
+    Args:
+        source: the first mesh.
+        target: the second mesh.
 
     Raises:
-        InputError: the projections differ.
+        InputError: the planes differ.
     """
     if source.crs is None or target.crs is None or source.crs == target.crs:
         return
+
     raise InputError(
         f"the meshes lie in different planes, '{plane_name(source.crs)}' and '{plane_name(target.crs)}'; "
-        "project one of them first (gensim_graph.mesh.operators.reproject.in_plane, which leaves vectors to you)"
+        "project one of them first (gensim_graph.mesh.operators.in_plane, which does not turn vectors)"
     )
 
 
 def points_in_plane(source: Mesh, points: Array, crs: CRS | None) -> Array:
-    """Points (P, 2) of the plane of ``crs`` in the plane of a mesh, for :func:`linear_weights`.
+    """Project points of another plane to the plane of a mesh, for :func:`linear_weights`.
+
+    Args:
+        source: the mesh; without a crs, points stay as they are.
+        points: (P, 2) m in the plane ``crs``.
+        crs: the other plane, or None if it is that of the mesh.
+
+    Returns:
+        (P, 2) m in the plane of the mesh.
 
     Raises:
-        InputError: the plane of the mesh does not reach them.
+        InputError: the plane of the mesh is not defined at some of the points.
     """
     if source.crs is None or crs is None or source.crs == crs:
         return points
 
-    there = project(unproject(points, crs), source.crs)
-    if not np.isfinite(there).all():
+    projected = project(unproject(points, crs), source.crs)
+    if not np.isfinite(projected).all():
         raise InputError(f"the plane '{plane_name(source.crs)}' does not reach all of the points")
 
-    return there
+    return projected
 
 
 def rotation(source: Mesh, target: Mesh, points: Array | None = None) -> Frame:
-    """How vectors along the axes of the source's plane turn into those of the target's.
+    """Rotation of vectors from the plane of the source to the plane of the target.
 
-    ``rotation(source, target).to_plane(u, v)`` after remapping ``u`` and ``v``; speeds stay.
+    After remapping ``u`` and ``v``, call ``rotation(source, target).to_plane(u, v)``. Speeds do not change.
 
     Args:
-        source, target: the meshes.
-        points: (P, 2) m in the plane of the target; its face centres by default.
+        source: the mesh with the vectors.
+        target: the mesh that receives the vectors.
+        points: (P, 2) m in the plane of the target; by default the centres of its faces.
 
     Returns:
-        Axes of the source's plane, along those of the target's.
+        Axes of the plane of the source, along the axes of the plane of the target.
     """
-    where = target.centres if points is None else points
+    points = target.centres if points is None else points
     if source.crs is None or target.crs is None:
-        return plane_axes(len(where))
-    return axes_of_plane(where, target.crs, source.crs)
+        return plane_axes(len(points))
+
+    return axes_of_plane(points, target.crs, source.crs)

@@ -1,4 +1,4 @@
-"""A mesh drawn in another plane."""
+"""Projection of a mesh to another plane."""
 
 import numpy as np
 from pyproj import CRS
@@ -10,16 +10,21 @@ from gensim_graph.mesh.validity import first_few
 
 
 def in_plane(mesh: Mesh, crs: CRS) -> Mesh:
-    """The same faces, in the same order, with the nodes in the plane of ``crs``.
+    """Project the nodes of a mesh to another plane; faces keep their order.
 
-    Sides are straight in either plane, so faces change a little where they are large: by their size over the radius of
-    the Earth, squared.
+    Sides are straight lines in both planes, so faces change slightly: by about the square of their size over the radius
+    of the Earth.
+
+    Args:
+        mesh: the mesh.
+        crs: the other plane.
 
     Raises:
-        InputError: the mesh has no plane, or some of its faces cannot be shown in the other one.
+        InputError: the mesh has no plane, or the other plane cannot show some of its faces.
     """
     if mesh.crs is None:
         raise InputError(f"a mesh without crs cannot be drawn in '{plane_name(crs)}'; load it with crs=")
+
     if mesh.crs == crs:
         return mesh
 

@@ -1,8 +1,8 @@
-"""The round Earth behind a plane: true areas of faces, and how much the plane enlarges them.
+"""True areas of faces on the Earth, and the scale factor of the plane of a mesh.
 
-The model works in the plane, as neXtSIM does, where a metre is taken for a metre. Polar stereographic planes enlarge by
-some per cent across the Arctic; whoever reports ice volume or area in true units divides by the square of
-:func:`scale_factors`, or weights with :func:`true_areas`.
+The model works in the plane and takes its metres for true metres, as neXtSIM does. A polar stereographic plane enlarges
+lengths by some per cent across the Arctic. To report ice area or volume in true units, divide areas by the square of
+:func:`scale_factors`, or weight with :func:`true_areas`.
 """
 
 import numpy as np
@@ -16,9 +16,9 @@ from gensim_graph.typing import Array
 
 
 def scale_factors(mesh: Mesh) -> Array:
-    """Length in the plane / true length at the centre of every face: (F,), no unit.
+    """Length in the plane divided by true length, at the centre of each face: (F,), no unit.
 
-    Where a plane is not conformal, the root of the ratio of areas.
+    In a plane that is not conformal, the square root of the ratio of areas.
 
     Raises:
         InputError: the mesh has no plane on the Earth.
@@ -28,10 +28,11 @@ def scale_factors(mesh: Mesh) -> Array:
 
 
 def true_areas(mesh: Mesh) -> Array:
-    """Area of every face on the ellipsoid of its plane, corners joined by great circles: (F,) m2.
+    """Area of each face on the ellipsoid of its plane: (F,) m2.
 
-    The circles are those of the sphere of equal area. They leave the geodesics by flattening x size / radius of a face,
-    1e-6 of its area for 10 km; totals are exact to 1e-8, as what a face loses its neighbour gains.
+    Corners are joined by great circles of the sphere with the same area as the ellipsoid, instead of geodesics. The
+    relative error is about the flattening times the size of the face over the radius of the Earth: 1e-6 for faces of
+    10 km. Errors of neighbours cancel, so totals are exact to 1e-8.
 
     Raises:
         InputError: the mesh has no plane on the Earth.
@@ -46,20 +47,33 @@ def true_areas(mesh: Mesh) -> Array:
 
 
 def solid_angles(vectors: Array, faces: Array) -> Array:
-    r"""Solid angle of polygons on the unit sphere, joined by great circles, from directions (N, 3): (F,) sr.
+    r"""Solid angle of polygons on the unit sphere, with corners joined by great circles.
 
     Triangles by Van Oosterom and Strackee (1983), :math:`\tan(\Omega/2) = \frac{a \cdot (b \times c)}{1 + a \cdot b +
-    b \cdot c + c \cdot a}`, with the sides taken relative to a corner so that small faces keep their digits.
+    b \cdot c + c \cdot a}`, with sides relative to one corner, so that small faces lose no digits.
+
+    Args:
+        vectors: (N, 3) directions of the nodes.
+        faces: (F, k) node numbers, padded with -1.
+
+    Returns:
+        (F,) sr.
     """
     triangles, owners = fan_triangles(faces)
     a, b, c = (vectors[corner] for corner in triangles.T)
     volume = (a * np.cross(b - a, c - a)).sum(axis=1)
-    below = 1.0 + (a * b).sum(axis=1) + (b * c).sum(axis=1) + (c * a).sum(axis=1)
-    return np.bincount(owners, 2.0 * np.arctan2(volume, below), minlength=len(faces))
+    denominator = 1.0 + (a * b).sum(axis=1) + (b * c).sum(axis=1) + (c * a).sum(axis=1)
+    return np.bincount(owners, 2.0 * np.arctan2(volume, denominator), minlength=len(faces))
 
 
 def _authalic(sine: Array, a: float, squared: float) -> tuple[Array, float]:
-    """Sine of the authalic latitude and radius of the sphere of the same area (Snyder 1987, eq. 3-11 and 3-12)."""
+    """Sine of the authalic latitude, and radius of the sphere with the same area (Snyder 1987, eq. 3-11 to 3-13).
+
+    Args:
+        sine: sine of the geodetic latitude.
+        a: major semi-axis, m.
+        squared: square of the eccentricity.
+    """
     if squared < 1e-14:
         return sine, a
 
@@ -69,13 +83,13 @@ def _authalic(sine: Array, a: float, squared: float) -> tuple[Array, float]:
         return (1.0 - squared) * (s / (1.0 - squared * s**2) + np.arctanh(e * s) / e)
 
     whole = float(q(np.ones(1))[0])
-
     return np.clip(q(sine) / whole, -1.0, 1.0), a * np.sqrt(whole / 2.0)
 
 
 def _plane(mesh: Mesh) -> CRS:
+    """Return the plane of a mesh if it is a projection of the Earth."""
     if mesh.crs is None:
-        raise InputError("the mesh has no crs, so nobody knows where on the Earth it lies; load it with crs=")
+        raise InputError("the mesh has no crs, so its position on the Earth is unknown; load it with crs=")
     if not mesh.crs.is_projected:
-        raise InputError(f"the crs '{plane_name(mesh.crs)}' is no projection")
+        raise InputError(f"the crs '{plane_name(mesh.crs)}' is not a projection")
     return mesh.crs

@@ -1,4 +1,4 @@
-"""Deformation of the ice: how the drift stretches, shears and turns, per face."""
+"""Deformation of the ice on each face: divergence, shear and vorticity of the drift."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ from gensim_graph.typing import Array
 
 @dataclass(frozen=True)
 class Deformation:
-    """Invariants of the velocity gradient, (..., F) 1/s.
+    """Invariants of the velocity gradient, (..., F) each, 1/s.
 
     Attributes:
         divergence: u_x + v_y, positive where leads open.
@@ -33,7 +33,17 @@ class Deformation:
 
 
 def compute_deformation(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"] = "face") -> Deformation:
-    """Deformation of a velocity field along the axes of the plane; arguments as of :func:`velocity_gradient`."""
+    """Compute the deformation rates of a velocity field.
+
+    Args:
+        mesh: the mesh.
+        u: x component along the axes of the plane in m/s, (..., N) at the nodes or (..., F) on the faces.
+        v: y component in m/s, of the same shape.
+        location: position of the velocity, see :func:`velocity_gradient`.
+
+    Raises:
+        InputError: the shapes do not fit the mesh.
+    """
     return invariants(velocity_gradient(mesh, u, v, location))
 
 
@@ -44,14 +54,14 @@ def invariants(gradient: Array) -> Deformation:
 
 
 def velocity_gradient(mesh: Mesh, u: Array, v: Array, location: Literal["node", "face"] = "face") -> Array:
-    """Gradient of a velocity field along the axes of the plane, per face.
+    """Compute the gradient of a velocity field on each face.
 
     Args:
         mesh: the mesh.
-        u: x component in m/s, (..., N) at the nodes or (..., F) on the faces.
+        u: x component along the axes of the plane in m/s, (..., N) at the nodes or (..., F) on the faces.
         v: y component in m/s, of the same shape.
-        location: where the velocity is. At nodes the gradient is the one of linear finite elements; on faces a least
-            squares fit over the neighbours, which spans about two faces and is smoother.
+        location: position of the velocity. ``node``: the gradient is that of linear finite elements. ``face``: it is a
+            least-squares fit over the neighbours, which spans about two faces and is smoother.
 
     Returns:
         (2, 2, ..., F): [[u_x, u_y], [v_x, v_y]], 1/s.

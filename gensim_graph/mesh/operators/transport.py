@@ -1,13 +1,14 @@
-r"""What a drift carries: transport through the sides of the faces, exactly conserved.
+r"""Transport by the drift through the sides of the faces; it conserves the total exactly.
 
-Fields on faces are brought to the nodes (:mod:`~gensim_graph.mesh.operators.nodal`), are linear along every side there, and
-the flux through it is their exact integral:
+Fields on faces are brought to the nodes (:mod:`~gensim_graph.mesh.operators.nodal`). Field and drift are linear along
+each side, and the flux through the side is the exact integral of their product:
 
 .. math:: \int_{side} q\, u \cdot n\, ds = \frac{L}{6} (2 q_1 u_1 + q_1 u_2 + q_2 u_1 + 2 q_2 u_2) \cdot n
 
-What leaves a face enters its neighbour. Nothing passes the coast; through an open boundary the drift there carries what
-is there. Exact where the field or the drift is constant and the other one linear; else the error falls with the square
-of the spacing on a grid, and with the spacing on an irregular mesh.
+with the field q, the drift u, the normal n and the length L of the side, and its two end nodes 1 and 2. What leaves a
+face enters its neighbour. The flux through a coast is 0; through an open boundary it is computed from the field and the
+drift on the boundary. The divergence is exact if one of field and drift is constant and the other linear. Otherwise the
+error decreases with the square of the spacing on a grid, and with the spacing on an irregular mesh.
 """
 
 from collections.abc import Sequence
@@ -21,36 +22,44 @@ from gensim_graph.typing import Array
 
 
 class Transport:
-    """Divergence of fluxes on one mesh."""
+    """Divergence of fluxes on one mesh.
+
+    Args:
+        mesh: the mesh.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
         self._to_nodes = node_operator(mesh)
         first, second = mesh.adjacency.faces.T
-        across = mesh.boundary_kind != "coast"
-        rim, beside = mesh.boundary_edges[across], mesh.boundary_faces[across]
-        self._ends = np.concatenate([mesh.adjacency.edges, rim])
+        is_open = mesh.boundary_kind != "coast"
+        open_edges, open_faces = mesh.boundary_edges[is_open], mesh.boundary_faces[is_open]
+
+        self._ends = np.concatenate([mesh.adjacency.edges, open_edges])
         along = mesh.nodes[self._ends[:, 1]] - mesh.nodes[self._ends[:, 0]]
-        self._normal = np.stack([along[:, 1], -along[:, 0]], axis=-1)  # away from the face on the left, as long as L
+        self._normal = np.stack([along[:, 1], -along[:, 0]], axis=-1)  # L n, out of the face on the left
+
         inner, sides = np.arange(len(first)), len(self._ends)
-        rows = np.concatenate([first, second, beside])
+        rows = np.concatenate([first, second, open_faces])
         columns = np.concatenate([inner, inner, np.arange(len(first), sides)])
-        signs = np.concatenate([np.ones(len(first)), -np.ones(len(first)), np.ones(len(rim))])
+        signs = np.concatenate([np.ones(len(first)), -np.ones(len(first)), np.ones(len(open_edges))])
         self._out = csr_array((signs / mesh.areas[rows], (rows, columns)), shape=(mesh.n_faces, sides))
 
     def terms(self, u: Array, v: Array, fields: Sequence[Array]) -> tuple[Array, list[Array]]:
-        """Divergence of the drift, and of what it carries.
+        """Compute the divergence of the drift and of the fluxes of fields.
 
         Args:
-            u, v: drift on the faces (M, F), m/s.
-            fields: (M, F) each.
+            u: (M, F) x component of the drift on the faces along the axes of the plane, m/s.
+            v: (M, F) y component, m/s.
+            fields: (M, F) each, fields q that the drift transports.
 
         Returns:
-            div u (F, M) in 1/s, and div(q u) (F, M) of every field in its units per s, members last.
+            div u (F, M) in 1/s, and for each field div(q u) (F, M) in units of the field per s. Members are last.
         """
         precision = np.result_type(u, v, *fields)
         to_nodes, out, normal = (part.astype(precision) for part in (self._to_nodes, self._out, self._normal))
         x, y = to_nodes @ u.T, to_nodes @ v.T
-        # Drift times length out of the face on the left, at both ends of every side.
+
+        # L u . n at both ends of each side.
         first, second = (normal[:, :1] * x[end] + normal[:, 1:] * y[end] for end in self._ends.T)
         weights = (2 * first + second) / 6, (first + 2 * second) / 6
         carried = []

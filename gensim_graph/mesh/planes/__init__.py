@@ -1,5 +1,14 @@
-"""TODO gensim_graph.mesh.planes."""
+"""Planes: projections between the globe and the plane of a mesh, and directions of vectors in both.
 
+Every mesh lies in a plane with coordinates in metres. Points in longitude and latitude are projected once, when a file
+is read. Directions on the globe are unit vectors (..., 3).
+
+Read :mod:`~gensim_graph.mesh.planes.plane` first (choice of a plane, projection, local scale and rotation), then
+:mod:`~gensim_graph.mesh.planes.frame` (rotation of vectors from east and north, or from the axes of a grid, to the axes
+of the plane). :mod:`~gensim_graph.mesh.planes.nextsim_plane` is the projection of neXtSIM.
+"""
+
+from gensim_graph.mesh.planes.crs import as_crs, plane_name, semi_axes
 from gensim_graph.mesh.planes.frame import (
     Frame,
     axes_of_plane,
@@ -17,9 +26,7 @@ from gensim_graph.mesh.planes.plane import (
     local_directions,
     local_jacobian,
     lonlat,
-    plane_name,
     project,
-    semi_axes,
     unit_vectors,
     unproject,
 )
@@ -27,6 +34,7 @@ from gensim_graph.mesh.planes.plane import (
 __all__ = [
     "NEXTSIM_CRS",
     "Frame",
+    "as_crs",
     "axes_of_plane",
     "axes_on_globe",
     "choose_plane",

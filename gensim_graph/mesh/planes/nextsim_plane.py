@@ -1,6 +1,7 @@
-"""The plane of neXtSIM: an ellipsoidal polar stereographic projection, true at 60 N, 45 W pointing down.
+"""The plane of neXtSIM: an ellipsoidal polar stereographic projection.
 
-neXtSIM takes plane metres for true metres (no map factor) and its velocities along the axes of this plane.
+Lengths are true at 60 N, and the meridian 45 W points down. neXtSIM takes metres in this plane for true metres (no map
+factor), and its velocities are along the axes of this plane.
 """
 
 import numpy as np
@@ -28,7 +29,7 @@ _SAME_RADIUS = 1e-6
 
 
 def on_sphere(points: Array) -> bool:
-    """Whether points (N, 3) lie on a sphere around the origin, of any radius, and not in a plane z = const."""
+    """Return True if points (N, 3) lie on a sphere around the origin, of any radius, and not in a plane z = const."""
     if points.shape[1] != 3 or len(points) == 0:
         return False
 
@@ -40,19 +41,19 @@ def on_sphere(points: Array) -> bool:
 
 
 def sphere_to_plane(xyz: Array, crs: CRS | None = None) -> Array:
-    """Points on a sphere to plane coordinates, the way neXtSIM does it.
+    """Project points on a sphere to a plane in the way of neXtSIM.
 
-    Only the direction counts: latitude = asin(z / r), longitude = atan2(y, x), both taken as geodetic.
+    Only the direction of a point counts: latitude = asin(z / r) and longitude = atan2(y, x), both taken as geodetic.
 
     Args:
-        xyz: (N, 3), any radius.
-        crs: a projected crs; neXtSIM's by default.
+        xyz: (N, 3) Cartesian coordinates, any radius.
+        crs: a projected crs; by default the plane of neXtSIM.
 
     Returns:
         (N, 2) m.
 
     Raises:
-        InputError: ``crs`` is not a projection, or a point lies where it is not defined.
+        InputError: ``crs`` is not a projection, or it is not defined at some of the points.
     """
     radius = np.linalg.norm(xyz, axis=1)
     longitude = np.degrees(np.arctan2(xyz[:, 1], xyz[:, 0]))
@@ -61,10 +62,18 @@ def sphere_to_plane(xyz: Array, crs: CRS | None = None) -> Array:
 
 
 def lonlat_to_plane(longitude: Array, latitude: Array, crs: CRS | None = None) -> Array:
-    """Longitude and latitude in degrees to (N, 2) m in the plane of ``crs``, neXtSIM's by default.
+    """Project longitude and latitude to a plane.
+
+    Args:
+        longitude: (N,) degrees east.
+        latitude: (N,) degrees north.
+        crs: a projected crs; by default the plane of neXtSIM.
+
+    Returns:
+        (N, 2) m.
 
     Raises:
-        InputError: ``crs`` is not a projection, or a point lies where it is not defined.
+        InputError: ``crs`` is not a projection, or it is not defined at some of the points.
     """
     crs = NEXTSIM_CRS if crs is None else crs
     if not crs.is_projected:

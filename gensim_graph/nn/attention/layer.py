@@ -1,22 +1,22 @@
 """Local-subgraph attention on features with a spin.
 
-Every head has 64 channels: 28 scalars, 7 vectors and 7 tensors of content (56 real numbers) and 8 for the
-localisation. The product of a query and a key is the real part of q conj(k), which does not change when the frame
-turns; the moments of the attention, sum_k p_qk f_k (x_k - x_q), tell the query *where* what it found lies (the
-gradient of a scalar, the divergence, curl and shear of a vector). They do here what rotary embeddings do elsewhere:
-no rotary embedding of the plane with finitely many channels is invariant to rotations.
+Every head has 64 channels: 28 scalars, 7 vectors and 7 tensors of content (56 real numbers), and 8 for positions. The
+product of a query and a key is the real part of q conj(k), which does not change when the frame turns. The moments of
+the attention, sum_k p_qk f_k (x_k - x_q), tell the query the *direction* in which it found something: the gradient of a
+scalar; the divergence, curl and shear of a vector. They take the place of rotary embeddings, as no rotary embedding of
+the plane with finitely many channels is invariant to rotations.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
 from gensim_graph.nn.attention.backends import BACKENDS
-from gensim_graph.nn.attention.heads import HEAD_CONTENT, HEAD_SPINS, AttentionPlan, HeadWeights, Packed
-from gensim_graph.nn.attention.localisation import LocalisationHead, localise
-from gensim_graph.nn.attention.split import split_heads
-from gensim_graph.nn.native import native_serves
+from gensim_graph.nn.attention.interface import AttentionInputs, AttentionPlan, HeadWeights
+from gensim_graph.nn.attention.localisation import LocalisationHead
+from gensim_graph.nn.native import HEAD_CONTENT, HEAD_SPINS, MOMENT_SPINS
 from gensim_graph.nn.spin import SpinLinear, Spins
 from gensim_graph.typing import Float, Tensor
 
@@ -37,66 +37,68 @@ class LocalAttention(nn.Module):
         self.localise = LocalisationHead(heads)
         self.query_scale = nn.Parameter(torch.ones(heads, n + m + k))
         self.key_scale = nn.Parameter(torch.ones(heads, n + m + k))
-        self.out = SpinLinear(Spins(heads * (n + 2), heads * (m + 2), heads * (k + 1)), spins)
+        joined = (heads * (width + further) for width, further in zip(HEAD_SPINS, MOMENT_SPINS, strict=True))
+        self.out = SpinLinear(Spins(*joined), spins)
 
     def forward(
-        self, features: Float[Tensor, "batch token channel"], plan: AttentionPlan
+        self, features: Float[Tensor, "batch token channel"], plan: AttentionPlan[Any]
     ) -> Float[Tensor, "batch token channel"]:
-        """Same shape."""
+        """Attend to neighbouring tokens; same shape.
+
+        Args:
+            features: (B, T, D) of all tokens.
+            plan: of the graph.
+        """
         tokens = slice(0, features.shape[1])
-        raw = self.attend(self.look(self.project(features), self.weights, plan, tokens), plan)
-        return self.out(self.see(raw, self.weights, plan, tokens))
+        raw = self.attend(self.split_heads(self.project(features), self.weights, plan, tokens), plan)
+        return self.out(self.join_heads(raw, self.weights, plan, tokens))
 
     @property
     def weights(self) -> HeadWeights:
-        """Weights of the heads, as the stages want to have them."""
+        """Weights of the heads, ready for use by the stages."""
         spins = Spins(*HEAD_SPINS)
         query_scale = spins.spread(self.query_scale) / math.sqrt(HEAD_CONTENT)
         return HeadWeights(query_scale, spins.spread(self.key_scale), self.localise.clamped)
 
-    def look(
-        self, projected: Float[Tensor, "batch some channel"], weights: HeadWeights, plan: AttentionPlan, tokens: slice
-    ) -> Packed:
-        """What the backend wants to have of a range of tokens: queries, keys and values, normalised and placed."""
-        backend = BACKENDS[plan.backend]
-        if backend.look is not None and native_serves(projected, *weights, *plan.places):
-            return backend.look(projected, weights, plan, tokens)
+    def split_heads(
+        self,
+        projected: Float[Tensor, "batch some channel"],
+        weights: HeadWeights,
+        plan: AttentionPlan[Any],
+        tokens: slice,
+    ) -> AttentionInputs:
+        """Make the inputs of :meth:`attend`: queries, keys and values, normalised, with positions.
 
-        query, key, value, place = split_heads(projected, weights.query_scale, weights.key_scale)
-        localisation = localise(weights.log_scale, place[..., 0], place[..., 1:3], place[..., 3:5])
-        return backend.pack(query, key, value, localisation, plan, tokens)
+        Args:
+            projected: (B, t, D) features of a range of tokens after ``project``.
+            weights: of the heads.
+            plan: of the graph.
+            tokens: the range, of t tokens.
+        """
+        return BACKENDS[plan.backend].split_heads(projected, weights, plan, tokens)
 
-    def attend(self, packed: Packed, plan: AttentionPlan) -> Float[Tensor, "batch token head any"]:
-        """Attend: the one stage in which tokens see each other."""
-        return BACKENDS[plan.backend].attend(packed, plan)
+    def attend(self, inputs: AttentionInputs, plan: AttentionPlan[Any]) -> Float[Tensor, "batch token head any"]:
+        """Attend: the only stage in which tokens see each other.
 
-    def see(
+        Args:
+            inputs: of :meth:`split_heads`, for all tokens.
+            plan: of the graph.
+        """
+        return BACKENDS[plan.backend].attend(inputs, plan)
+
+    def join_heads(
         self,
         raw: Float[Tensor, "batch some head any"],
         weights: HeadWeights,
-        plan: AttentionPlan,
+        plan: AttentionPlan[Any],
         tokens: slice,
     ) -> Float[Tensor, "batch some channel"]:
-        """What a range of tokens has seen, by spin: the input of the last linear map, ``out``."""
-        backend = BACKENDS[plan.backend]
-        if backend.see is not None and native_serves(raw, *weights, *plan.places):
-            return backend.see(raw, weights, plan, tokens)
-        return self._join(*backend.finish(raw, weights.log_scale.exp(), plan, tokens))
+        """Make features by spin, the input of ``out``, from the output of :meth:`attend`.
 
-    def _join(self, content: Tensor, moments: Tensor) -> Tensor:
-        """Content and moments of the heads -> channels by spin."""
-        n, m, k = HEAD_SPINS
-        s, vr, vi, wr, wi = content.split((n, m, m, k, k), dim=-1)
-        fx, gx, ux, vx, fy, gy, uy, vy = moments.split(1, dim=-1)
-
-        parts = (
-            # f (dx + i dy); (u + i v)(dx - i dy), its divergence and curl; (u + i v)(dx + i dy), its shear
-            *(s, ux + vy, vx - uy),
-            *(vr, fx, gx),
-            *(vi, fy, gy),
-            *(wr, ux - vy),
-            *(wi, vx + uy),
-        )
-        groups = (parts[0:3], parts[3:6], parts[6:9], parts[9:11], parts[11:13])
-
-        return torch.cat([torch.cat(group, dim=-1).flatten(-2) for group in groups], dim=-1)
+        Args:
+            raw: output of a range of tokens.
+            weights: of the heads.
+            plan: of the graph.
+            tokens: the range.
+        """
+        return BACKENDS[plan.backend].join_heads(raw, weights, plan, tokens)

@@ -1,13 +1,13 @@
-"""Soft localisation: each head learns how far, and in which direction, it looks.
+"""Soft localisation: every head learns how far, and in which direction, it looks.
 
 The logit of a key k for a query q gains, with d = (x_k - x_q) / h_q in token lengths,
 
     -1/2 d^T A d + b . d + log a_k + taper(|d| / r),      taper(s) = 2 log(1 - s^2)
 
-A is symmetric positive definite and b a shift (upstream, say), both predicted for each query and head; a_k is the
-area of the key, so that the softmax is an integral over the domain and has a limit as the mesh is refined; the
-taper ends it smoothly at r. In channels that turn: A = a (1 + anisotropy), a from spin 0, the anisotropy from spin
-2, b from spin 1.
+A is symmetric and positive definite, b a shift (upstream, for example); the network predicts both for each query and
+head. a_k is the area of the key: with it the softmax is an integral over the domain, which has a limit as the mesh is
+refined. The taper brings the weight smoothly to zero at the radius r. In channels that turn with the frame: A = a (1 +
+anisotropy), with a from a scalar, the anisotropy from a tensor and b from a vector.
 """
 
 import math
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from gensim_graph.nn.native import ANISOTROPY, ISOTROPIC_RANGE, SHIFT
 from gensim_graph.typing import Float, Tensor
 
 NARROWEST, WIDEST = 0.7, 5.0
@@ -28,23 +29,35 @@ class Localisation(NamedTuple):
     Attributes:
         quadratic: (B, T, H, 3) A_xx, A_xy, A_yy in token lengths^-2.
         linear: (B, T, H, 2) b in token lengths^-1.
-        scale: (H,) square root of the isotropic part a at rest: one over the width of the head.
+        scale: (H,) square root of the isotropic part a if the network predicts zeros: one over the width of the head.
     """
 
     quadratic: Float[Tensor, "batch token head 3"]
     linear: Float[Tensor, "batch token head 2"]
     scale: Float[Tensor, " head"]
 
-    def to(self, dtype: torch.dtype) -> "Localisation":
-        """Same in another precision."""
-        return Localisation(*(part.to(dtype) for part in self))
-
 
 class LocalisationHead(nn.Module):
-    """Turn predicted channels into a localisation.
+    """Localisation from the channels that the network predicts.
 
-    The isotropic part may change by a factor exp(+-1.5), the axes of the ellipse by a factor of at most 3, the centre
-    by two widths, whatever the network says: a head cannot lose its support.
+    The isotropic part changes by a factor of at most exp(1.5), the axes of the ellipse by a factor of at most 3, the
+    centre by at most two widths, whatever the network predicts: a head cannot lose its support.
+
+    Args:
+        heads: number of heads.
+
+    Example:
+        At initialisation, and if the network predicts zeros, the heads are isotropic and centred:
+
+        >>> import torch
+        >>> from gensim_graph.nn.attention import LocalisationHead
+        >>> heads, tokens = 3, 5
+        >>> scalar, vector = torch.zeros(1, tokens, heads), torch.zeros(1, tokens, heads, 2)
+        >>> localisation = LocalisationHead(heads)(scalar, vector, vector)
+        >>> [round(width, 2) for width in (1 / localisation.scale).tolist()]  # in token lengths
+        [0.7, 1.87, 5.0]
+        >>> [round(part, 2) for part in localisation.quadratic[0, 0, 0].tolist()]  # A_xx, A_xy, A_yy
+        [2.04, 0.0, 2.04]
     """
 
     def __init__(self, heads: int) -> None:
@@ -58,12 +71,18 @@ class LocalisationHead(nn.Module):
         vector: Float[Tensor, "batch token head 2"],
         tensor: Float[Tensor, "batch token head 2"],
     ) -> Localisation:
-        """Predicted channels of spin 0, 1 and 2 -> coefficients."""
+        """Compute the coefficients from predicted channels.
+
+        Args:
+            scalar: (B, T, H) isotropic part.
+            vector: (B, T, H, 2) direction of the shift, in the frame of the graph.
+            tensor: (B, T, H, 2) anisotropic part (Re, Im), in the frame of the graph.
+        """
         return localise(self.clamped, scalar, vector, tensor)
 
     @property
     def clamped(self) -> Float[Tensor, " head"]:
-        """Logarithm of one over the width of each head at rest."""
+        """Logarithm of one over the width of each head (in token lengths), within bounds."""
         return self.log_scale.clamp(min=-2.5, max=0.7)
 
 
@@ -73,11 +92,19 @@ def localise(
     vector: Float[Tensor, "batch token head 2"],
     tensor: Float[Tensor, "batch token head 2"],
 ) -> Localisation:
-    """Predicted channels of spin 0, 1 and 2 -> coefficients of heads of a width."""
-    isotropic = torch.exp(2 * log_scale + 1.5 * torch.tanh(scalar))
-    real, imaginary = ((0.8 * isotropic).unsqueeze(-1) * _squash(tensor)).unbind(-1)
+    """Compute the localisation of heads of a given width.
+
+    Args:
+        log_scale: (H,) logarithm of one over the width of each head, in token lengths.
+        scalar: (B, T, H) predicted isotropic part.
+        vector: (B, T, H, 2) predicted direction of the shift, in the frame of the graph.
+        tensor: (B, T, H, 2) predicted anisotropic part (Re, Im), in the frame of the graph.
+    """
+    isotropic = torch.exp(2 * log_scale + ISOTROPIC_RANGE * torch.tanh(scalar))
+    real, imaginary = ((ANISOTROPY * isotropic).unsqueeze(-1) * _squash(tensor)).unbind(-1)
     quadratic = torch.stack((isotropic + real, imaginary, isotropic - real), dim=-1)
-    linear = 2 * isotropic.sqrt().unsqueeze(-1) * _squash(vector)
+    linear = SHIFT * isotropic.sqrt().unsqueeze(-1) * _squash(vector)
+
     return Localisation(quadratic, linear, log_scale.exp())
 
 
@@ -87,6 +114,6 @@ def _squash(vector: Tensor) -> Tensor:
 
 
 def taper(distance2: Tensor) -> Tensor:
-    """2 log(1 - s^2) of the squared distance in radii; -inf from the radius on."""
+    """2 log(1 - s^2) of the squared distance s^2 in radii; -inf at the radius and beyond."""
     inside = distance2 < 1
     return torch.where(inside, 2 * torch.log1p(-torch.where(inside, distance2, 0.0)), -torch.inf)

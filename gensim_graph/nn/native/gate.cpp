@@ -1,4 +1,4 @@
-// Gates and products of hidden features, and their derivative; see gate.py, where the same stands in PyTorch.
+// Gates and products of hidden features, and their gradient; gate.py has the same in PyTorch.
 #include "vectors.h"
 
 static inline Vector read(const float *from, int count) {
@@ -17,7 +17,7 @@ static inline void write(float *into, Vector value, int count) {
 
 static inline Vector sigmoid(Vector x) { return 1.0f / (1.0f + exponential(-x)); }
 
-// Calls f(first channel, number of channels) for all of them, a register at a time.
+// Call f(first channel, number of channels) for one register of channels after another.
 template <typename F> static inline void for_channels(int64_t channels, F f) {
     for (int64_t c = 0; c < channels; c += LANES) f(c, channels - c < LANES ? int(channels - c) : LANES);
 }
@@ -44,19 +44,19 @@ extern "C" void gate(int64_t items, int64_t n, int64_t m, const float *hidden, f
     }
 }
 
-// Gradient of hidden; those of scalars, vectors and tensors come apart, rows of n + 3 m, 4 m and 4 m.
-extern "C" void gate_gradient(int64_t items, int64_t n, int64_t m, const float *hidden, const float *of_scalars,
-                              const float *of_vectors, const float *of_tensors, float *grad, int threads) {
+// Gradient of hidden, from those of scalars, vectors and tensors (rows of n + 3 m, 4 m and 4 m).
+extern "C" void gate_gradient(int64_t items, int64_t n, int64_t m, const float *hidden, const float *grad_scalars,
+                              const float *grad_vectors, const float *grad_tensors, float *grad, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t item = 0; item < items; item++) {
         const float *from = hidden + item * (2 * n + 10 * m), *complex_ = from + 2 * n;
-        const float *scalars = of_scalars + item * (n + 3 * m), *products = scalars + n;
-        const float *vectors = of_vectors + item * 4 * m, *tensors = of_tensors + item * 4 * m;
+        const float *scalars = grad_scalars + item * (n + 3 * m), *products = scalars + n;
+        const float *vectors = grad_vectors + item * 4 * m, *tensors = grad_tensors + item * 4 * m;
         float *into = grad + item * (2 * n + 10 * m), *into_complex = into + 2 * n;
         for_channels(n, [=](int64_t c, int k) {
-            const Vector s = read(from + c, k), g = read(from + n + c, k), of = read(scalars + c, k), one = sigmoid(g);
-            write(into + c, of * g * one, k);
-            write(into + n + c, of * s * one * (1.0f + g * (1.0f - one)), k);
+            const Vector s = read(from + c, k), g = read(from + n + c, k), ds = read(scalars + c, k), one = sigmoid(g);
+            write(into + c, ds * g * one, k);
+            write(into + n + c, ds * s * one * (1.0f + g * (1.0f - one)), k);
         });
         for_channels(m, [=](int64_t c, int k) {
             const auto in = [=](const float *row, int slot) { return read(row + slot * m + c, k); };
@@ -69,7 +69,7 @@ extern "C" void gate_gradient(int64_t items, int64_t n, int64_t m, const float *
             const Vector tc0 = in(tensors, 0), aa0 = in(tensors, 1), tc1 = in(tensors, 2), aa1 = in(tensors, 3);
             out(0, (va0 * a0 + va1 * a1) * g1 * (1.0f - g1));
             out(1, (tc0 * c0 + tc1 * c1) * g2 * (1.0f - g2));
-            // a and b meet in a b* and in a b, whose gradients come as sums and differences.
+            // Both a b* and a b contain a and b: their gradients enter as sums and differences.
             const Vector both0 = ab0 + aa0, both1 = ab1 + aa1, apart0 = ab0 - aa0, apart1 = aa1 - ab1;
             out(2, both0 * b0 + apart1 * b1 + va0 * g1);
             out(3, both0 * a0 + both1 * a1 + cb0 * c0 + cb1 * c1);

@@ -1,25 +1,26 @@
-// Which keys the queries of a cluster see, how much the taper leaves of them, and where their numbers are.
+// Keys of the queries of a cluster: which group of queries sees them, their taper, and gathering them from memory.
 #pragma once
 #include "heads.h"
 #include "product.h"
 
-constexpr int PATTERNS = 1 << GROUPS;  // which groups see a key
-constexpr int AHEAD = 16;              // keys that are asked for before they are needed
+static_assert(PATTERNS == 1 << GROUPS, "a pattern has one bit for each group of queries");
+constexpr int AHEAD = 16;  // keys to load into the cache in advance
 
+// Tables of HaloTables in native_kernel.py.
 struct Halo {
-    const int64_t *token;   // (cluster, key) which token a key is
-    const int32_t *order;   // (tile, key) slots of the keys, by pattern
-    const int32_t *starts;  // (tile, PATTERNS + 1) where the keys of each pattern begin in that order
+    const int64_t *token;   // (cluster, key) token of each key
+    const int32_t *order;   // (tile, key) keys of the cluster, sorted by pattern
+    const int32_t *starts;  // (tile, PATTERNS + 1) first key of each pattern in that order
     const float *key_pos;   // (cluster, key, 2)
     const float *log_area;  // (cluster, key)
-    const float *query_pos; // (cluster, query, 2)
-    const float *steepness; // (cluster, query) of the taper; 0 for queries that are not meant
+    const float *query_pos;  // (cluster, query, 2)
+    const float *steepness;  // (cluster, query) of the taper; 0 for padded queries
     int64_t clusters, keys, width, tiles_each, heads;
 };
 
-// Queries of one cluster, no more than TILE of them.
+// At most TILE queries of one cluster.
 struct Tile {
-    int64_t index, cluster, first, count;  // first: among all queries
+    int64_t index, cluster, first, count;  // first: index among all queries
 };
 
 static inline Tile tile_of(const Halo &halo, int64_t index) {
@@ -28,29 +29,29 @@ static inline Tile tile_of(const Halo &halo, int64_t index) {
     return {index, cluster, cluster * halo.width + skipped, left < TILE ? left : TILE};
 }
 
-struct Places {
-    float x[TILE], y[TILE], steepness[TILE], meant[TILE];
+struct TileQueries {
+    float x[TILE], y[TILE], steepness[TILE], valid[TILE];  // valid: 1, or 0 for padding
 };
 
-static void read_places(const Halo &halo, const Tile &tile, Places &into) {
+static void read_queries(const Halo &halo, const Tile &tile, TileQueries &into) {
     std::memset(&into, 0, sizeof into);
     for (int64_t q = 0; q < tile.count; q++) {
         into.x[q] = halo.query_pos[2 * (tile.first + q)];
         into.y[q] = halo.query_pos[2 * (tile.first + q) + 1];
         into.steepness[q] = halo.steepness[tile.first + q];
-        into.meant[q] = into.steepness[q] > 0;
+        into.valid[q] = into.steepness[q] > 0;
     }
 }
 
-// exp(taper) = (1 - s^2)^2 of a key at x, y for the queries from `at` on; 0 from the radius on
-static inline Vector taper(const Places &queries, int at, float x, float y) {
+// exp(taper) = (1 - s^2)^2 of a key at x, y for the queries from `at` on; 0 at the radius and beyond
+static inline Vector taper(const TileQueries &queries, int at, float x, float y) {
     const Vector dx = x - load(queries.x + at), dy = y - load(queries.y + at);
-    const Vector inside = load(queries.meant + at) - (dx * dx + dy * dy) * load(queries.steepness + at);
+    const Vector inside = load(queries.valid + at) - (dx * dx + dy * dy) * load(queries.steepness + at);
     return larger(inside, Vector{}) * larger(inside, Vector{});
 }
 
-// One bit for each group of which any query sees the key.
-static int pattern_of(const Places &queries, float x, float y) {
+// One bit for each group of queries; it is set if any query of the group sees the key.
+static int pattern_of(const TileQueries &queries, float x, float y) {
     int pattern = 0;
     for (int at = 0; at < TILE; at += LANES) {
         const Integers seen = taper(queries, at, x, y) > 0;
@@ -61,7 +62,7 @@ static int pattern_of(const Places &queries, float x, float y) {
     return pattern;
 }
 
-// Keys (64 numbers) and values (64) side by side, with the channels of their places and of the moments.
+// Gathered keys and values side by side, CHANNELS numbers each: content, then positions or moments.
 struct Gathered {
     alignas(64) float pairs[(BLOCK + SPARE) * PAIRED];
     float x[BLOCK], y[BLOCK];
@@ -76,10 +77,11 @@ static inline void copy_content(const float *from, float *into) {
     if (CONTENT % LANES) store(into + CONTENT - LANES, load(from + CONTENT - LANES));
 }
 
-// `count` keys from `first` on; the table of pairs is (token, head, PAIR) and starts at the head.
+// Gather `count` keys from number `first` on. `table` holds pairs (token, head, PAIR) and points to the head.
 static void gather(const Halo &halo, const Tile &tile, int first, int count, const float *table, Gathered &into) {
     const int64_t here = tile.cluster * halo.keys, stride = halo.heads * PAIR;
-    const int32_t *slots = halo.order + tile.index * halo.keys, end = halo.starts[(tile.index + 1) * (PATTERNS + 1) - 1];
+    const int32_t *slots = halo.order + tile.index * halo.keys;
+    const int32_t end = halo.starts[(tile.index + 1) * (PATTERNS + 1) - 1];
     for (int k = 0; k < count; k++) {
         if (first + k + AHEAD < end) {
             const float *soon = table + halo.token[here + slots[first + k + AHEAD]] * stride;
@@ -91,16 +93,16 @@ static void gather(const Halo &halo, const Tile &tile, int first, int count, con
         copy_content(from, key);
         copy_content(from + CONTENT, value);
         const float x = into.x[k] = halo.key_pos[2 * slot], y = into.y[k] = halo.key_pos[2 * slot + 1];
-        const float place[PLACE] = {x, y, -0.5f * x * x, -x * y, -0.5f * y * y, halo.log_area[slot], 1, 0};
-        std::memcpy(key + CONTENT, place, sizeof place);
-        for (int f = 0; f < PLACE / 2; f++) {
-            value[CONTENT + f] = value[LIFTED[f]] * x;
-            value[CONTENT + PLACE / 2 + f] = value[LIFTED[f]] * y;
+        const float position[POSITION] = {x, y, -0.5f * x * x, -x * y, -0.5f * y * y, halo.log_area[slot], 1, 0};
+        std::memcpy(key + CONTENT, position, sizeof position);
+        for (int f = 0; f < SOURCES; f++) {
+            value[CONTENT + f] = value[MOMENT_SOURCES[f]] * x;
+            value[CONTENT + SOURCES + f] = value[MOMENT_SOURCES[f]] * y;
         }
     }
 }
 
-// Calls f(groups, number of groups, first key, number of keys) for the keys of a tile, a block at a time.
+// Call f(groups, number of groups, first key, number of keys) for one block of keys of a tile after another.
 template <typename F> static inline void for_blocks(const Halo &halo, const Tile &tile, F f) {
     const int32_t *starts = halo.starts + tile.index * (PATTERNS + 1);
     for (int pattern = 1; pattern < PATTERNS; pattern++) {
@@ -114,7 +116,7 @@ template <typename F> static inline void for_blocks(const Halo &halo, const Tile
     }
 }
 
-// Rows (query, channel) of one head -> (channel, query), 0 where there is no query
+// Rows (query, channel) of one head -> (channel, query); 0 beyond the last query.
 static void transpose(const Halo &halo, const Tile &tile, const float *rows, float *into) {
     std::memset(into, 0, CHANNELS * TILE * sizeof(float));
     for (int64_t q = 0; q < tile.count; q++)

@@ -1,7 +1,7 @@
-"""The compiled code of this layer: loaded once, and when it may be used.
+"""The compiled library: loaded once, and called only where it can be used.
 
-It is for single precision on a processor. Elsewhere, and under torch.compile, which fuses and derives by itself, the
-same stands in PyTorch beside every use of it.
+Compiled code is for single precision on a processor. PyTorch does the same work on other devices, in other precisions
+and under torch.compile, which fuses and differentiates by itself; each caller holds both.
 """
 
 import ctypes
@@ -9,29 +9,15 @@ import logging
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import torch
 
+from gensim_graph.nn.native.kernels import KERNELS
+from gensim_graph.nn.native.shared_constants import constants_header
 from gensim_graph.system import CompilerError, compiled
 from gensim_graph.typing import Tensor
 
 log = logging.getLogger(__name__)
-
-_POINTER, _COUNT, _THREADS = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
-
-_ARGUMENTS: dict[str, list[Any]] = {
-    "order_keys": [_POINTER] * 4,
-    "attend_all": [_POINTER, _COUNT, *[_POINTER] * 4],
-    "differentiate_all": [_POINTER, _COUNT, *[_POINTER] * 7, _COUNT],
-    "look": [_POINTER, _POINTER, _COUNT, *[_POINTER] * 3],
-    "look_gradient": [_POINTER, _POINTER, _COUNT, *[_POINTER] * 5],
-    "see": [_POINTER, _COUNT, *[_POINTER] * 2],
-    "see_gradient": [_POINTER, _COUNT, *[_POINTER] * 4],
-    "gate": [*[_COUNT] * 3, *[_POINTER] * 2],
-    "gate_gradient": [*[_COUNT] * 3, *[_POINTER] * 5],
-}
-"""Of every function in ``native/``, before the number of threads that ends each list."""
 
 _ONE_AT_A_TIME = Lock()
 
@@ -40,35 +26,37 @@ Argument = Tensor | ctypes.Structure | int
 
 @cache
 def library() -> ctypes.CDLL:
-    """Compile and load.
+    """Compile and load the library.
 
     Raises:
-        CompilerError: it cannot be compiled here.
+        CompilerError: it cannot be compiled on this machine.
     """
     with _ONE_AT_A_TIME:
-        found = compiled(Path(__file__).parent)
+        found = compiled(Path(__file__).parent, {"shared_constants.h": constants_header()})
 
-    for name, arguments in _ARGUMENTS.items():
+    for name, kinds in KERNELS.items():
         function = getattr(found, name)
-        function.argtypes, function.restype = [*arguments, _THREADS], None
+        function.argtypes = [*(kind.ctype for kind in kinds), ctypes.c_int]
+        function.restype = None
 
     return found
 
 
 def call(name: str, *arguments: Argument) -> None:
-    """Call a function of the library on the threads of PyTorch; tensors are contiguous and stay alive meanwhile."""
-    getattr(library(), name)(*(_passed(argument) for argument in arguments), torch.get_num_threads())
+    """Call a compiled function on as many threads as PyTorch uses.
 
-
-def _passed(argument: Argument) -> object:
-    if isinstance(argument, Tensor):
-        return argument.data_ptr()
-    return ctypes.byref(argument) if isinstance(argument, ctypes.Structure) else argument
+    Args:
+        name: a row of ``KERNELS``.
+        arguments: of the kinds in that row. Tensors, also those in a structure, must be contiguous and stay alive
+            until the function returns.
+    """
+    values = [kind.convert(argument) for kind, argument in zip(KERNELS[name], arguments, strict=True)]
+    getattr(library(), name)(*values, torch.get_num_threads())
 
 
 @cache
-def native_at_hand() -> bool:
-    """Whether the code can be compiled here; said once if it cannot."""
+def native_available() -> bool:
+    """Return True if the library can be compiled on this machine; log the reason once if it cannot."""
     try:
         library()
     except CompilerError as error:
@@ -78,18 +66,26 @@ def native_at_hand() -> bool:
     return True
 
 
-def native_serves(*tensors: Tensor) -> bool:
-    """Whether compiled code may stand for what PyTorch does with some tensors."""
+def native_applies(*tensors: Tensor) -> bool:
+    """Return True if compiled code can take the place of PyTorch for these tensors.
+
+    Args:
+        tensors: all those that the compiled function reads; they must be in single precision on a processor.
+    """
     if torch.compiler.is_compiling() or any(part.device.type != "cpu" for part in tensors):
         return False
-    return all(part.dtype == torch.float32 for part in tensors) and native_at_hand()
+    return all(part.dtype == torch.float32 for part in tensors) and native_available()
 
 
 def expect_shapes(what: str, *pairs: tuple[Tensor, tuple[int, ...]]) -> None:
-    """Check tensors before their addresses are passed on: compiled code would read and write beyond their ends.
+    """Check the shapes of tensors before compiled code uses their addresses: it would read and write beyond their ends.
+
+    Args:
+        what: name of the computation, for the message.
+        pairs: tensors with their expected shapes.
 
     Raises:
-        ValueError: one of them has another shape.
+        ValueError: a tensor has another shape.
     """
     for tensor, expected in pairs:
         if tuple(tensor.shape) != expected:

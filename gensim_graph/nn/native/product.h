@@ -1,20 +1,20 @@
-// The one product that everything is made of, in a few shapes.
+// The matrix products of the attention: one small product in a few shapes.
 //
-// Queries come in groups of 16 and at most four groups; a key that no query of a group sees costs that group nothing.
+// The queries of a tile come in four groups of 16. A key that no query of a group sees costs that group nothing.
 #pragma once
 #include <type_traits>
 
 #include "heads.h"
 #include "vectors.h"
 
-constexpr int GROUP = 16, GROUPS = 4, TILE = GROUP * GROUPS;
-constexpr int PAIRED = 2 * CHANNELS;  // keys and values that were gathered lie side by side
-constexpr int BLOCK = 24;             // keys at a time: they stay in the first-level cache, with their logits
-constexpr int SPARE = 1;              // rows of a block that are computed and not used
+constexpr int GROUP = QUERY_GROUP, GROUPS = TILE_GROUPS;
+constexpr int PAIRED = 2 * CHANNELS;  // gathered keys and values lie side by side
+constexpr int BLOCK = 24;             // keys at a time: with their logits they fit into the first-level cache
+constexpr int SPARE = 1;              // rows of a block that are computed but not used
 
-constexpr int WIDE = GROUP / LANES;                                           // registers of a group
-constexpr int AT_ONCE = LANES == 16 ? GROUPS : 1;                             // groups, so that sums stay in registers
-constexpr int SUMS = LANES == 16 ? 24 : LANES == 8 ? 12 : WIDE * 4;           // registers for sums
+constexpr int WIDE = GROUP / LANES;                                  // registers of a group
+constexpr int AT_ONCE = LANES == 16 ? GROUPS : 1;                    // groups at a time: sums stay in registers
+constexpr int SUMS = LANES == 16 ? 24 : LANES == 8 ? 12 : WIDE * 4;  // registers for sums
 template <int V> constexpr int ROWS = V == 1 && AT_ONCE > 1 ? 12 : SUMS / (V * WIDE);
 template <int V> constexpr int CHANNELS_AT_ONCE = AT_ONCE == 1 ? 4 : V == 1 ? 16 : V == 4 ? 4 : 8;
 
@@ -22,8 +22,8 @@ constexpr int WHOLE[1] = {0}, EVERY[GROUPS] = {0, GROUP, 2 * GROUP, 3 * GROUP};
 
 // into[r][v] (+)= sum_s sum_j rows[r ROW + (s + j) COLUMN] columns[s + j][v]
 //
-// for R rows, the numbers v of V groups that start at `groups`, s the `starts` and j below n. `into` and `columns` are
-// TILE wide. With `add`, to what is there already, multiplied with `factor` if there is one.
+// for R rows r, the numbers v of V groups that start at `groups`, s in `starts` and j below n. Rows of `into` and
+// `columns` have TILE numbers. With `add` the product is added to `into`, multiplied by `factor` first if there is one.
 template <int R, int V, int ROW, int COLUMN>
 static inline __attribute__((always_inline)) void product(const float *rows, const float *columns, const int *groups,
                                                           const int *starts, int n_starts, int n, float *into,
@@ -58,7 +58,7 @@ static inline __attribute__((always_inline)) void product(const float *rows, con
         for (int v = 0; v < N; v++) store(into + r * TILE + at[v], sum[r][v]);
 }
 
-// Calls f(n, groups) for all groups at once where there are registers enough, else for one at a time.
+// Call f(n, groups) for all groups at once if there are enough registers, otherwise for one group at a time.
 template <typename F> static inline void for_groups(int n, const int *groups, F f) {
     if constexpr (AT_ONCE == 1)
         for (int g = 0; g < n; g++) f(std::integral_constant<int, 1>{}, groups + g);

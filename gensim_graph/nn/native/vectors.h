@@ -1,4 +1,4 @@
-// Registers of numbers, as wide as the processor has them, and the two things that are done to them one by one.
+// Vector registers of the width that the processor has, and functions of each of their numbers.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -17,16 +17,16 @@ typedef int32_t Integers __attribute__((vector_size(LANES * 4), aligned(4), may_
 static inline Vector load(const float *from) { return *reinterpret_cast<const Vector *>(from); }
 static inline void store(float *into, Vector value) { *reinterpret_cast<Vector *>(into) = value; }
 static inline Vector all(float value) { return value - Vector{}; }  // x - 0 is x; x + 0 is not for x = -0
-// Both keep a NaN that is the first of the two.
+// Both return the first argument if it is NaN.
 static inline Vector larger(Vector a, Vector b) { return a < b ? b : a; }
 static inline Vector smaller(Vector a, Vector b) { return b < a ? b : a; }
 
-// exp(x) to two units in the last place; 0 below exp(-60), since processors are slow with denormal numbers.
+// exp(x) to two units in the last place; 0 below exp(-60), as processors are slow with denormal numbers.
 //
 // x = n log 2 + f, |f| <= log(2) / 2: exp(f) is a polynomial (coefficients of Cephes' expf), 2^n a shift of bits.
 static inline Vector exponential(Vector argument) {
     const Vector x = larger(smaller(argument, all(87.0f)), all(-87.0f));
-    const Vector magic = all(12582912.0f);  // 1.5 * 2^23: what is added to it is rounded to an integer
+    const Vector magic = all(12582912.0f);  // 1.5 * 2^23: a number added to it is rounded to an integer
     const Vector shifted = x * 1.44269504f + magic;
     const Vector n = shifted - magic;
     const Vector f = x - n * 0.693359375f + n * 2.12194440e-4f;

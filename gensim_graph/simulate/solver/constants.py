@@ -1,7 +1,7 @@
-"""The constants of the solver, in one table.
+"""The physical constants of the solver, in one table.
 
-Two sets have names: :data:`BENCHMARK`, the default, is that of the idealised cyclone as neXtSIM-DG runs it,
-:data:`NEXTSIM` that of neXtSIM v2.
+There are two named sets: :data:`BENCHMARK`, the default, has the values of the idealised cyclone in neXtSIM-DG,
+:data:`NEXTSIM` those of neXtSIM v2.
 """
 
 import math
@@ -13,7 +13,7 @@ from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_valu
 
 @dataclass(frozen=True)
 class Constants:
-    """Physics of the ice; stress is per unit of thickness.
+    """Physical constants of ice, snow, air and ocean; stress is per unit of thickness.
 
     =================== ========= ========== ======= ============================================================
     name                unit      benchmark  neXtSIM meaning (source)
@@ -24,32 +24,43 @@ class Constants:
     water_density       kg m-3    1026       1025    (M, N)
     air_drag            1         1.2e-3     2.0e-3  quadratic (M, N)
     water_drag          1         5.5e-3     5.5e-3  quadratic (M)
-    water_turning       degrees   0          25      of the water drag, to the left on the northern hemisphere (N)
-    coriolis            s-1       1.45842e-4 same    twice the rotation of the Earth (M); times the sine of the
-                                                     latitude where the mesh has a crs
-    youngs_modulus      Pa        5.96e8     same    E0, of intact ice (O)
+    water_turning       degrees   0          25      of the water drag, to the left in the northern hemisphere (N)
+    coriolis            s-1       1.45842e-4 same    twice the rotation rate of the Earth (M); multiplied by the
+                                                     sine of the latitude if the mesh has a crs
+    youngs_modulus      Pa        5.96e8     same    E0 of intact ice (O)
     poisson_ratio       1         1/3        same    (O)
     compaction          1         20         same    C in exp(-C (1 - A)) (O)
-    relaxation_time     s         1e7        same    lambda0, of intact ice (O)
+    relaxation_time     s         1e7        same    lambda0 of intact ice (O)
     relaxation_exponent 1         5          same    alpha (O)
-    compression         Pa m-1.5  1e4        same    P0, of the compressive threshold (O)
-    compression_power   1         1.5        same    of the thickness in it (O)
-    internal_friction   1         0.7        same    tangent of its angle (O)
-    lab_cohesion        Pa        2e6        same    of a sample of 0.1 m (O)
-    lab_strength        Pa        1e10       same    in compression, of such a sample (O)
-    cohesion_spread     1         0          0.33    the cohesion of a cell is up to this much higher, at random
+    compression         Pa m-1.5  1e4        same    P0 of the compressive threshold (O)
+    compression_power   1         1.5        same    exponent of the thickness in the threshold (O)
+    internal_friction   1         0.7        same    tangent of the angle of friction, mu (O)
+    lab_cohesion        Pa        2e6        same    of a laboratory sample of 0.1 m (O)
+    lab_strength        Pa        1e10       same    compressive strength of such a sample (O)
+    cohesion_spread     1         0          0.33    the cohesion of a cell is higher by a random part up to this
     healing_time        d         15         25      from fully damaged to intact (D, N)
-    healing_compaction  1         0          20      healing goes with exp(-C (1 - A)) too (N)
-    least_thickness     m         0.05       same    for the inertia of thin ice and open water (N)
-    least_concentration 1         0.1        same    below it there is no stress and no damage (N)
+    healing_compaction  1         0          20      C in the factor exp(-C (1 - A)) of the healing rate (N)
+    least_thickness     m         0.05       same    least thickness in the inertia of thin ice and open water (N)
+    least_concentration 1         0.1        same    below it the ice has no stress and no damage (N)
     =================== ========= ========== ======= ============================================================
 
     Sources: M Mehlmann et al. (2021, doi:10.1029/2021MS002523), O Olason et al. (2022, doi:10.1029/2021MS002685),
     N the defaults of neXtSIM v2, D those of the benchmark in neXtSIM-DG. ``cohesion_spread`` is neXtSIM's
-    ``alea_factor``, 0 unless a run asks for it.
+    ``alea_factor``, which is 0 unless a run sets it.
 
     Raises:
-        InputError: a value that makes no sense.
+        InputError: a value out of its range.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from gensim_graph.simulate import BENCHMARK, NEXTSIM, Constants
+        >>> Constants() == BENCHMARK, NEXTSIM.healing_time
+        (True, 25.0)
+        >>> replace(NEXTSIM, healing_time=20.0).healing_time
+        20.0
+        >>> replace(NEXTSIM, poisson_ratio=0.5)
+        Traceback (most recent call last):
+        gensim_graph.errors.InputError: constants.poisson_ratio: expected a number from 0 to below 0.5; came 0.5
     """
 
     ice_density: float = 900.0
@@ -79,20 +90,20 @@ class Constants:
     def __post_init__(self) -> None:
         """Check the values."""
         rules: dict[str, Rule] = {name: at_least(0) for name in self.__dataclass_fields__}
-        names = ("ice_density", "youngs_modulus", "relaxation_time", "lab_cohesion", "lab_strength")
-        rules |= dict.fromkeys((*names, "healing_time", "least_thickness"), POSITIVE)
+        positive = ("ice_density", "youngs_modulus", "relaxation_time", "lab_cohesion", "lab_strength")
+        rules |= dict.fromkeys((*positive, "healing_time", "least_thickness"), POSITIVE)
         rules["water_turning"] = (lambda came: math.isfinite(came) and abs(came) < 90, "an angle below 90 degrees")
         rules["poisson_ratio"] = (lambda came: 0 <= came < 0.5, "a number from 0 to below 0.5")
         rules["least_concentration"] = (lambda came: 0 < came < 1, "a number between 0 and 1")
         check_values(self, "constants", rules)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for a file."""
+        """Return plain data for a file."""
         return asdict(self)
 
 
 BENCHMARK = Constants()
-"""Of the idealised cyclone in neXtSIM-DG."""
+"""Constants of the idealised cyclone in neXtSIM-DG."""
 
 NEXTSIM = replace(
     BENCHMARK,
@@ -105,14 +116,14 @@ NEXTSIM = replace(
     healing_time=25.0,
     healing_compaction=20.0,
 )
-"""Of neXtSIM v2, with the random cohesion of the built-in trajectories."""
+"""Constants of neXtSIM v2, with the random cohesion of the built-in trajectories."""
 
 
 def constants_named(name: str) -> Constants:
-    """One of the sets, ``benchmark`` or ``nextsim``.
+    """Return the set of constants of a name, ``benchmark`` or ``nextsim``.
 
     Raises:
-        InputError: there is no such set.
+        InputError: there is no set of that name.
     """
     sets = {"benchmark": BENCHMARK, "nextsim": NEXTSIM}
     if name not in sets:

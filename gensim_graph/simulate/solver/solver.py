@@ -1,4 +1,9 @@
-"""The solver: sub-steps of stress and velocity, then transport, ridging and, where asked for, growth and melt."""
+"""The time loop of the solver.
+
+A step does, in this order: sub-steps of stress, damage and velocity; transport with the mean drift; ridging; growth and
+melt, if they are switched on. All state is in :class:`~gensim_graph.simulate.solver.state.State`, so that a run can
+continue from any record.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,71 +14,71 @@ from gensim_graph.errors import InputError
 from gensim_graph.simulate.solver.advection import Sides, build_sides, transport
 from gensim_graph.simulate.solver.constants import Constants
 from gensim_graph.simulate.solver.elements import Elements
-from gensim_graph.simulate.solver.momentum import build_drive, update_velocity
-from gensim_graph.simulate.solver.rheology import build_response, update_stress
+from gensim_graph.simulate.solver.momentum import build_momentum_coefficients, update_velocity
+from gensim_graph.simulate.solver.rheology import build_stress_coefficients, update_stress
 from gensim_graph.simulate.solver.state import State
 from gensim_graph.simulate.solver.thermodynamics import Weather, grow_and_melt
-from gensim_graph.simulate.solver.time_steps import Steps, plan_steps
+from gensim_graph.simulate.solver.time_steps import TimeSteps, plan_time_steps
 from gensim_graph.typing import Float, Tensor
 
 Wind = Callable[[float], Tensor]
 """Wind on the nodes at a time in s since the start: (2, node, member), m/s along the axes of the plane."""
 
-_FASTEST = 5.0  # m/s: no ice drifts like that, and the transport would no longer be stable
-_THICKEST = 50.0  # m, floes of more are spread over more area, as in neXtSIM
+_FASTEST = 5.0  # m/s, faster ice does not exist, and the transport would become unstable
+_THICKEST = 50.0  # m, thicker floes spread over more area, as in neXtSIM
 
 
 @dataclass(frozen=True, eq=False)
 class Solver:
-    """The equations on one mesh.
+    """The equations of the ice on one mesh.
 
     Attributes:
         elements: the triangles.
-        sides: what ice may cross.
-        constants: physics.
-        steps: how long the steps are.
+        sides: the sides that ice may cross.
+        constants: physical constants.
+        steps: lengths of the time steps.
         cohesion: Pa, of each triangle and member, see :func:`~gensim_graph.simulate.solver.rheology.cohesion_of`.
-        ocean: m/s, current on the nodes; members or one for all.
-        weather: air temperature and snowfall; None switches the thermodynamics off.
+        ocean: m/s, current on the nodes along the axes of the plane; one for each member, or one for all.
+        weather: air temperature and snowfall; None switches growth and melt off.
     """
 
     elements: Elements
     sides: Sides
     constants: Constants
-    steps: Steps
+    steps: TimeSteps
     cohesion: Float[Tensor, "element _"]
     ocean: Float[Tensor, "2 node _"]
     weather: Weather | None = None
 
     def run(self, state: State, wind: Wind, records: int, first: int = 0) -> Iterator[State]:
-        """The state after each of a number of records.
+        """Yield the state at the end of each record.
 
         Args:
-            state: before the first of them.
-            wind: as a function of time.
-            records: how many.
-            first: records of the run that went before, 0 at its start.
+            state: at the start of the first record.
+            wind: m/s along the axes of the plane, as a function of time in s.
+            records: number of records.
+            first: number of records that the run has behind it, 0 at its start.
 
         Raises:
-            InputError: the ice drifts faster than any ice does: the wind or the constants are not of this world.
+            InputError: the ice drifts faster than 5 m/s, because of impossible wind or constants.
         """
         for record in range(first, first + records):
-            for step in range(self.steps.per_record):
-                time = (record + (step + 0.5) / self.steps.per_record) * self.steps.every
+            for step in range(self.steps.steps_per_record):
+                time = (record + (step + 0.5) / self.steps.steps_per_record) * self.steps.every
                 state = self.step(state, wind(time), time)
-            self._check(state, (record + 1) * self.steps.every)
+            self._check_speed(state, (record + 1) * self.steps.every)
             yield state
 
     @torch.no_grad()
     def step(self, state: State, wind: Float[Tensor, "2 node member"], time: float) -> State:
-        """One step under a wind that stays the same.
+        """Return the state after one step under a constant wind.
 
         Args:
-            state: before.
-            wind: m/s on the nodes.
-            time: s since the start, of the middle of the step.
+            state: at the start of the step.
+            wind: m/s on the nodes, along the axes of the plane.
+            time: s since the start of the run, at the middle of the step.
         """
-        moved, drift = self._dynamics(state, wind)
+        moved, drift = self._substeps(state, wind)
         amounts, damage, stress = transport(
             self.sides,
             drift,
@@ -82,7 +87,7 @@ class Solver:
             1.0 - moved.intact,
             moved.stress,
         )
-        thickness, concentration, snow = amounts.clamp(min=0.0)  # below 0 is rounding
+        thickness, concentration, snow = amounts.clamp(min=0.0)  # negative values come from rounding
 
         state = replace(
             moved,
@@ -95,21 +100,26 @@ class Solver:
         if self.weather is None:
             return state
 
-        air = self.weather.temperature(time, self.elements.sine_on_elements())
+        air = self.weather.temperature(time, self.elements.sin_latitude_on_elements())
         return grow_and_melt(state, self.weather, self.constants, air, self.steps.step)
 
-    def _dynamics(self, state: State, wind: Tensor) -> tuple[State, Tensor]:
-        """Stress, damage and velocity after the sub-steps of a step, and the mean velocity over them."""
-        fields = state.thickness, state.concentration
-        dt, constants = self.steps.substep, self.constants
-        response = build_response(self.elements, constants, *fields, self.cohesion, dt)
-        drive = build_drive(self.elements, constants, self.steps.inertia, *fields, state.snow, wind, self.ocean, dt)
+    def _substeps(self, state: State, wind: Tensor) -> tuple[State, Tensor]:
+        """Return the state after the sub-steps of one step, and the mean velocity over them.
+
+        Args:
+            state: at the start of the step.
+            wind: m/s on the nodes, along the axes of the plane.
+        """
+        elements, constants = self.elements, self.constants
+        for_stress = build_stress_coefficients(elements, constants, self.steps.substep, state, self.cohesion)
+        for_velocity = build_momentum_coefficients(elements, constants, self.steps, state, wind, self.ocean)
+
         stress, intact, velocity = state.stress, state.intact, state.velocity
         total = torch.zeros_like(velocity)
 
-        for _ in range(self.steps.substeps):
-            stress, intact = update_stress(response, self.elements.velocity_gradient(velocity), stress, intact)
-            velocity = update_velocity(self.elements, drive, velocity, stress)
+        for _ in range(self.steps.substeps_per_step):
+            stress, intact = update_stress(for_stress, elements.velocity_gradient(velocity), stress, intact)
+            velocity = update_velocity(elements, for_velocity, velocity, stress)
             total += velocity
 
         packed = state.concentration > constants.least_concentration
@@ -120,11 +130,11 @@ class Solver:
             velocity=velocity,
         )
 
-        return moved, total / self.steps.substeps
+        return moved, total / self.steps.substeps_per_step
 
-    def _check(self, state: State, time: float) -> None:
+    def _check_speed(self, state: State, time: float) -> None:
         fastest = float(state.velocity.abs().max())
-        if not fastest < _FASTEST:
+        if not fastest < _FASTEST:  # true for NaN, too
             raise InputError(
                 f"simulation: the ice drifts at {fastest:.3g} m/s after {time / 3600.0:.1f} h, at most {_FASTEST:g} is "
                 "possible; check the wind (m/s) and the constants"
@@ -139,11 +149,27 @@ def build_solver(
     ocean: Float[Tensor, "2 node _"],
     weather: Weather | None = None,
 ) -> Solver:
-    """A solver for the triangles of a mesh; ``every`` is the time between records in s."""
-    steps = plan_steps(elements, constants, every)
+    """Build the solver for the triangles of a mesh.
+
+    Args:
+        elements: the triangles.
+        constants: physical constants.
+        every: s, time between records.
+        cohesion: Pa, of each triangle and member, see :func:`~gensim_graph.simulate.solver.rheology.cohesion_of`.
+        ocean: m/s, current on the nodes along the axes of the plane; one for each member, or one for all.
+        weather: air temperature and snowfall; None switches growth and melt off.
+    """
+    steps = plan_time_steps(elements, constants, every)
     return Solver(elements, build_sides(elements), constants, steps, cohesion, ocean, weather)
 
 
-def ridge(thickness: Float[Tensor, "element member"], concentration: Float[Tensor, "element member"]) -> Tensor:
-    """Concentration after ridging: ice that does not fit piles up, and keeps its volume."""
+def ridge(
+    thickness: Float[Tensor, "element member"], concentration: Float[Tensor, "element member"]
+) -> Float[Tensor, "element member"]:
+    """Return the concentration after ridging: ice above full cover piles up, and its volume stays the same.
+
+    Args:
+        thickness: m, ice volume per area.
+        concentration: after the transport, may exceed 1.
+    """
     return torch.maximum(concentration, thickness / _THICKEST).clamp(max=1.0)

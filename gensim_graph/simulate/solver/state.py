@@ -1,4 +1,4 @@
-"""The state of the ice on the triangles of a mesh."""
+"""The state of the ice on the triangles of a mesh: the fields that a time step changes."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,16 @@ from gensim_graph.typing import Array, Float, Tensor
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Everything that a step changes.
+    """Fields of the ice at one time, for several members.
 
     Attributes:
         thickness: m, ice volume per area.
-        concentration: 1.
+        concentration: area of ice per area, from 0 to 1.
         snow: m, snow volume per area.
         intact: 1 - damage.
-        stress: Pa, mean normal stress (tension positive), half the normal difference, shear.
-        velocity: m/s.
+        stress: Pa, in the plane of the mesh: mean normal stress (xx + yy) / 2, positive in tension, half the normal
+            difference (xx - yy) / 2, and shear xy.
+        velocity: m/s on the nodes, along the axes of the plane.
     """
 
     thickness: Float[Tensor, "element member"]
@@ -30,24 +31,24 @@ class State:
 
 
 def state_at_rest(elements: Elements, sit: Array, sic: Array, snt: Array, sid: Array | None = None) -> State:
-    """Ice without drift and stress, from values on the faces of the mesh, (member, face).
+    """Build the state of ice without drift and stress from values on the faces of the mesh.
 
     Args:
         elements: the triangles.
-        sit: ice volume per area, m.
-        sic: concentration.
-        snt: snow volume per area, m.
-        sid: damage; None for intact ice.
+        sit: ice volume per area, (member, face) m.
+        sic: concentration, (member, face).
+        snt: snow volume per area, (member, face) m.
+        sid: damage, (member, face); None for intact ice.
     """
     thickness = elements.from_faces(sit)
     damage = torch.zeros_like(thickness) if sid is None else elements.from_faces(sid)
     n_members = thickness.shape[1]
 
     return State(
-        thickness,
-        elements.from_faces(sic),
-        elements.from_faces(snt),
-        1.0 - damage,
-        thickness.new_zeros(3, elements.n_elements, n_members),
-        thickness.new_zeros(2, elements.n_nodes, n_members),
+        thickness=thickness,
+        concentration=elements.from_faces(sic),
+        snow=elements.from_faces(snt),
+        intact=1.0 - damage,
+        stress=thickness.new_zeros(3, elements.n_elements, n_members),
+        velocity=thickness.new_zeros(2, elements.n_nodes, n_members),
     )

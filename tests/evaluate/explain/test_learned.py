@@ -1,4 +1,4 @@
-"""What the model has learnt: reach of its heads against closed forms, sensitivities against differences."""
+"""Reach of the heads against closed forms; sensitivities against finite differences."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def twin() -> Surrogate:
 
 
 def test_reach_of_narrow_and_wide_heads():
-    """A narrow Gaussian has its width; a flat one the second moment of the taper, r^2 / 8; between, quadrature."""
+    """Closed forms for a narrow Gaussian (its width) and a flat one (taper: r / sqrt(8)); quadrature between them."""
     found = tapered_reach(np.array([0.1, 1e6, 2.0]), 9.0)
     np.testing.assert_allclose(found[:2], [0.1, 9 / np.sqrt(8)], rtol=1e-3)
 
@@ -46,7 +46,7 @@ def test_reach_of_a_model(twin: Surrogate):
 
 @pytest.mark.parametrize("deterministic", [True, False], ids=["twin", "flow"])
 def test_sensitivities_are_differences(deterministic: bool):
-    """Central differences of the step itself, of some inputs in some cells."""
+    """Sensitivities equal central differences of the step, for some inputs in some cells."""
     model = random_surrogate(deterministic, size=0.1)
     found = sensitivity(model, DATA.isel(time=0), DATA, "siu", POINT, sampler_steps=2)
     face = found.attrs["face"]
@@ -74,8 +74,8 @@ def test_sensitivities_are_differences(deterministic: bool):
         assert came == pytest.approx(expected, rel=2e-2, abs=2e-5)
 
 
-def test_what_is_far_does_not_matter(twin: Surrogate):
-    """The maps hold what the model was trained with, and have a figure."""
+def test_maps_of_all_inputs_and_their_figure(twin: Surrogate):
+    """There is a map of each input with which the model was trained, and a figure of the largest six."""
     found = sensitivity(twin, DATA.isel(time=0), DATA, "sit", POINT)
     assert {"sit", "sic", "sid", "siu", "siv", "uas", "vas", "uas_next", "vas_next"} <= {*found.data_vars}
     assert "snt" not in found

@@ -1,4 +1,4 @@
-"""Age of the ice: fields that move along, circles, ice at rest, and ice that is new."""
+"""Age of the ice: uniform drift, rotation, ice at rest, convergence, and new ice."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ DAY = 86_400.0
 def run_of(
     mesh: Mesh, u: np.ndarray, v: np.ndarray, sic: np.ndarray | float, times: int, hours: int = 24
 ) -> xr.Dataset:
-    """A drift that does not change."""
+    """Dataset of a drift that is constant in time."""
     stamps = np.datetime64("2000-01-01", "ns") + np.arange(times) * np.timedelta64(hours, "h")
     shape = (times, mesh.n_faces)
     fields = {"siu": u, "siv": v, "sic": sic}
@@ -32,9 +32,10 @@ def hump(points: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
 
 @pytest.mark.parametrize("make", [jittered_box, regular_grid], ids=["triangles", "squares"])
 def test_a_hump_moves_with_a_uniform_drift(make):
-    """Exact: the hump where it has gone, ten days older; the error falls with the square of the spacing.
+    """After ten days the hump is displaced and ten days older; the error falls with the square of the spacing.
 
-    The error depends on where within a cell a day ends: here half way on, and three times as fine again half way on.
+    The error depends on the position within a cell at which the displacement of one day ends. It is half a cell on the
+    coarse mesh, and one and a half cells on the mesh that is three times finer.
     """
     errors = []
     for cells in (20, 60):
@@ -42,14 +43,14 @@ def test_a_hump_moves_with_a_uniform_drift(make):
         speed = np.full(mesh.n_faces, 0.5 * BOX / 20 / DAY)
         begin, end = (0.35 * BOX, 0.4 * BOX), (0.6 * BOX, 0.65 * BOX)
         age = ice_age(run_of(mesh, speed, speed, 1.0, 11), initial=hump(mesh.centres, begin))
-        inner = (mesh.centres > 0.3 * BOX).all(axis=1)  # where nothing came from outside
+        inner = (mesh.centres > 0.3 * BOX).all(axis=1)  # cells whose ice was inside the domain all the time
         errors.append(np.abs(age[-1].values - hump(mesh.centres, end) - 10)[inner].mean())
-    assert errors[1] < errors[0] / 8  # of second order: a ninth
-    assert errors[1] < 1.0  # of 100
+    assert errors[1] < errors[0] / 8  # second order: the exact factor is 9
+    assert errors[1] < 1.0  # the hump is 100 days high
 
 
 def test_what_is_linear_moves_exactly():
-    """On triangles too, whose corners lie beyond the centres of their neighbours."""
+    """Exact on triangles too, although their corners lie beyond the centres of their neighbours."""
     mesh = jittered_box(20)
     drift, slope = np.array([0.7e3, -0.9e3]) / DAY, np.array([2.0, 1.0]) / 1e3
     still = np.zeros(mesh.n_faces)
@@ -88,7 +89,7 @@ def test_convergence_changes_no_age():
 
 
 def test_new_ice_is_young_and_water_has_no_age():
-    """Water everywhere, then ice in the east that stays: a day old after a day."""
+    """Open water everywhere, then ice in the east that persists: after one day it is one day old."""
     mesh = jittered_box(20)
     east, still = mesh.centres[:, 0] > BOX / 2, np.zeros(mesh.n_faces)
     sic = np.stack([still, east, east]).astype(float)

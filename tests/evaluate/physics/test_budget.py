@@ -1,4 +1,4 @@
-"""Budgets and events: fields whose transport is known, closed boxes, and hand-made events."""
+"""Budgets and events: fields of known transport, closed domains, and events with known scores."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,9 @@ from support.verification import START, STEP
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import match
 from gensim_graph.evaluate.physics import detect_events, volume_budget
-from gensim_graph.evaluate.physics.budget import budget_table
-from gensim_graph.evaluate.physics.events import Thresholds, classify, event_table
+from gensim_graph.evaluate.physics.budget_table import BudgetTally
+from gensim_graph.evaluate.physics.events import EventTally, Thresholds, classify
+from gensim_graph.evaluate.tally import tabulate
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import Transport
@@ -23,7 +24,7 @@ DAY = 86_400.0
 
 
 def opened(mesh: Mesh) -> Mesh:
-    """All sides open; without boundaries they are coast."""
+    """The same mesh with open sides; without named boundaries they count as coast."""
     return Mesh.from_faces(mesh.nodes, mesh.faces, boundaries={"open": mesh.boundary_edges})
 
 
@@ -44,7 +45,7 @@ def run_of(mesh: Mesh, **fields: np.ndarray) -> xr.Dataset:
 
 
 def test_linear_fields_are_transported_exactly(mesh: Mesh):
-    """h linear, u constant: div(h u) = u . grad h; h constant, u linear: h div u. At the rim as well, if it is open."""
+    """h linear, u constant: div(h u) = u . grad h; h constant, u linear: h div u. Also at an open boundary."""
     transport = Transport(mesh)
     ones, slope = np.ones((1, mesh.n_faces)), np.array([2e-5, -1e-5])
     h = (5 + mesh.centres @ slope)[None]
@@ -57,7 +58,7 @@ def test_linear_fields_are_transported_exactly(mesh: Mesh):
 
 
 def test_a_closed_box_keeps_its_ice():
-    """Whatever drifts within coasts, the sum of the dynamics is nothing; so it is around an island."""
+    """In a closed domain the dynamics sum to zero for any drift, also around an island."""
     rng = np.random.default_rng(0)
     mesh = island_grid(20)
     coast = Mesh.from_faces(mesh.nodes, mesh.faces, boundaries={"coast": mesh.boundary_edges})
@@ -69,7 +70,7 @@ def test_a_closed_box_keeps_its_ice():
 
 @pytest.mark.parametrize(("make", "order"), [(regular_grid, 2), (jittered_box, 1)], ids=["squares", "triangles"])
 def test_a_hump_that_drifts_has_no_rest(make: Callable[[int], Mesh], order: int):
-    """h(x - u t): all change is advection; the rest falls with spacing and step, by their square on a grid."""
+    """h(x - u t): all change is advection; the rest falls with spacing and time step, with their square on a grid."""
     speed, rests = np.array([0.06, 0.03]), []
     for cells in (48, 96):
         mesh = opened(make(cells))
@@ -81,7 +82,7 @@ def test_a_hump_that_drifts_has_no_rest(make: Callable[[int], Mesh], order: int)
         ds = ds.assign_coords(time=START + (times[:, 0] * 1e9).astype("timedelta64[ns]"))
         found = volume_budget(ds)
         np.testing.assert_allclose(found["convergence"], 0, atol=1e-9)
-        inner = (np.abs(mesh.centres - BOX / 2) < 0.4 * BOX).all(axis=1)  # at the rim it is of first order
+        inner = (np.abs(mesh.centres - BOX / 2) < 0.4 * BOX).all(axis=1)  # at the boundary the scheme is of first order
         rest, change = (found[name].values[:, inner] for name in ("rest", "change"))
         rests.append(float(np.sqrt((rest**2).mean() / (change**2).mean())))
     assert rests[1] < 0.1
@@ -95,7 +96,9 @@ def test_ice_that_converges_thickens():
     seconds = np.array([[0.0], [43_200.0]])
     h = np.exp(2 * rate * seconds) * np.ones(mesh.n_faces)
     found = volume_budget(run_of(mesh, sit=h + seconds / DAY * 0.1, siu=-rate * x, siv=-rate * y))
-    np.testing.assert_allclose(found["convergence"], 2 * rate * DAY, rtol=0.05)  # at the mean of both thicknesses
+    np.testing.assert_allclose(
+        found["convergence"], 2 * rate * DAY, rtol=0.05
+    )  # the estimate uses the mean thickness of both ends
     np.testing.assert_allclose(found["advection"], 0, atol=1e-9)
     np.testing.assert_allclose(found["rest"], 0.1, rtol=0.02)
 
@@ -135,7 +138,8 @@ def test_budget_table_is_the_integral_of_the_maps():
         for _ in range(3)
     ]
     truth, members = runs[0], xr.concat([run[[*names]] for run in runs[1:]], "member")
-    table = budget_table(models_of(mesh, members, truth)).set_index(["model", "lead_hours"])
+    models = models_of(mesh, members, truth)
+    table = tabulate(models, BudgetTally(models["forecast"])).set_index(["model", "lead_hours"])
     for model, some in (("truth", runs[:1]), ("forecast", runs[1:])):
         maps = [volume_budget(run).isel(time=1) for run in some]
         row = table.loc[(model, 24.0)]
@@ -159,7 +163,7 @@ def test_events_by_hand():
 
 
 def test_events_of_a_drift():
-    """The west opens and thins, the east closes and thickens; the middle rests and heals."""
+    """The west opens and thins, the east closes and thickens; the middle is at rest and heals."""
     mesh = regular_grid(30)
     x = mesh.centres[:, 0] / BOX
     west, east = x < 1 / 3, x > 2 / 3
@@ -175,7 +179,7 @@ def test_events_of_a_drift():
 
 
 def test_scores_of_events():
-    """The truth ridges in 4 of 36 cells; one member in two of these and in two others, the other one nowhere."""
+    """The truth ridges in 4 of 36 cells; one member in two of these and in two others, the other member nowhere."""
     mesh = regular_grid(6)
     x, y = (mesh.centres - BOX / 2).T
     ice, still = np.ones((2, 36)), np.zeros((2, 36))
@@ -184,7 +188,9 @@ def test_scores_of_events():
     here[0, 1, [0, 1, 2, 3]], here[1, 1, [2, 3, 4, 5]] = 1, 1
     truth = run_of(mesh, sit=1 + here[0], **drift)
     members = xr.concat([run_of(mesh, sit=1 + h, **drift)[["sit", *drift]] for h in here[1:3]], "member")
-    row = event_table(models_of(mesh, members, truth)).set_index(["model", "event"]).loc[("forecast", "ridging")]
+    models = models_of(mesh, members, truth)
+    table = tabulate(models, EventTally(models["forecast"]))
+    row = table.set_index(["model", "event"]).loc[("forecast", "ridging")]
     assert row["truth_share"] == pytest.approx(4 / 36)
     assert row["share"] == pytest.approx(2 / 36)
     assert row["detected"] == pytest.approx(2 / 8)

@@ -1,4 +1,4 @@
-"""Scaling in time: cascades of known exponents, noise, and ice that always deforms alike."""
+"""Scaling in time: cascades of known exponents, noise, and a deformation that is constant in time."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ from support.verification import START, forecast_of, truth_of
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import match
 from gensim_graph.evaluate.physics import SCALING_ORDERS, temporal_scaling
-from gensim_graph.evaluate.physics.intermittency import Windows, intermittency_table
+from gensim_graph.evaluate.physics.intermittency import IntermittencyTally, Windows
+from gensim_graph.evaluate.tally import tabulate
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import velocity_gradient
@@ -20,7 +21,7 @@ DAY = 86_400.0
 
 
 def cascade(levels: int, weights: tuple[float, float], rng: np.random.Generator, places: int) -> np.ndarray:
-    """(time, place): at every halving of time one half gets the first weight, the other one the second."""
+    """Cascade (time, place): each time interval is halved again and again; its halves get one weight each."""
     field = np.ones((1, places))
     for _ in range(levels):
         first = np.where(rng.uniform(size=field.shape) < 0.5, *weights)
@@ -30,7 +31,7 @@ def cascade(levels: int, weights: tuple[float, float], rng: np.random.Generator,
 
 @pytest.mark.parametrize("weights", [(0.4, 1.6), (0.9, 1.1)])
 def test_cascade_in_time(weights):
-    """alpha(q) = log2 mean(w^q), exactly: means over windows are those of the coarser levels."""
+    """alpha(q) = log2 mean(w^q) exactly: the means over windows are the coarser levels of the cascade."""
     windows = Windows(np.ones(50))
     for now in cascade(8, weights, np.random.default_rng(0), 50):
         gradient = np.zeros((2, 2, 1, 50))
@@ -78,7 +79,7 @@ def test_too_few_or_uneven_times():
 
 
 def test_table_is_that_of_the_dataset():
-    """Members are averaged; where there is no ice nothing counts."""
+    """Members are averaged; only faces with ice are used."""
     mesh, leads = regular_grid(6), 4
     rng = np.random.default_rng(2)
     u, v = rng.normal(size=(2, 1, 3, leads, mesh.n_faces))
@@ -87,7 +88,8 @@ def test_table_is_that_of_the_dataset():
     still = np.zeros((leads + 1, mesh.n_faces))
     truth = truth_of(still, "siu").merge(truth_of(still, "siv")).merge(truth_of(still + ice, "sic"))
     matched = match(forecast, mesh_to_dataset(mesh).merge(truth), default_variables())
-    table = intermittency_table({"forecast": matched}).query("model == 'forecast' and order == 2")
+    table = tabulate({"forecast": matched}, IntermittencyTally())
+    table = table.query("model == 'forecast' and order == 2")
     assert table["duration_hours"].tolist() == [12, 24]
     windows = Windows(mesh.areas * ice)
     for at in range(leads):

@@ -1,4 +1,4 @@
-"""Scaling of deformation: cascades of known exponents, noise, and fields without scales."""
+"""Scaling in space: cascades of known exponents, noise, and a uniform deformation."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,14 @@ from support.meshes import BOX, jittered_box
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.physics import SCALING_ORDERS, spatial_scaling
-from gensim_graph.evaluate.physics.scaling import scaling_of_gradients
+from gensim_graph.evaluate.physics.box_scaling import scaling_of_gradients
 
 DAY = 86_400.0
 
 
 def cascade(levels: int, weights: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
-    """A field that is multiplied by a shuffle of four weights of mean one at every halving: its means over boxes are
-    those of the coarser levels, exactly, and <e^q> grows by mean(w^q) a level."""
+    """Cascade: each cell is divided into four again and again, with four weights of mean one in random order. The means
+    over boxes are exactly the coarser levels, and <e^q> grows by the factor mean(w^q) per level."""
     field = np.ones((1, 1))
     for _ in range(levels):
         n = len(field)
@@ -25,7 +25,7 @@ def cascade(levels: int, weights: tuple[float, ...], rng: np.random.Generator) -
 
 @pytest.mark.parametrize("weights", [(0.4, 0.6, 1.2, 1.8), (0.9, 1.0, 1.0, 1.1)])
 def test_multifractal_cascade(weights):
-    """beta(q) = log2 mean(w^q); its mean is kept at every scale."""
+    """beta(q) = log2 mean(w^q); the mean is the same at every scale."""
     levels, mesh = 7, regular_grid(128)
     field = cascade(levels, weights, np.random.default_rng(0))
     gradient = np.zeros((2, 2, mesh.n_faces))
@@ -39,7 +39,7 @@ def test_multifractal_cascade(weights):
 
 
 def test_white_noise_averages_out():
-    """The mean of n independent gradients is n^-1/2 times as large: beta(q) = q, no curvature."""
+    """The mean of n independent gradients is smaller by n^-1/2: beta(q) = q, no curvature."""
     mesh = regular_grid(128)
     gradient = np.random.default_rng(0).normal(size=(2, 2, 8, mesh.n_faces)) / DAY
     found = scaling_of_gradients(mesh, gradient)
@@ -56,7 +56,7 @@ def test_a_uniform_deformation_has_no_scale(small_mesh):
 
 
 def test_a_crack_is_the_wider_the_larger_the_box():
-    """All deformation in one row of cells: the mean over a box falls with its side, in 1 / L of the boxes."""
+    """All deformation in one row of cells: the mean over a box is ~ 1 / L, in a share ~ L of the boxes."""
     mesh = regular_grid(64)
     gradient = np.zeros((2, 2, 64, 64))
     gradient[0, 1, 31] = 1 / DAY

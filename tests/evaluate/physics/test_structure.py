@@ -1,4 +1,4 @@
-"""Structure functions and spectra: fields of known exponents, waves, filters whose cut-off is known."""
+"""Structure functions and spectra: fields of known exponents, waves, and filters with a known cut-off."""
 
 import numpy as np
 import pytest
@@ -8,9 +8,11 @@ from support.meshes import BOX, jittered_box
 from support.verification import forecast_of, truth_of
 
 from gensim_graph.evaluate import Verification, match
-from gensim_graph.evaluate.physics import power_spectrum, structure_function
-from gensim_graph.evaluate.physics.spectra import as_grid, spectrum_table
-from gensim_graph.evaluate.physics.structure import Pairs, resolved_scale, structure_table
+from gensim_graph.evaluate.physics import Pairs, power_spectrum, structure_function
+from gensim_graph.evaluate.physics.effective_resolution import resolved_scale
+from gensim_graph.evaluate.physics.spectra import SpectrumTally, as_grid
+from gensim_graph.evaluate.physics.structure import StructureTally
+from gensim_graph.evaluate.tally import tabulate
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.variables import default_variables
@@ -25,7 +27,7 @@ def mesh(request: pytest.FixtureRequest) -> Mesh:
 
 @pytest.mark.parametrize("order", [1.0, 2.0, 3.0])
 def test_a_plane_grows_with_the_distance(mesh: Mesh, order: float):
-    """f = g . x has |f(x + r) - f(x)|^p of every pair, and zeta_p = p."""
+    """f = g . x: the structure function is the mean of |g . r|^p over the pairs, and zeta_p = p."""
     pairs = Pairs(mesh)
     slope = np.array([3.0, -4.0])
     step = np.subtract(*mesh.centres[pairs.faces].swapaxes(0, 1))
@@ -37,7 +39,7 @@ def test_a_plane_grows_with_the_distance(mesh: Mesh, order: float):
 
 
 def test_a_solid_rotation_is_the_same_in_all_directions(mesh: Mesh):
-    """|u(x + r) - u(x)| = rate r, whichever way."""
+    """|u(x + r) - u(x)| = rate r in every direction."""
     pairs = Pairs(mesh)
     u, v = -1e-5 * mesh.centres[:, 1], 1e-5 * mesh.centres[:, 0]
     length = np.linalg.norm(np.subtract(*mesh.centres[pairs.faces].swapaxes(0, 1)), axis=-1)
@@ -60,9 +62,8 @@ def test_only_pairs_on_ice_count():
 def test_resolved_scale():
     scales = np.array([1.0, 2.0, 4.0, 8.0])
     assert resolved_scale(scales, np.array([0.1, 0.25, 0.75, 1.0])) == pytest.approx(np.sqrt(8))
-    assert resolved_scale(scales, np.array([0.6, 0.3, 0.5, 2.0])) == pytest.approx(
-        4
-    )  # what is above again below counts not
+    # At scales smaller than the last crossing the ratio does not matter.
+    assert resolved_scale(scales, np.array([0.6, 0.3, 0.5, 2.0])) == pytest.approx(4)
     assert resolved_scale(scales, np.ones(4)) == 1
     assert np.isnan(resolved_scale(scales, np.full(4, 0.1)))
 
@@ -88,7 +89,7 @@ def test_the_spectrum_adds_up_to_the_variance():
 
 
 def test_a_wave_is_at_its_wavelength():
-    """cos(pi m x / L) is one coefficient of the transform, of wavelength 2 L / m."""
+    """cos(pi m x / L) is a single coefficient of the transform, at the wavelength 2 L / m."""
     x = (np.arange(64) + 0.5) * 1e3
     for number in (1, 5, 30):
         field = np.cos(np.pi * number * x / 64e3) * np.ones((64, 1))
@@ -103,7 +104,7 @@ def matched(mesh: Mesh, members: np.ndarray, truth: np.ndarray) -> Verification:
 
 
 def filtered(shape: tuple[int, int], cut: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Noise of all waves, and the same without those shorter than a cut in cells."""
+    """Noise of all wavelengths, and the same noise without wavelengths shorter than ``cut`` cells."""
     from scipy.fft import dctn, idctn
 
     noise = np.random.default_rng(seed).normal(size=shape)
@@ -114,7 +115,8 @@ def filtered(shape: tuple[int, int], cut: float, seed: int = 0) -> tuple[np.ndar
 def test_the_effective_resolution_of_a_filtered_field_is_its_cut():
     mesh = regular_grid(128)
     truth, blurred = filtered((128, 128), 12.0)
-    table = spectrum_table({"forecast": matched(mesh, blurred.ravel()[None], truth.ravel())})
+    found = matched(mesh, blurred.ravel()[None], truth.ravel())
+    table = tabulate({"forecast": found}, SpectrumTally(found))
     forecast = table[table["model"] == "forecast"]
     spacing = BOX / 128 / 1e3
     assert forecast["resolved_km"].iloc[0] == pytest.approx(12 * spacing, rel=0.05)
@@ -127,7 +129,8 @@ def test_what_is_blurred_is_seen_on_any_mesh():
     mesh = MESHES["triangles"]
     rng = np.random.default_rng(3)
     fine, coarse = rng.normal(size=mesh.n_faces), np.sin(6 * mesh.centres[:, 0] / BOX)
-    rows = structure_table({"forecast": matched(mesh, coarse[None], coarse + 0.3 * fine)})
+    found = matched(mesh, coarse[None], coarse + 0.3 * fine)
+    rows = tabulate({"forecast": found}, StructureTally(found))
     forecast = rows[rows["model"] == "forecast"].set_index("distance_km")
     assert forecast["ratio"].iloc[0] < 0.1
     assert forecast["ratio"].iloc[-1] > 0.6
@@ -139,8 +142,9 @@ def test_vectors_are_one():
     noise = np.random.default_rng(0).normal(size=(2, 2, mesh.n_faces))
     forecast = forecast_of(noise[0][None, :1, None], "siu").merge(forecast_of(noise[1][None, :1, None], "siv"))
     truth = xr.merge([truth_of(noise[0], "siu"), truth_of(noise[1], "siv"), mesh_to_dataset(mesh)])
-    models = {"forecast": match(forecast, truth, default_variables())}
-    for table in (spectrum_table(models), structure_table(models)):
+    found = match(forecast, truth, default_variables())
+    spectra, structure = (tabulate({"forecast": found}, kind(found)) for kind in (SpectrumTally, StructureTally))
+    for table in (spectra, structure):
         assert set(table["variable"]) == {"siu, siv"}
-    power = spectrum_table(models).query("model == 'forecast'")["power"].sum()
+    power = spectra.query("model == 'forecast'")["power"].sum()
     assert power == pytest.approx(noise[0, 0].var() + noise[1, 0].var())

@@ -1,4 +1,4 @@
-"""Figures show the faces, values and scales they were given, and leave matplotlib as it was."""
+"""Figures show the given faces, values and scales, and do not change the settings of matplotlib."""
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +17,8 @@ from gensim_graph.evaluate.pictures import (
     pretty_units,
     score_curves,
 )
-from gensim_graph.evaluate.pictures.maps import arrows, label
+from gensim_graph.evaluate.pictures.maps import arrows
+from gensim_graph.evaluate.pictures.style import variable_label
 from gensim_graph.mesh import Mesh
 from gensim_graph.variables import default_variables
 
@@ -146,5 +147,5 @@ def test_labels_carry_units():
     assert pretty_units("m s-1") == "m s⁻¹"
     assert pretty_units("kg m-2 s-1") == "kg m⁻² s⁻¹"
     assert pretty_units("1") == ""
-    assert label(TABLE["siu"]) == "siu: ice drift along the mesh x axis (m s⁻¹)"
-    assert label(TABLE["sic"]) == "sic: ice concentration"
+    assert variable_label(TABLE["siu"]) == "siu: ice drift along the mesh x axis (m s⁻¹)"
+    assert variable_label(TABLE["sic"]) == "sic: ice concentration"

@@ -1,4 +1,4 @@
-"""The report: one readable page that works offline, complete, and never half-written over something else."""
+"""The report: one complete page that works offline, and a folder that never replaces files of the user."""
 
 import json
 from base64 import b64decode
@@ -11,12 +11,11 @@ import pytest
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.report import report
-from gensim_graph.evaluate.verify.moments import score_moments
-from gensim_graph.evaluate.report import write_report
+from gensim_graph.evaluate.report import report, write_report
 from gensim_graph.evaluate.verify import score_table
-from gensim_graph.mesh import Mesh
+from gensim_graph.evaluate.verify.moments import score_moments
 from gensim_graph.io import mesh_to_dataset
+from gensim_graph.mesh import Mesh
 from gensim_graph.variables import default_variables
 
 STATE = [variable.name for variable in default_variables().state]
@@ -24,7 +23,7 @@ VOID = {"meta", "img", "link", "br", "hr"}
 
 
 class Page(HTMLParser):
-    """What a reader or a browser would find."""
+    """Tags, headings and words of a page, as a browser finds them."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -56,7 +55,7 @@ class Page(HTMLParser):
 
 
 def datasets(mesh: Mesh, members: int = 3, leads: int = 2) -> tuple[xr.Dataset, xr.Dataset]:
-    """A noisy forecast of a smooth truth, all state variables, in bounds."""
+    """A noisy forecast of a smooth truth: all state variables, within their bounds."""
     rng = np.random.default_rng(0)
     times = np.datetime64("2000-01-01", "ns") + np.arange(leads + 1) * np.timedelta64(12, "h")
     x, y = mesh.centres.T / np.ptp(mesh.nodes)
@@ -140,7 +139,7 @@ def test_out_of_bounds_is_said(small_mesh: Mesh, tmp_path: Path):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page without its figures, where only the files matter."""
+    """Leave out the figures of the page, for tests of the files."""
     monkeypatch.setattr(report, "_page", lambda *_: f"{report.MARKER} new")
     monkeypatch.setattr(report, "assess", lambda models, *_: {"scores": score_table(score_moments(models))})
 
@@ -149,7 +148,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_our_own_report_is_replaced(small_mesh: Mesh, tmp_path: Path):
     forecast, truth = datasets(small_mesh)
     out = tmp_path / "out"
-    out.mkdir()  # an empty folder is as good as none
+    out.mkdir()  # an empty folder may be replaced
     write_report(forecast, truth, out)
     (out / "report.html").write_text(report.MARKER + " old")
     (out / "deformation.csv").write_text("old")

@@ -1,4 +1,4 @@
-"""Rank histograms, spread-error relation and reliability: draws whose answer is known, another library, by hand."""
+"""Rank histograms, error by spread and reliability, against closed forms, another library and values by hand."""
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,9 @@ from support.meshes import jittered_box
 from support.verification import forecast_of, truth_of
 
 from gensim_graph.evaluate import Verification, match
-from gensim_graph.evaluate.verify import rank_histogram
-from gensim_graph.evaluate.verify.reliability import brier_parts, reliability
-from gensim_graph.evaluate.verify.spread_error import spread_error
+from gensim_graph.evaluate.tally import run_tallies, tabulate
+from gensim_graph.evaluate.verify import ReliabilityTally, SpreadErrorTally, rank_histogram
+from gensim_graph.evaluate.verify.reliability import brier_parts
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.variables import default_variables
 
@@ -24,11 +24,22 @@ def matched(members: np.ndarray, truth: np.ndarray, name: str = "siu", areas: np
     return match(forecast, reality, default_variables(), np.ones(len(truth)) if areas is None else areas)
 
 
+def spread_error(found: Verification, bins: int = 10) -> pd.DataFrame:
+    return tabulate({"forecast": found}, SpreadErrorTally(bins))
+
+
+def reliability(found: Verification) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Reliability diagrams and Brier scores."""
+    tally = ReliabilityTally(found)
+    run_tallies({"forecast": found}, [tally])
+    return tally.table(), tally.brier()
+
+
 def test_ranks_are_those_of_another_library_ties_included():
     rng = np.random.default_rng(0)
     members, truth = rng.integers(0, 4, (6, 500)).astype(float), rng.integers(0, 4, 500).astype(float)
     areas = rng.uniform(1, 3, 500)
-    members[:, :50] = truth[:50]  # these say nothing
+    members[:, :50] = truth[:50]  # faces where all members equal the truth do not count
     found = rank_histogram({"forecast": matched(members, truth, areas=areas)})
     expected = other_histogram(
         xr.DataArray(members[:, 50:], dims=("member", "face")),
@@ -56,34 +67,35 @@ def test_spread_and_error_of_a_reliable_ensemble_are_equal_in_every_bin():
     rng = np.random.default_rng(2)
     width = 10.0 ** rng.uniform(-2, 1, 50_000)
     draws = width * rng.normal(size=(65, width.size))
-    table = spread_error({"forecast": matched(draws[1:], draws[0])})
+    table = spread_error(matched(draws[1:], draws[0]))
     assert len(table) == 10
     np.testing.assert_allclose(table["share"], 0.1, atol=0.005)
     np.testing.assert_allclose(table["rmse"] / table["spread"], 1.0, atol=0.05)
     assert table["spread"].iloc[-1] > 100 * table["spread"].iloc[0]
 
 
-def test_spread_that_says_nothing_of_the_error():
+def test_spread_that_is_independent_of_the_error():
     rng = np.random.default_rng(3)
     width = rng.uniform(0.5, 2, 100_000)
     error = rng.normal(size=width.size)
-    table = spread_error({"forecast": matched(width * rng.normal(size=(20, width.size)), error)}, bins=4)
+    table = spread_error(matched(width * rng.normal(size=(20, width.size)), error), bins=4)
     assert table["spread"].is_monotonic_increasing
-    mean = np.sqrt(1 + (table["spread"] / np.sqrt(21 / 20)) ** 2 / 20)  # of the truth, and of the mean of 20 members
+    # Variance of the truth plus that of the mean of 20 members.
+    mean = np.sqrt(1 + (table["spread"] / np.sqrt(21 / 20)) ** 2 / 20)
     np.testing.assert_allclose(table["rmse"], mean, rtol=0.03)
 
 
 def test_bins_of_spread_by_hand():
-    """Two faces without spread, one with: two bins, whatever number was asked for."""
+    """Two faces without spread and one with spread fill two bins, however many were requested."""
     members = np.array([[1.0, 2.0, 0.0], [1.0, 2.0, 2.0]])
-    table = spread_error({"forecast": matched(members, np.array([1.0, 3.0, 0.0]), areas=np.array([1.0, 1.0, 2.0]))})
+    table = spread_error(matched(members, np.array([1.0, 3.0, 0.0]), areas=np.array([1.0, 1.0, 2.0])))
     assert table["share"].tolist() == [0.5, 0.5]
     assert table["spread"].tolist() == pytest.approx([0, np.sqrt(1.5 * 2)])
     assert table["rmse"].tolist() == pytest.approx([np.sqrt(0.5), 1])
 
 
 def sic_of(members: np.ndarray, truth: np.ndarray, areas: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return reliability({"forecast": matched(members, truth, "sic", areas)})
+    return reliability(matched(members, truth, "sic", areas))
 
 
 def test_brier_score_is_that_of_another_library():
@@ -111,7 +123,7 @@ def test_parts_of_the_brier_score_add_up():
 
 
 def test_reliability_by_hand():
-    """Two members, four faces of ice or none: p is 0, 1/2, 1/2 and 1, ice is where p is 1/2 and 1 once."""
+    """Two members on four faces: p is 0, 1/2, 1/2 and 1; the truth has ice on the second and the last face."""
     members = np.array([[0.0, 0.9, 0.1, 0.5], [0.1, 0.0, 0.9, 0.5]])
     diagram, brier = sic_of(members, np.array([0.0, 1.0, 0.0, 0.2]), np.array([1.0, 3.0, 1.0, 1.0]))
     assert diagram["probability"].tolist() == [0, 0.5, 1]
@@ -123,15 +135,15 @@ def test_reliability_by_hand():
 
 
 def test_calibrated_probabilities_lie_on_the_diagonal():
-    """Members and truth are draws of one distribution whose probability of ice varies from face to face."""
+    """Members and truth are draws from the same distribution; its probability of ice varies from face to face."""
     mesh, held = jittered_box(60), []
     topology, table = mesh_to_dataset(mesh), default_variables()
     for seed in range(10):
         rng = np.random.default_rng(seed)
         draws = (rng.uniform(size=(11, mesh.n_faces)) < rng.uniform(size=mesh.n_faces)).astype(float)
         forecast = topology.merge(forecast_of(draws[None, 1:, None], "sic"))
-        diagram, brier = reliability({"forecast": match(forecast, truth_of(np.stack([draws[0]] * 2), "sic"), table)})
-        expected = (10 * diagram["probability"] + 1) / 12  # of a uniform chance, given the count (Laplace)
+        diagram, brier = reliability(match(forecast, truth_of(np.stack([draws[0]] * 2), "sic"), table))
+        expected = (10 * diagram["probability"] + 1) / 12  # rule of succession (Laplace)
         deviation = np.sqrt(expected * (1 - expected) / (diagram["share"] * mesh.n_faces))
         assert (np.abs(diagram["observed"] - expected) < norm.ppf(0.9999) * deviation).all()
         held += ((diagram["low"] < expected) & (expected < diagram["high"])).tolist()
@@ -140,6 +152,6 @@ def test_calibrated_probabilities_lie_on_the_diagonal():
 
 
 def test_without_concentration_there_is_no_reliability():
-    diagram, brier = reliability({"forecast": matched(np.zeros((2, 3)), np.zeros(3))})
+    diagram, brier = reliability(matched(np.zeros((2, 3)), np.zeros(3)))
     assert diagram.empty
     assert brier.empty

@@ -1,4 +1,4 @@
-"""Drift errors: turned and scaled drifts, and numpy's complex numbers."""
+"""Drift scores of turned and scaled drifts, and against the complex numbers of numpy."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 
 
 def table_of(members: np.ndarray, truth: np.ndarray, areas: np.ndarray, sic: np.ndarray | None = None) -> pd.DataFrame:
-    """Drifts as complex numbers, (M, F) and (F)."""
+    """Drift scores by model and region, from complex drifts (M, F) and (F)."""
     fields = {"siu": np.real, "siv": np.imag}
     forecast = xr.merge([forecast_of(part(members)[None, :, None], name) for name, part in fields.items()])
     reality = xr.merge([truth_of(np.stack([part(truth)] * 2), name) for name, part in fields.items()])
@@ -59,7 +59,7 @@ def test_scores_in_complex_numbers():
 
 
 def test_the_ensemble_mean_is_slower_than_its_members():
-    """Four members in four directions: their mean stands still, and a drift at rest has no direction."""
+    """Four members in four directions: their mean is at rest, and ice at rest has no direction."""
     members = 0.2 * np.array([1, 1j, -1, -1j])[:, None] * np.ones(3)
     table = table_of(members, np.full(3, 0.2 + 0j), np.ones(3))
     assert table.loc[("forecast", "all"), "speed"] == pytest.approx(0.2)

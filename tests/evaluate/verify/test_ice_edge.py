@@ -1,4 +1,4 @@
-"""The ice edge: circles and bands of known length, width and distance; hand-computed areas."""
+"""Ice edge of circles and bands with known length, width and distance, and areas by hand."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_parts_of_the_edge_error_by_hand():
 
 
 def test_round_floes():
-    """Amounts, edge and marginal ice zone of a floe, and of one that is larger by 5 km all around."""
+    """Amounts, edge and marginal ice zone of a floe, and scores of a floe with a radius larger by 5 km."""
     mesh = jittered_box(80)
     small, large = ramp(mesh, 30 * KM, 10 * KM), ramp(mesh, 35 * KM, 10 * KM)
     table = scores(mesh, [large], small)
@@ -90,7 +90,7 @@ def test_a_floe_in_the_wrong_place():
     assert row["extent_part"] < 0.02 * row["misplacement"]
     crescent = shapely.Point(0, 0).buffer(20, 256) - shapely.Point(6, 0).buffer(20, 256)
     assert row["iiee"] == pytest.approx(2 * crescent.area, rel=0.05)
-    angle = np.linspace(0, np.pi, 1000)  # distance from a circle to a moved one
+    angle = np.linspace(0, np.pi, 1000)  # mean distance from a circle to a displaced one
     expected = np.abs(np.hypot(20 * np.cos(angle) - 6, 20 * np.sin(angle)) - 20).mean()
     assert row["edge_distance"] == pytest.approx(expected, rel=0.03)
 
@@ -109,7 +109,7 @@ def test_members_and_their_median():
 
 
 def test_volume_and_no_mesh():
-    """Without a mesh there are areas and no lines; thickness gives a volume."""
+    """Without a mesh there are areas but no contours; the thickness gives a volume."""
     areas = np.array([2.0, 4.0]) * KM**2
     truth = truth_of(np.ones((2, 2)), "sic").merge(truth_of(np.array([[1.0, 1], [2, 1]])))
     forecast = forecast_of(np.ones((1, 1, 1, 2)), "sic").merge(forecast_of(np.full((1, 1, 1, 2), 3.0)))
@@ -120,7 +120,7 @@ def test_volume_and_no_mesh():
 
 
 def test_interval_over_starts():
-    """Ten starts with one face too many, or none: the interval of the mean; few starts have none."""
+    """Ten starts, half of them with one face too many: interval of their mean; three starts have no interval."""
     areas, truth = np.ones(3) * KM**2, truth_of(np.zeros((21, 3)), "sic")
     values = np.zeros((10, 1, 1, 3))
     values[::2, ..., 0] = 1

@@ -100,19 +100,19 @@ def folded() -> xr.Dataset:
 @pytest.mark.parametrize("make", [rotated, regular, folded])
 @pytest.mark.parametrize("frame", ["east and north", "axes of the grid"])
 def test_vectors_of_every_frame_give_the_exact_drift(flow, make, frame, tmp_path):
-    """Linear drift in the plane, written in the frame by geometry of the globe, exact after reading."""
+    """A linear drift in the plane is written along the axes of the file, by geometry on the globe, and read exactly."""
     ds = make()
     grid = read_grid(ds, NEXTSIM_CRS)
     mesh = grid.mesh
     points = places(ds, grid)
     u, v = flow_on(points, flow)
     lon = np.degrees(lonlat_of(points))[0]
-    turn = np.radians(lon + 45.0)  # of east in this plane
+    turn = np.radians(lon + 45.0)  # direction of east in this plane
     east, north = u * np.cos(turn) + v * np.sin(turn), -u * np.sin(turn) + v * np.cos(turn)
     names = ("eastward_sea_ice_velocity", "northward_sea_ice_velocity")
     if frame == "axes of the grid":
         names = ("sea_ice_x_velocity", "sea_ice_y_velocity")
-        if make is not regular:  # there they are east and north
+        if make is not regular:  # a regular grid has east and north only
             angle = angle_of_x(ds, grid, make)
             east, north = u * np.cos(angle) + v * np.sin(angle), -u * np.sin(angle) + v * np.cos(angle)
     shape = mesh.grid_shape
@@ -124,7 +124,7 @@ def test_vectors_of_every_frame_give_the_exact_drift(flow, make, frame, tmp_path
     speed = np.hypot(u, v).max()
     np.testing.assert_allclose(store["siu"].values[0], u, atol=1e-9 * speed)
     np.testing.assert_allclose(store["siv"].values[0], v, atol=1e-9 * speed)
-    # What was read, brought from the centres of the file to those of the faces, has the exact derivatives.
+    # After moving the values from the centres of the file to those of the faces, the derivatives are exact.
     off = flow_on(mesh.centres - points, flow)
     found = compute_deformation(mesh, store["siu"].values[0] + off[0], store["siv"].values[0] + off[1])
     inner = np.setdiff1d(np.arange(mesh.n_faces), mesh.boundary_faces)
@@ -134,7 +134,7 @@ def test_vectors_of_every_frame_give_the_exact_drift(flow, make, frame, tmp_path
 
 
 def test_axes_of_a_bent_grid_are_of_second_order():
-    """Lines of a conformal map of the plane: their direction in closed form, from longitude and latitude alone."""
+    """Grid lines of a conformal map: their direction is known in closed form from longitude and latitude."""
     errors = []
     for cells in (16, 32, 64):
         along = np.linspace(-1, 1, cells)
@@ -150,7 +150,7 @@ def test_axes_of_a_bent_grid_are_of_second_order():
 
 
 def places(ds: xr.Dataset, grid) -> np.ndarray:
-    """Centres in the file, in the plane, by pyproj alone."""
+    """Cell centres of the file in the plane, computed by pyproj only."""
     if "nav_lon" in ds:
         lon, lat = ds["nav_lon"].values, ds["nav_lat"].values
     elif "lon" in ds:
@@ -217,7 +217,7 @@ def test_every_nextsimdg_file(shared_data):
             assert store.sizes["face"] == ocean.sum()
             np.testing.assert_array_equal(store["time"].values, ds["time"].values)
             for name in ("sit", "sic", "siu", "siv", "uas", "vas"):
-                low, high = BOUNDS.get(name, (-np.inf, np.inf))  # DG's overshoots by rounding
+                low, high = BOUNDS.get(name, (-np.inf, np.inf))  # neXtSIM-DG exceeds the bounds by rounding
                 expected = np.clip(ds[name].values[:, ocean], low, high)
                 np.testing.assert_array_equal(store[name].values, expected, err_msg=name)
             mesh = mesh_from_dataset(store)
@@ -243,7 +243,7 @@ def test_gensim_training_data(tmp_path, packed, times):
 
 
 def test_gensim_with_longitude_and_latitude(tmp_path):
-    """As its own auxiliary file has them: the grid gets a plane, vectors lie along its axes."""
+    """Longitude and latitude as in GenSIM's own auxiliary file: the grid gets a plane, vectors lie along its axes."""
     _, path = gensim_store(tmp_path, True)
     auxiliary = tmp_path / "auxiliary" / "ds_auxiliary.nc"
     with xr.open_dataset(auxiliary) as ds:

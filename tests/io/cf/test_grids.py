@@ -156,7 +156,7 @@ LAYOUTS = [("F", 0, 0), ("F", 1, 0), ("F", 1, 2), ("T", 0, 0), ("T", 1, 2), ("T"
 @pytest.mark.parametrize("corners", ["centres", "f-points"])
 @pytest.mark.parametrize(("fold", "rows", "columns"), LAYOUTS)
 def test_fold_and_ring_close(fold, rows, columns, corners):
-    """Every cell once, no edge along seam and fold, neighbours across the fold those that are near on the globe."""
+    """Every cell occurs once, seam and fold have no boundary edge, and neighbours across the fold are near."""
     ny, nx = 16, 64
     ds = tripolar(ny, nx, fold, rows, columns)
     if corners == "centres":
@@ -173,7 +173,7 @@ def test_fold_and_ring_close(fold, rows, columns, corners):
 
 
 def assert_neighbours_are_near(mesh: Mesh) -> None:
-    """Interior cells have four neighbours, and no other cell is nearer on the globe than the far one of them."""
+    """Interior cells have four neighbours; no other cell is nearer on the globe than the farthest of the four."""
     centres = unproject(mesh.centres, mesh.crs)
     pairs = mesh.adjacency.faces
     assert len(np.unique(np.sort(pairs, axis=1), axis=0)) == len(pairs)
@@ -214,7 +214,7 @@ def test_two_columns_shared_by_both_ends():
 
 
 def test_triangles_with_corners_of_their_own(small_mesh, tmp_path):
-    """As ICON writes them: radians, one row of corners for each cell."""
+    """Cells as ICON writes them: radians, one row of corners for each cell."""
     nodes = np.stack(Proj(NEXTSIM_CRS)(*(small_mesh.nodes.T + 1e6), inverse=True))
     lon, lat = np.radians(nodes)[:, small_mesh.faces]
     ds = xr.Dataset()
@@ -296,7 +296,7 @@ def arctic_mesh(shared_data) -> Mesh:
 
 
 def test_counts_of_the_arctic_grid(arctic, arctic_mesh):
-    """Cells and coast edges as numpy counts them in the mask."""
+    """Numbers of cells and coast edges, against numpy counting in the mask."""
     ocean = arctic["mask"].values == 1
     assert arctic_mesh.n_faces == ocean.sum()
     coast = sum((np.diff(ocean.astype(int), axis=axis) != 0).sum() for axis in (0, 1))
@@ -328,7 +328,7 @@ def test_areas_of_the_arctic_grid(arctic_mesh):
 
 
 def test_neighbours_at_the_pole_are_those_on_the_globe(arctic, arctic_mesh):
-    """Fifty cells near the pole, against distances on the globe between the centres in the file."""
+    """Neighbours of fifty cells near the pole, against distances on the globe between the centres in the file."""
     index = arctic_mesh.grid_index
     lon, lat = (arctic[name].values.ravel()[index].astype(float) for name in ("longitude", "latitude"))
     vectors = unit_vectors(lon, lat)
@@ -397,7 +397,7 @@ def test_centres_alone_do_not_make_unstructured_cells():
 
 
 def test_a_globe_is_open_where_the_plane_cannot_show_it():
-    """The cells around the south pole are lost to a north polar plane: open there, though the grid has no rim."""
+    """A north polar plane cannot show the cells around the south pole: the mesh is open there."""
     lat, lon = np.arange(-88.0, 90, 4), np.arange(2.0, 360, 4)
     mesh = read_grid(xr.Dataset(coords={"lat": ("lat", lat), "lon": ("lon", lon)}), NEXTSIM_CRS).mesh
     assert mesh.n_faces == (45 - 1) * 90

@@ -1,4 +1,4 @@
-"""neXtSIM's run folders on a fixed mesh: against struct and numpy, and against another remapping of the same run."""
+"""neXtSIM runs on a fixed mesh, compared with struct and numpy and with another remapping of the same run."""
 
 import logging
 import shutil
@@ -16,7 +16,8 @@ from gensim_graph.errors import InputError
 from gensim_graph.io import find_format
 from gensim_graph.io.nextsim import read_nextsim
 from gensim_graph.io.nextsim.nextsim_records import Record, read_records, write_records
-from gensim_graph.io.nextsim.nextsim_run import find_outputs, read_snapshot, read_snapshots
+from gensim_graph.io.nextsim.nextsim_run import find_outputs, read_snapshots
+from gensim_graph.io.nextsim.nextsim_snapshot import read_snapshot
 from gensim_graph.mesh.operators import in_plane
 from gensim_graph.mesh.planes import NEXTSIM_CRS
 
@@ -27,19 +28,19 @@ FIVE, SIX = "20000101T050000Z", "20000101T060000Z"
 
 @pytest.fixture(scope="module")
 def tiny() -> gg.Mesh:
-    """The mesh that the run was given."""
+    """The mesh with which the run started."""
     return gg.load_mesh(DATA / "tiny.msh")
 
 
 @pytest.fixture(scope="module")
 def store(tiny) -> xr.Dataset:
-    """The run on it, two times with a remeshing between."""
+    """The run on this mesh: two times with a remeshing in between."""
     return gg.open_store(BOX, mesh=tiny)
 
 
 @pytest.fixture
 def run(tmp_path) -> Path:
-    """A copy of the two regular outputs, to be changed."""
+    """A copy of the two regular outputs that a test may change."""
     for file in BOX.glob("*_20000101*"):
         if "regrid" not in file.name:
             shutil.copy(file, tmp_path)
@@ -47,7 +48,7 @@ def run(tmp_path) -> Path:
 
 
 def change(base: Path, name: str, values: Callable[[np.ndarray], np.ndarray] | None, new_name: str = "") -> None:
-    """Replace the values of a record, or its name, or leave it out (None)."""
+    """Replace the values of a record and optionally its name; None leaves the record out."""
     records = []
     for record in read_records(base):
         if record.name != name:
@@ -59,7 +60,7 @@ def change(base: Path, name: str, values: Callable[[np.ndarray], np.ndarray] | N
 
 @pytest.mark.parametrize("name", [FIVE, f"pre_regrid_{'20000101T051320Z'}", f"post_regrid_{'20000101T051320Z'}", SIX])
 def test_meshes_have_the_rows_of_the_file(name):
-    """Nodes and triangles in its order; areas by the cross product; as many boundary edges as the .msh has."""
+    """Nodes and triangles have the order of the file; the boundaries have as many edges as in the .msh."""
     faces, _, nodes = plain_mesh(BOX / f"mesh_{name}")
     mesh = gg.load_mesh(BOX / f"mesh_{name}.bin")
     np.testing.assert_array_equal(mesh.faces, faces)
@@ -70,7 +71,7 @@ def test_meshes_have_the_rows_of_the_file(name):
 
 
 def test_boundaries_are_those_of_the_msh(tiny):
-    """Ordinary output does not name them: they come from where the ice moves; a restart lists the coast."""
+    """In ordinary output the boundaries follow from where the ice moves; a restart lists the coast."""
 
     def places(mesh: gg.Mesh, name: str) -> set:
         middle = mesh.nodes[mesh.boundaries[name]].mean(axis=1)
@@ -83,7 +84,7 @@ def test_boundaries_are_those_of_the_msh(tiny):
 
 
 def test_a_mesh_without_fields_is_a_mesh(tmp_path):
-    """Boundaries then have no names."""
+    """Without fields, boundaries have no names."""
     for suffix in (".bin", ".dat"):
         shutil.copy(BOX / f"mesh_{SIX}{suffix}", tmp_path)
     mesh = gg.load_mesh(tmp_path / f"mesh_{SIX}.bin")
@@ -91,19 +92,19 @@ def test_a_mesh_without_fields_is_a_mesh(tmp_path):
 
 
 def test_restarts_are_displaced():
-    """A restart holds the nodes of the last remeshing; with M_UM they are where the ordinary output has them."""
+    """A restart holds the positions of the last remeshing; plus M_UM they are those of the ordinary output."""
     restart, output = (read_snapshot(folder / f"mesh_{SIX}.bin") for folder in (BOX / "restart", BOX))
     assert not np.array_equal(plain_mesh(BOX / "restart" / f"mesh_{SIX}")[2], output.mesh.nodes)
     np.testing.assert_allclose(restart.mesh.nodes, output.mesh.nodes, rtol=0, atol=1e-9)
     assert restart.time == output.time == np.datetime64("2000-01-01T06:00")
-    for name in ("sic", "sit", "snt", "sid"):  # in double there, thick and young ice apart
+    for name in ("sic", "sit", "snt", "sid"):  # the restart has double precision, young ice apart
         np.testing.assert_allclose(restart.faces[name], output.faces[name], rtol=1e-6, atol=1e-7)
     for name in ("siu", "siv"):
         np.testing.assert_allclose(restart.nodes[name], output.nodes[name], rtol=0, atol=1e-7)
 
 
 def test_variables_have_the_values_of_the_file():
-    """By struct: nothing is lost or turned."""
+    """The values equal those that struct reads: nothing is lost, no vector is turned."""
     snapshot = read_snapshot(BOX / f"field_{FIVE}.bin")
     plain = dict(plain_read(BOX / f"field_{FIVE}"))
     for name, record in {"sic": "Concentration", "sit": "Thickness", "snt": "Snow", "sid": "Damage"}.items():
@@ -115,7 +116,7 @@ def test_variables_have_the_values_of_the_file():
 
 
 def test_remapping_keeps_ice_volume_area_and_damage(store, tiny):
-    """Integrals over the moving mesh, by numpy from the files, and over the fixed one."""
+    """Integrals over the moving mesh, which numpy computes from the files, equal those over the fixed mesh."""
     for time, name in enumerate((FIVE, SIX)):
         faces, _, nodes = plain_mesh(BOX / f"mesh_{name}")
         plain, areas = dict(plain_read(BOX / f"field_{name}")), triangle_areas(nodes, faces)
@@ -128,7 +129,7 @@ def test_remapping_keeps_ice_volume_area_and_damage(store, tiny):
 
 
 def test_remapping_keeps_constants_and_the_coast(store, tiny):
-    """A constant wind stays one; where the coast holds the ice it does not move."""
+    """A constant wind remains constant, and the ice at the coast is at rest."""
     np.testing.assert_allclose(store.uas.values, -14.0, rtol=1e-6)
     np.testing.assert_allclose(store.vas.values, 8.0, rtol=1e-6)
     np.testing.assert_allclose(store.tus.values, 248.15, rtol=1e-6)
@@ -140,7 +141,7 @@ def test_remapping_keeps_constants_and_the_coast(store, tiny):
 
 
 def test_the_store_is_what_a_model_takes(store, tiny):
-    """Times to the second, units, all variables on faces."""
+    """The store has exact times, units, and all variables on faces."""
     assert store.time.values.tolist() == np.array(["2000-01-01T05", "2000-01-01T06"], "M8[ns]").tolist()
     assert store.sizes["face"] == tiny.n_faces
     assert {"sit", "sic", "sid", "siu", "siv", "snt", "uas", "vas", "tus", "huss"} < set(store.data_vars)
@@ -148,10 +149,10 @@ def test_the_store_is_what_a_model_takes(store, tiny):
 
 
 def test_another_remapping_of_the_same_run(shared_data):
-    """Every triangle as the mean of 25 points that were located in the moving mesh, in reduced precision.
+    """The other remapping took the mean of 25 points in each triangle, in reduced precision.
 
-    The file says its own error: up to 2.4e-4 of the ice volume. Velocities are interpolated alike and rounded to 11
-    bits there, so they agree to 1/4096 of 0.7 m/s.
+    Its file gives its error: up to 2.4e-4 of the ice volume. Its velocities are interpolated in the same way and
+    rounded to 11 bits, so they agree to 1/4096 of 0.7 m/s.
     """
     mesh = gg.load_mesh(shared_data / "native" / "cyclone_16km" / "box_16km_b.msh")
     other = xr.open_dataset(shared_data / "cyclone" / "cyclone_16km_04.nc")
@@ -160,7 +161,8 @@ def test_another_remapping_of_the_same_run(shared_data):
     volume, area = (raw[name].values.astype(np.float64) @ mesh.areas for name in ("sit", "sic"))
     np.testing.assert_allclose(volume, other.volume_native.values, rtol=5e-9)
     np.testing.assert_allclose(area, other.area_native.values, rtol=5e-9)
-    assert np.abs(other.volume_remapped.values / other.volume_native.values - 1).max() > 1e-4  # ours is nearer
+    other_error = np.abs(other.volume_remapped.values / other.volume_native.values - 1).max()
+    assert other_error > 1e-4
     assert raw.attrs["remap_volume_relative_error_max"] < 5e-9
     for name, rms in {"sit": 0.005, "sic": 0.005, "sid": 0.007, "snt": 0.001}.items():
         difference = raw[name].values - other[name].values
@@ -171,7 +173,7 @@ def test_another_remapping_of_the_same_run(shared_data):
 
 
 def test_without_a_mesh_the_first_output_gives_it(caplog):
-    """At its time nothing is remapped; the log says what happens at the others."""
+    """At the time of the first output nothing is remapped; the log reports the remapping at the others."""
     with caplog.at_level(logging.WARNING):
         store = read_nextsim(BOX, None)
     assert "the mesh moves" in caplog.text
@@ -183,7 +185,7 @@ def test_without_a_mesh_the_first_output_gives_it(caplog):
 
 
 def test_one_pair_is_a_store_of_one_time(tiny):
-    """Any of its files names it; also a restart."""
+    """The path may be any file of the pair, or a folder with a restart."""
     for file in (BOX / f"field_{SIX}.bin", BOX / f"mesh_{SIX}.dat", BOX / "restart"):
         store = gg.open_store(file, mesh=tiny)
         assert store.time.values == np.datetime64("2000-01-01T06")
@@ -191,17 +193,17 @@ def test_one_pair_is_a_store_of_one_time(tiny):
 
 
 def test_a_mesh_in_another_plane(store, tiny):
-    """Winds and drift turn with the axes; the ice is where it was."""
+    """Winds and drift are turned to the axes of the other plane; the ice remains at its place."""
     crs = "+proj=stere +lat_0=90 +lat_ts=70 +lon_0=20 +datum=WGS84"
     there = gg.open_store(BOX, mesh=in_plane(tiny, gg.mesh.mesh.as_crs(crs)))
     np.testing.assert_allclose(there.sit.values, store.sit.values, atol=2e-3)
     np.testing.assert_allclose(np.hypot(there.uas, there.vas), np.hypot(14.0, 8.0), rtol=1e-6)
     turned = np.degrees(np.arctan2(there.vas, there.uas) - np.arctan2(store.vas, store.uas)) % 360
-    np.testing.assert_allclose(turned, 360 - 65, atol=1e-6)  # the x axis points along another meridian
+    np.testing.assert_allclose(turned, 360 - 65, atol=1e-6)  # angle between the x axes of the two planes
 
 
 def test_young_ice_is_added(run):
-    """Thick and young ice of a restart, or of output that has them apart."""
+    """Thick and young ice of a restart are added, and those of output that has them as two records."""
     restart, young = BOX / "restart" / f"field_{SIX}", {"M_conc_young": 0.125, "M_h_young": 0.25, "M_hs_young": 0.5}
     plain = dict(plain_read(restart))
     shutil.copytree(restart.parent, run / "restart")
@@ -248,13 +250,13 @@ def test_outputs_by_number_and_word(run):
 
 
 def test_pairs_around_remeshings_on_request():
-    """In the order of time, that before a remeshing first; left out where the regular output has its time."""
+    """They come in the order of time, the pair before a remeshing first."""
     names = [snapshot.name for snapshot in read_snapshots(BOX, remeshings=True)]
     assert names == [FIVE, "pre_regrid_20000101T051320Z", "post_regrid_20000101T051320Z", SIX]
 
 
 def test_a_remeshing_at_the_time_of_an_output(shared_data):
-    """At 21:00 the run wrote output and the state before remeshing, which are the same, and the one after."""
+    """At 21:00 the run wrote its output, the same state before the remeshing, and the state after it."""
     names = [s.name for s in read_snapshots(shared_data / "native" / "cyclone_16km", remeshings=True)]
     assert "20000101T210000Z" in names
     assert "pre_regrid_20000101T210000Z" not in names
@@ -346,7 +348,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_broken_runs_are_refused(kind, run, tiny):
-    """With the name of the file and what is wrong with it."""
+    """The message names the file and what is wrong with it."""
     damage, message = BROKEN[kind]
     damage(run)
     with pytest.raises(InputError) as error:
@@ -356,7 +358,7 @@ def test_broken_runs_are_refused(kind, run, tiny):
 
 
 def test_restarts_name_nodes_that_exist(tmp_path):
-    """A coast beyond the mesh is no coast."""
+    """A list of coast nodes that do not exist is refused."""
     shutil.copytree(BOX / "restart", tmp_path / "restart")
     change(tmp_path / "restart" / f"field_{SIX}", "M_dirichlet_flags", put(0, 303))
     with pytest.raises(InputError, match="M_dirichlet_flags names nodes"):
@@ -365,7 +367,7 @@ def test_restarts_name_nodes_that_exist(tmp_path):
 
 @pytest.mark.parametrize("name", ["M_UM", "M_dirichlet_flags", "PreviousNumbering"])
 def test_a_restart_is_whole(name, tmp_path):
-    """Without its displacement it would be in another place."""
+    """Without the displacement the ice of a crash would be at a wrong place."""
     shutil.copytree(BOX / "restart", tmp_path / "restart")
     change(tmp_path / "restart" / f"field_{SIX}", name, None)
     with pytest.raises(InputError, match=f"{name} is missing"):
@@ -373,7 +375,7 @@ def test_a_restart_is_whole(name, tmp_path):
 
 
 def test_a_crash_does_not_say_where_the_ice_is(run):
-    """Unless it has the displacement."""
+    """A crash with the displacement can be read."""
     rename(run, SIX, "crash")
     with pytest.raises(InputError, match="M_UM"):
         gg.open_store(run / "field_crash.bin")
@@ -383,7 +385,7 @@ def test_a_crash_does_not_say_where_the_ice_is(run):
 
 
 def test_another_domain_is_refused(tiny):
-    """A mesh beside the run, and one of which a part is."""
+    """A mesh elsewhere is refused, and a mesh that the run covers only in part."""
     for shift, message in ((1e6, "cover 0.0 %"), (2e4, "cover 81.0 %")):
         elsewhere = gg.Mesh.from_faces(tiny.nodes + shift, tiny.faces, tiny.crs)
         with pytest.raises(InputError, match=message):
@@ -391,7 +393,7 @@ def test_another_domain_is_refused(tiny):
 
 
 def test_a_part_of_the_domain(tiny, caplog):
-    """Is taken, and the log says so: integrals are then those of the part."""
+    """A mesh of a part of the domain is accepted with a warning; the integrals are those of that part."""
     part = gg.Mesh.from_faces(tiny.nodes, tiny.faces[tiny.centres[:, 0] > 0], tiny.crs)
     with caplog.at_level(logging.WARNING):
         store = gg.open_store(BOX, mesh=part)
@@ -401,7 +403,7 @@ def test_a_part_of_the_domain(tiny, caplog):
 
 
 def test_what_is_no_run_is_left_to_others(tmp_path):
-    """A folder of netCDF files is one."""
+    """A folder without pairs is not recognised as a run."""
     assert find_format(tmp_path) is None
     (tmp_path / "mesh.bin").touch()
     assert find_format(tmp_path) is None
@@ -409,8 +411,8 @@ def test_what_is_no_run_is_left_to_others(tmp_path):
 
 
 def test_the_example_of_the_guide(tmp_path, monkeypatch):
-    """As it stands there."""
-    page = (ROOT / "docs" / "data.md").read_text()
+    """The example runs as the guide prints it."""
+    page = (ROOT / "docs" / "reference" / "inputs.md").read_text()
     example = next(block.split("```")[0] for block in page.split("```python\n")[1:] if "open_moving" in block)
     shutil.copytree(BOX, tmp_path / "run")
     shutil.copy(DATA / "tiny.msh", tmp_path / "nextsim.msh")

@@ -1,4 +1,4 @@
-"""The moving frame of neXtSIM: ids and positions against the files read by struct, across several remeshings."""
+"""neXtSIM's moving mesh across several remeshings: ids and positions compared with the files read by struct."""
 
 import logging
 import shutil
@@ -21,12 +21,12 @@ AFTER, SIX = "post_regrid_20000101T051320Z", "20000101T060000Z"
 
 @pytest.fixture(scope="module")
 def intervals() -> list[xr.Dataset]:
-    """The excerpt, a remeshing in its middle."""
+    """The excerpt of a run, with one remeshing."""
     return open_moving(BOX)
 
 
 def test_an_interval_ends_with_a_remeshing(intervals):
-    """The two states at 05:13:20 belong to either side."""
+    """Of the two states at 05:13:20, one ends the first interval and one begins the second."""
     assert [ds.record.values.tolist() for ds in intervals] == [[FIVE, BEFORE], [AFTER, SIX]]
     assert intervals[0].time.values[1] == intervals[1].time.values[0] == np.datetime64("2000-01-01T05:13:20")
     assert [ds.sizes["node"] for ds in intervals] == [299, 302]
@@ -34,7 +34,7 @@ def test_an_interval_ends_with_a_remeshing(intervals):
 
 
 def test_positions_ids_and_fields_are_those_of_the_files(intervals):
-    """By struct, at every time."""
+    """At every time the positions and ids equal those that struct reads."""
     for ds in intervals:
         for time, name in enumerate(ds.record.values):
             faces, ids, nodes = plain_mesh(BOX / f"mesh_{name}")
@@ -51,7 +51,7 @@ def test_positions_ids_and_fields_are_those_of_the_files(intervals):
 
 
 def test_one_time_is_a_ugrid_dataset(intervals):
-    """Its mesh is that of the time."""
+    """The dataset of one time has the mesh of that time."""
     mesh = mesh_from_dataset(intervals[0].isel(time=1))
     faces, _, nodes = plain_mesh(BOX / f"mesh_{BEFORE}")
     np.testing.assert_allclose(mesh.areas, triangle_areas(nodes, faces), rtol=1e-9)
@@ -59,19 +59,19 @@ def test_one_time_is_a_ugrid_dataset(intervals):
 
 
 def test_drift_within_an_interval_is_that_of_the_rows(intervals):
-    """All nodes, in the order of their ids."""
+    """Within an interval, drift has all nodes in the order of their ids."""
     first, second = (intervals[0].isel(time=time) for time in (0, 1))
     found = drift(first, second)
     order = np.argsort(first.node_id.values)
     np.testing.assert_array_equal(found.node_id, first.node_id.values[order])
     moved = (second.node_x.values - first.node_x.values)[order] / 800.0
     np.testing.assert_allclose(found.siu, moved, rtol=1e-12)
-    assert abs(found.siu.values - first.siu.values[order]).max() < 0.5  # the other is instantaneous
+    assert abs(found.siu.values - first.siu.values[order]).max() < 0.5  # siu of the file is instantaneous
     assert found.siu.attrs["units"] == "m s-1"
 
 
 def test_drift_across_a_remeshing_follows_the_ids(intervals):
-    """Survivors stay where they were while the mesh is rebuilt, to a few mm; rows do not."""
+    """Surviving nodes keep their position to a few mm while the mesh is rebuilt; their rows change."""
     before, after = intervals[0].isel(time=1), intervals[1].isel(time=0)
     shared, here, there = np.intersect1d(before.node_id, after.node_id, return_indices=True)
     assert len(shared) > 250
@@ -88,7 +88,7 @@ def test_drift_across_a_remeshing_follows_the_ids(intervals):
 
 
 def test_ids_through_all_remeshings_of_two_runs(shared_data):
-    """Every pair of neighbouring times: the ids that both have, by numpy from the files; none is given away twice."""
+    """For all neighbouring times, drift equals what numpy computes from the files; no id is used twice."""
     for name, remeshings, boundary in (("tiny_box", 5, 60), ("cyclone_16km", 7, 128)):
         folder = shared_data / "native" / name
         intervals = open_moving(folder)
@@ -113,7 +113,7 @@ def test_ids_through_all_remeshings_of_two_runs(shared_data):
 
 
 def test_ice_volume_of_the_moving_mesh(shared_data):
-    """Between remeshings nothing crosses a side of a triangle; this run keeps its volume through them too."""
+    """No ice crosses the sides of triangles between remeshings; in this run remeshings conserve the volume too."""
     intervals = open_moving(shared_data / "native" / "cyclone_16km")
     volumes = []
     for ds in intervals:
@@ -125,7 +125,7 @@ def test_ice_volume_of_the_moving_mesh(shared_data):
 
 
 def test_ids_of_several_nodes_are_not_followed(tmp_path, caplog):
-    """Runs from a mesh that does not number its boundary first have such."""
+    """A run from a mesh that does not number its boundary first has ids of several nodes."""
     for file in BOX.glob("*_20000101*"):
         shutil.copy(file, tmp_path)
     base = tmp_path / f"mesh_{SIX}"
@@ -143,7 +143,7 @@ def test_ids_of_several_nodes_are_not_followed(tmp_path, caplog):
 
 
 def test_an_id_that_jumps_is_another_node(intervals, caplog):
-    """Faster than any ice."""
+    """A node that is faster than any ice is left out."""
     first, second = (intervals[0].isel(time=time).copy(deep=True) for time in (0, 1))
     second["node_x"][100] += 800.0 * 5.5
     with caplog.at_level(logging.WARNING):
@@ -153,7 +153,7 @@ def test_an_id_that_jumps_is_another_node(intervals, caplog):
 
 
 def test_a_restart_lists_its_other_fields():
-    """Thick and young ice apart, stress, and the displacement for drifters, with units."""
+    """The other fields are thick and young ice, stress, and the displacement for drifters, with units."""
     (ds,) = open_moving(BOX / "restart")
     assert ds.sizes["time"] == 1
     plain = dict(plain_read(BOX / "restart" / f"field_{SIX}"))
@@ -164,7 +164,7 @@ def test_a_restart_lists_its_other_fields():
 
 
 def test_records_of_one_name_get_numbers(tmp_path):
-    """As diagnostics have."""
+    """Several diagnostics have the same name."""
     for suffix in (".bin", ".dat"):
         shutil.copy(BOX / f"mesh_{SIX}{suffix}", tmp_path)
     extra = [Record("D_tau_ow", np.full(542, float(number))) for number in range(3)]
@@ -174,7 +174,7 @@ def test_records_of_one_name_get_numbers(tmp_path):
 
 
 def test_what_drift_does_not_take(intervals, tmp_path):
-    """Whole intervals, times the wrong way round, and folders without a run."""
+    """Whole intervals, times in the wrong order, and folders without a run are refused."""
     with pytest.raises(InputError, match="one time"):
         drift(intervals[0], intervals[1])
     with pytest.raises(InputError, match="after the first"):

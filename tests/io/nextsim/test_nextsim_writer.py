@@ -1,4 +1,4 @@
-"""Restarts and output written for neXtSIM: laid out as genuine ones, with the values that went in."""
+"""Restarts and output written for neXtSIM: they have the layout of genuine files and the values of the state."""
 
 import logging
 
@@ -12,7 +12,7 @@ from support.plain_nextsim import plain_mesh, plain_read
 import gensim_graph as gg
 from gensim_graph.errors import InputError
 from gensim_graph.io import open_moving, write_output, write_restart
-from gensim_graph.io.nextsim.nextsim_run import read_snapshot
+from gensim_graph.io.nextsim.nextsim_snapshot import read_snapshot
 
 DATA = NEXTSIM
 SIX = "20000101T060000Z"
@@ -27,7 +27,7 @@ def tiny() -> gg.Mesh:
 
 @pytest.fixture
 def state(tiny) -> xr.Dataset:
-    """A smooth state with some open water, in double."""
+    """A smooth state with some open water, in double precision."""
     x, y = (tiny.centres - tiny.centres.mean(axis=0)).T / 1e5
     area = np.clip(0.9 + 0.3 * x, 0, 1) * (y < 0.8)
     fields = {"sic": area, "sit": 1.5 * area, "snt": 0.1 * area, "sid": 0.5 + 0.4 * y}
@@ -38,7 +38,7 @@ def state(tiny) -> xr.Dataset:
 
 
 def test_a_restart_is_laid_out_as_a_genuine_one(state, tiny, tmp_path):
-    """The same records of the same types in the same order, lengths by triangles and nodes."""
+    """The file has the same records and types in the same order; lengths follow from triangles and nodes."""
     write_restart(tmp_path, "start", state, tiny)
     counts = {542: tiny.n_faces, 302: tiny.n_nodes, 604: 2 * tiny.n_nodes}
     written, genuine = plain_read(tmp_path / "field_start"), plain_read(GENUINE)
@@ -53,7 +53,7 @@ def test_a_restart_is_laid_out_as_a_genuine_one(state, tiny, tmp_path):
 
 
 def test_a_restart_says_what_it_was_given(state, tiny, tmp_path):
-    """By struct: the mesh, the ice as thick ice, the drift at rest on the coast, the date."""
+    """Read by struct: the mesh, the state as thick ice, the drift with the coast at rest, the date."""
     write_restart(tmp_path, "start", state, tiny)
     faces, ids, nodes = plain_mesh(tmp_path / "mesh_start")
     np.testing.assert_array_equal(faces, tiny.faces)
@@ -77,7 +77,7 @@ def test_a_restart_says_what_it_was_given(state, tiny, tmp_path):
 
 
 def test_what_the_state_does_not_say(state, tiny, tmp_path):
-    """Ice of linear temperature from the air to freezing water; no stress, no displacement."""
+    """The ice gets a linear temperature between air and freezing water, no stress and no displacement."""
     write_restart(tmp_path, "start", state, tiny, seed=3)
     plain = dict(plain_read(tmp_path / "field_start"))
     for record, value in {
@@ -99,16 +99,16 @@ def test_what_the_state_does_not_say(state, tiny, tmp_path):
 
 
 def test_temperatures_of_a_run_that_starts(shared_data):
-    """The model gives new ice the same profile: surface, and the middles of two layers."""
+    """The model gives new ice the same profile: at the surface and in the middle of two layers."""
     plain = dict(plain_read(shared_data / "native" / "cyclone_16km" / "restart" / "field_ic"))
     np.testing.assert_allclose(plain["M_tice_1"], 0.75 * plain["M_tice_0"] + 0.25 * plain["M_sst"])
     np.testing.assert_allclose(plain["M_tice_2"], 0.25 * plain["M_tice_0"] + 0.75 * plain["M_sst"])
 
 
 def test_a_genuine_restart_rewritten_field_by_field(tmp_path):
-    """Mesh, ids, coast and every record on triangles of a genuine restart go through and come out the same."""
+    """Mesh, ids, coast and every record on triangles of a genuine restart are unchanged in the copy."""
     snapshot = read_snapshot(GENUINE)
-    mesh = snapshot.mesh.to_mesh(snapshot.held)
+    mesh = snapshot.mesh.to_mesh(snapshot.on_coast)
     plain = dict(plain_read(GENUINE))
     data = {name: ("face", values) for name, values in snapshot.faces.items()}
     data |= {name: ("node", values) for name, values in snapshot.nodes.items()}
@@ -126,7 +126,7 @@ def test_a_genuine_restart_rewritten_field_by_field(tmp_path):
 
 
 def test_a_forecast_becomes_a_restart(tiny, tmp_path):
-    """Everything on faces and in float, the date in valid_time: velocities go to the nodes, area-weighted."""
+    """A forecast has faces only, float and valid_time; its velocities are averaged to the nodes by area."""
     store = gg.open_store(DATA / "box", mesh=tiny).isel(time=1)
     forecast = store.drop_vars("time").assign_coords(valid_time=store.time.values)
     write_restart(tmp_path, "start", forecast, tiny)
@@ -139,7 +139,7 @@ def test_a_forecast_becomes_a_restart(tiny, tmp_path):
 
 
 def test_output_in_float_with_the_extremes_of_doubles(state, tiny, tmp_path):
-    """What the model would write; it opens like its own."""
+    """The file has the records that the model would write, and opens like one of its own."""
     write_output(tmp_path, "20070203T040506Z", state, tiny)
     plain = plain_read(tmp_path / "field_20070203T040506Z")
     assert [name for name, _ in plain] == ["Time", "M_VT", "Damage", "Concentration", "Thickness", "Snow"]
@@ -153,7 +153,7 @@ def test_output_in_float_with_the_extremes_of_doubles(state, tiny, tmp_path):
 
 
 def test_ice_without_volume_or_area_is_none(state, tiny, tmp_path, caplog):
-    """The model would divide by it."""
+    """Area without volume, or the reverse, becomes open water, because the model would divide by it."""
     state["sic"][0], state["sit"][0] = 0.0, 1.0
     state["sic"][1], state["sit"][1] = 0.5, 0.0
     with caplog.at_level(logging.WARNING):
@@ -187,7 +187,7 @@ WRONG = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_what_cannot_be_written(kind, state, tiny, tmp_path):
-    """Is said before anything is there."""
+    """The error comes before any file is written."""
     change, message = WRONG[kind]
     given = {"folder": tmp_path / "out", "name": "start", "state": state, "mesh": tiny} | change(state)
     with pytest.raises(InputError) as error:
@@ -197,7 +197,7 @@ def test_what_cannot_be_written(kind, state, tiny, tmp_path):
 
 
 def test_a_mesh_without_coast(state, tiny, tmp_path):
-    """Cannot start a run, but its output can be written."""
+    """A mesh without coast cannot start a run, but its output can be written."""
     free = gg.Mesh.from_faces(tiny.nodes, tiny.faces, tiny.crs, {"open": tiny.boundary_edges})
     with pytest.raises(InputError, match="no coast"):
         write_restart(tmp_path, "start", state, free)

@@ -1,4 +1,4 @@
-"""neXtSIM's binary container: against bytes written by hand, struct, and genuine files."""
+"""neXtSIM's binary container, compared with bytes written by hand, with struct, and with genuine files."""
 
 import struct
 import tracemalloc
@@ -10,14 +10,15 @@ from support.places import NEXTSIM
 from support.plain_nextsim import plain_read
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.nextsim.nextsim_records import Record, extreme_texts, read_records, write_files, write_records
+from gensim_graph.io.nextsim.nextsim_dat import extreme_texts
+from gensim_graph.io.nextsim.nextsim_records import Record, read_records, write_files, write_records
 
 DATA = NEXTSIM
 BASES = sorted({path.with_suffix("") for path in DATA.glob("box/**/*.bin")})
 
 
 def written(folder: Path, lines: str, content: bytes) -> Path:
-    """A file of both parts."""
+    """Write a ``.dat`` and a ``.bin`` and return their common path."""
     (folder / "field_0.dat").write_bytes(lines.encode("latin-1"))
     (folder / "field_0.bin").write_bytes(content)
     return folder / "field_0"
@@ -55,7 +56,7 @@ def test_two_triangles_by_hand(tmp_path):
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
 def test_genuine_files_come_back_byte_for_byte(base, tmp_path):
-    """Read, written and compared; the values are those that struct finds."""
+    """A genuine file is read and written again; the values equal those that struct reads."""
     records = read_records(base)
     for record, (name, values) in zip(records, plain_read(base), strict=True):
         assert record.name == name
@@ -67,7 +68,7 @@ def test_genuine_files_come_back_byte_for_byte(base, tmp_path):
 
 
 def test_all_genuine_files_come_back_byte_for_byte(shared_data, tmp_path):
-    """Every pair and restart of two runs."""
+    """Every pair and restart of two runs is read and written again."""
     bases = sorted({path.with_suffix("") for path in shared_data.glob("native/**/*.bin")})
     assert len(bases) > 100
     for base in bases:
@@ -78,7 +79,7 @@ def test_all_genuine_files_come_back_byte_for_byte(shared_data, tmp_path):
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
 def test_extremes_are_those_of_the_model(base):
-    """Computed from what is stored; of floats, the model's come from the doubles, so the last digit may differ."""
+    """The model takes the extremes of floats from the doubles, so the last digit may differ from ours."""
     for record in read_records(base):
         exact = record.values.dtype != np.float32
         for text, own in zip(extreme_texts(record.values), record.extremes, strict=True):
@@ -86,7 +87,7 @@ def test_extremes_are_those_of_the_model(base):
 
 
 def test_extremes_of_doubles_before_the_cast(tmp_path):
-    """0.1999995001 is 0.2 in six digits; as float it is 0.1999994963 and would print 0.199999."""
+    """0.1999995001 is printed as 0.2; cast to float it is 0.1999994963 and would be printed as 0.199999."""
     values = np.array([0.1999995001, 0.0])
     record = Record.in_float("Damage", values)
     assert record.line == "Damage float 2 0 0.2\n"
@@ -98,8 +99,8 @@ def test_extremes_of_doubles_before_the_cast(tmp_path):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([1.0, np.nan, -2.0], ("-2", "1")),  # the model's loop passes over a NaN ...
-        ([np.nan, 1.0], ("nan", "nan")),  # ... unless it comes first
+        ([1.0, np.nan, -2.0], ("-2", "1")),  # the model's loop ignores a NaN ...
+        ([np.nan, 1.0], ("nan", "nan")),  # ... unless it is the first value
         ([-np.nan, 1.0], ("-nan", "-nan")),
         ([0.0, -0.0], ("0", "0")),
         ([-0.0, 0.0], ("-0", "-0")),
@@ -109,14 +110,14 @@ def test_extremes_of_doubles_before_the_cast(tmp_path):
     ],
 )
 def test_extremes_as_a_loop_in_c_finds_them(values, expected, tmp_path):
-    """std::min_element and max_element, printed with %g; such files can be read."""
+    """The texts are those of std::min_element and max_element with %g; files with them can be read."""
     assert extreme_texts(np.array(values)) == expected
     write_records(tmp_path / "a", [Record("x", np.array(values))])
     np.testing.assert_array_equal(read_records(tmp_path / "a")[0].values, values)
 
 
 def test_names_may_occur_twice(tmp_path):
-    """Diagnostics have six records of one name: all are kept, in their order."""
+    """If six diagnostic records have one name, all are kept in their order."""
     records = [Record("D_tau_ow", np.array([float(number)])) for number in range(6)]
     write_records(tmp_path / "a", records)
     assert [float(record.values[0]) for record in read_records(tmp_path / "a")] == [0, 1, 2, 3, 4, 5]
@@ -173,7 +174,7 @@ def test_broken_files_are_refused(kind, tmp_path):
 
 @pytest.mark.parametrize("missing", [".bin", ".dat"])
 def test_both_parts_are_needed(missing, tmp_path):
-    """Whichever is missing is named."""
+    """The message names the missing part."""
     base = written(tmp_path, LINE, VALUES)
     base.with_suffix(missing).unlink()
     with pytest.raises(InputError, match=rf"field_0\{missing} is missing"):
@@ -181,7 +182,7 @@ def test_both_parts_are_needed(missing, tmp_path):
 
 
 def test_counts_take_no_memory(tmp_path):
-    """A file of a few bytes that claims 16 GB is refused without asking for any of it."""
+    """A file of a few bytes that claims 16 GB is refused without allocating memory for it."""
     base = written(tmp_path, "Damage double 2147483647 0 0.5\n", struct.pack("<i2d", 2**31 - 1, 0.0, 0.5))
     tracemalloc.start()
     with pytest.raises(InputError):
@@ -195,13 +196,13 @@ def test_counts_take_no_memory(tmp_path):
     "values", [np.zeros((2, 2)), np.zeros(2, dtype=">f8"), np.array(["a"]), np.zeros(2, dtype=bool)]
 )
 def test_records_of_other_kinds_are_refused(values):
-    """Only what the files can hold."""
+    """Values that the files cannot hold are refused."""
     with pytest.raises(InputError, match="int32, float32 or float64"):
         Record("x", values)
 
 
 def test_files_are_written_together_or_not_at_all(tmp_path):
-    """The second cannot be written: the first is not there either, and what was there before is."""
+    """If the second file cannot be written, the first one is not replaced."""
     (tmp_path / "a").write_text("old")
     with pytest.raises(OSError):  # noqa: PT011  # which one depends on the system
         write_files({tmp_path / "a": b"new", tmp_path / "missing" / "b": b"new"})

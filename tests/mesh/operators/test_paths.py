@@ -1,4 +1,4 @@
-"""Points that drift: found as scipy finds them, carried round circles, and virtual buoys whose error is known."""
+"""Points that drift: search against scipy, motion on circles, and virtual buoys with a known error."""
 
 import numpy as np
 import pandas as pd
@@ -103,9 +103,10 @@ def errors(forecast: xr.Dataset, truth: xr.Dataset, **options: int) -> pd.DataFr
 
 
 def test_buoys_in_uniform_drifts(mesh: Mesh):
-    """The truth goes east, one member at the same speed north, one faster east; the first step starts from the truth.
+    """The truth drifts east, one member north at the same speed, one member east at twice the speed.
 
-    Speeds are linear in time: over the first 12 h a member goes half as the truth, half as itself.
+    All start with the drift of the truth, and speeds are linear in time: the displacement of a member over the first
+    12 h is half from the truth and half from the member.
     """
     speed, faces = 0.02, mesh.n_faces
     ones, nothing = np.ones((3, faces)), np.zeros((3, faces))

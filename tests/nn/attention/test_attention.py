@@ -20,13 +20,12 @@ from gensim_graph.nn.attention import (
     plan_attention,
 )
 from gensim_graph.nn.attention.clusters import cluster_backend as clusters
-from gensim_graph.nn.attention.clusters import cluster_kernel
-from gensim_graph.nn.attention.heads import LIFTED
+from gensim_graph.nn.attention.clusters import cluster_chunks
 from gensim_graph.nn.attention.localisation import taper
-from gensim_graph.nn.native import native_at_hand
+from gensim_graph.nn.native import MOMENT_SOURCES, native_available
 from gensim_graph.typing import Tensor
 
-ELSEWHERE = ("reference", "triton", *(() if native_at_hand() else ("native",)))  # test_triton.py has the second
+ELSEWHERE = ("reference", "triton", *(() if native_available() else ("native",)))  # test_triton.py has the second
 FAST = [name for name in BACKENDS if name not in ELSEWHERE]
 
 
@@ -34,10 +33,10 @@ FAST = [name for name in BACKENDS if name not in ELSEWHERE]
 def memory(request, monkeypatch) -> None:
     """All clusters at once; a few at a time with a taper that is not kept; on a PyTorch without the kernel."""
     if request.param != "whole":
-        monkeypatch.setattr(cluster_kernel, "_CHUNK_ELEMENTS", 1)
+        monkeypatch.setattr(cluster_chunks, "_CHUNK_ELEMENTS", 1)
         monkeypatch.setattr(clusters, "_STORED_TAPER", 0)
     if request.param == "without the kernel":
-        monkeypatch.setattr(clusters, "_kernel_at_hand", lambda: False)
+        monkeypatch.setattr(clusters, "_kernel_available", lambda: False)
 
 
 def test_padding_is_in_the_middle():
@@ -216,7 +215,7 @@ def test_moments_are_the_slope_of_what_is_seen():
     tokens = len(graph.token_area)
     inputs = [torch.zeros(1, tokens, 1, HEAD_CONTENT) for _ in range(3)]
     x = graph.token_pos[:, 0] / graph.token_length
-    inputs[2][0, :, 0, LIFTED[0]] = x
+    inputs[2][0, :, 0, MOMENT_SOURCES[0]] = x
     width = 1.0
     place = [torch.tensor([1.0, 0, 1]).expand(1, tokens, 1, 3) / width**2, torch.zeros(1, tokens, 1, 2), torch.ones(1)]
     moment = attend(graph, [*inputs, *place], "clusters")[0, :, 0, HEAD_CONTENT]

@@ -19,7 +19,7 @@ from gensim_graph.nn.native import loader as native_library
 from gensim_graph.system import compiler
 
 CPU = torch.device("cpu")
-if not native_library.native_at_hand():
+if not native_library.native_available():
     pytest.skip("no C++ compiler is installed", allow_module_level=True)
 
 
@@ -27,10 +27,10 @@ if not native_library.native_at_hand():
 def fresh(tmp_path, monkeypatch):
     """No library yet, and a cache folder of its own."""
     monkeypatch.setenv("GENSIM_GRAPH_CACHE", str(tmp_path / "cache"))
-    for remembered in (native_library.library, native_library.native_at_hand):
+    for remembered in (native_library.library, native_library.native_available):
         remembered.cache_clear()
     yield tmp_path
-    for remembered in (native_library.library, native_library.native_at_hand):
+    for remembered in (native_library.library, native_library.native_available):
         remembered.cache_clear()
 
 
@@ -101,7 +101,7 @@ def test_logits_of_hundreds():
 def test_each_key_is_in_the_list_of_its_groups():
     """Against the distances: a group has a key if any of its queries is nearer than its radius."""
     graph = precise_graph(MESHES["island"], radius=5.0)
-    tables = plan_attention(graph, "native").blocks
+    tables = plan_attention(graph, "native").tables.halo
     offset = graph.query_pos.unsqueeze(2) - graph.key_pos.unsqueeze(1)
     near = (offset.square().sum(-1) * tables.steepness.unsqueeze(-1) < 1) & graph.halo_valid.unsqueeze(1)
     near &= tables.steepness.unsqueeze(-1) > 0
@@ -143,10 +143,25 @@ def test_another_compiler_or_flag_makes_another_library(fresh, monkeypatch):
     assert len(list((fresh / "cache").glob("native-*.so"))) == 2
 
 
+def test_only_what_the_compiler_reads_makes_another_library(tmp_path):
+    """Python files beside the sources do not matter; sources, headers and generated headers do."""
+
+    def name(headers: dict[str, str]) -> str:
+        return compiler._key(compiler._Sources(tmp_path, headers), ["c++"])
+
+    (tmp_path / "one.cpp").write_text("int one() { return 1; }")
+    before = name({"numbers.h": "constexpr int N = 1;"})
+    (tmp_path / "notes.py").write_text("ONE = 1")
+    assert name({"numbers.h": "constexpr int N = 1;"}) == before
+    assert name({"numbers.h": "constexpr int N = 2;"}) != before
+    (tmp_path / "one.h").write_text("int one();")
+    assert name({"numbers.h": "constexpr int N = 1;"}) != before
+
+
 def test_without_a_folder_to_keep_it_in(fresh, monkeypatch):
     (fresh / "file").write_text("in the way")
     monkeypatch.setenv("GENSIM_GRAPH_CACHE", str(fresh / "file"))
-    assert native_library.native_at_hand()
+    assert native_library.native_available()
 
 
 @pytest.mark.parametrize("named", ["no-such-compiler", "false", "nothing"])
@@ -185,7 +200,7 @@ def test_a_plan_of_another_graph_is_refused():
     query, key, value, *_ = (part.detach() for part in random_inputs(few))
     packed = torch.cat((query, torch.zeros(*query.shape[:-1], 8)), dim=-1), torch.cat((key, value), dim=-1)
     with pytest.raises(ValueError, match="expected a tensor of shape"):
-        native_kernel.native_attention(*packed, *plan_attention(many, "native").blocks)
+        native_kernel.native_attention(*packed, *plan_attention(many, "native").tables.halo)
 
 
 def test_nothing_is_asked_of_an_empty_batch():
@@ -200,7 +215,7 @@ def test_a_compiler_that_cannot_be_run(fresh, monkeypatch):
     broken.write_text("not a program")
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
-    assert not native_library.native_at_hand()
+    assert not native_library.native_available()
 
 
 def test_without_a_home(fresh, monkeypatch):

@@ -8,18 +8,19 @@ from support.meshes import jittered_box
 from gensim_graph.graph import build_graph
 from gensim_graph.nn.attention import BACKENDS, LocalAttention, backends, plan_attention
 from gensim_graph.nn.attention.localisation import localise
-from gensim_graph.nn.attention.native.native_tokens import look, see
-from gensim_graph.nn.attention.split import plain_split
+from gensim_graph.nn.attention.native.native_tokens import native_join_heads, native_split_heads
+from gensim_graph.nn.attention.split import join_heads, plain_split
 from gensim_graph.nn.gate import plain_gate, spin_gate
 from gensim_graph.nn.native import loader as native_library
 from gensim_graph.nn.spin import Spins
 
-if not native_library.native_at_hand():
+if not native_library.native_available():
     pytest.skip("no C++ compiler is installed", allow_module_level=True)
 
 HEADS = 3
 GRAPH = build_graph(jittered_box(14))
 PLAN = plan_attention(GRAPH, "native")
+QUERIES = PLAN.tables.queries
 WIDTH = sum(parts * HEADS * (3 * width + 1) for parts, width in ((1, 28), (2, 7), (2, 7)))
 RANGES = [slice(0, len(GRAPH.token_area)), slice(5, 70)]
 
@@ -49,13 +50,13 @@ def assert_same(ways, inputs):
         assert relative_error(came, expected) < 2e-6, index
 
 
-def plain_look(tokens):
+def plain_split_heads(tokens):
     """The stages one after the other, with the keys and values of ``native``."""
 
     def way(projected, query_scale, key_scale, log_scale):
         query, key, value, place = plain_split(projected, query_scale, key_scale)
         localisation = localise(log_scale, place[..., 0], place[..., 1:3], place[..., 3:5])
-        ratio = PLAN.ratio[tokens, None, None].double()
+        ratio = QUERIES.ratio[tokens, None, None].double()
         x, y = GRAPH.query_pos.flatten(0, 1)[tokens].double().unsqueeze(1).unbind(-1)
         xx, xy, yy = (localisation.quadratic * ratio**2).unbind(-1)
         bx, by = (localisation.linear * ratio).unbind(-1)
@@ -72,8 +73,8 @@ def plain_look(tokens):
 @pytest.mark.parametrize("tokens", RANGES)
 def test_before_the_attention(batch, tokens):
     projected = noise(batch, len(GRAPH.token_area), WIDTH)[:, tokens]  # not contiguous for two samples
-    of_native = lambda rows, *rest: look(rows, native_weights(rest), PLAN, tokens)  # noqa: E731
-    assert_same((of_native, plain_look(tokens)), [projected, *weights()])
+    of_native = lambda rows, *rest: native_split_heads(rows, native_weights(rest), QUERIES.part(tokens))  # noqa: E731
+    assert_same((of_native, plain_split_heads(tokens)), [projected, *weights()])
 
 
 def native_weights(parts):
@@ -86,13 +87,12 @@ def native_weights(parts):
 @pytest.mark.parametrize("tokens", RANGES)
 def test_after_the_attention(batch, tokens):
     raw = noise(batch, len(GRAPH.token_area), HEADS, 64)[:, tokens]
-    attention = LocalAttention(Spins(8, 2, 2), HEADS)
 
     def of_native(rows, log_scale):
-        return (see(rows, native_weights((log_scale, log_scale, log_scale)), PLAN, tokens),)
+        return (native_join_heads(rows, log_scale.exp(), QUERIES.part(tokens)),)
 
     def plain(rows, log_scale):
-        return (attention._join(*BACKENDS["native"].finish(rows, log_scale.exp(), PLAN, tokens)),)
+        return (join_heads(*BACKENDS["native"].finish(rows, log_scale.exp(), PLAN, tokens)),)
 
     assert_same((of_native, plain), [raw, weights()[2]])
 
@@ -121,7 +121,7 @@ def test_a_network_is_the_same_without_compiled_code(monkeypatch):
     for compiled in (True, False):
         if not compiled:
             for module in (native_library, backends):
-                monkeypatch.setattr(module, "native_at_hand", lambda: False)
+                monkeypatch.setattr(module, "native_available", lambda: False)
         out = operator(fields[..., :6], fields[..., 6:], torch.tensor([0.2, 0.7]), GRAPH)
         grads = torch.autograd.grad(out.square().mean(), weights, allow_unused=True)
         found.append([out.detach(), *(grad for grad in grads if grad is not None)])
@@ -134,15 +134,15 @@ def test_a_layer_of_another_precision(dtype):
     """Compiled code is for single precision: what is not takes the way of PyTorch, in whole."""
     attention = LocalAttention(Spins(8, 2, 2), HEADS)
     features = noise(1, len(GRAPH.token_area), 16)
-    look_and_see = lambda layer, rows: layer.see(  # noqa: E731
-        layer.attend(layer.look(layer.project(rows), layer.weights, PLAN, RANGES[0]), PLAN),
+    split_attend_join = lambda layer, rows: layer.join_heads(  # noqa: E731
+        layer.attend(layer.split_heads(layer.project(rows), layer.weights, PLAN, RANGES[0]), PLAN),
         layer.weights,
         PLAN,
         RANGES[0],
     )
     with torch.no_grad():
-        expected = look_and_see(attention, features)
-        came = look_and_see(attention.to(dtype), features.to(dtype))
+        expected = split_attend_join(attention, features)
+        came = split_attend_join(attention.to(dtype), features.to(dtype))
     valid = GRAPH.token_valid
     assert relative_error(came[:, valid].float(), expected[:, valid]) < (1e-5 if dtype == torch.float64 else 0.05)
 

@@ -22,8 +22,9 @@ from gensim_graph.data import turn_graph
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph, batch_graphs, build_graph, extract_subgraph
 from gensim_graph.nn.attention import HEAD_CONTENT, Localisation, LocalisationHead, local_attention, plan_attention
-from gensim_graph.nn.attention.triton import triton_backend
-from gensim_graph.nn.attention.triton.token_lists import list_keys, list_readers, token_places
+from gensim_graph.nn.attention.triton import TRITON, triton_backend
+from gensim_graph.nn.attention.triton.token_lists import list_keys, list_readers, precise_positions
+from gensim_graph.nn.attention.triton.triton_operator import triton_attention
 from gensim_graph.typing import Tensor
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="triton is not installed: pip install triton")
@@ -36,7 +37,7 @@ FAR = 3e6
 def far_away(graph: MeshGraph) -> MeshGraph:
     """The same graph with its tokens elsewhere in the plane."""
     moved = graph.clone()
-    places = (token_places(graph) + FAR) * graph.token_valid.unsqueeze(1)
+    places = (precise_positions(graph) + FAR) * graph.token_valid.unsqueeze(1)
     moved.token_pos = places.float()
     moved.token_pos_low = (places - moved.token_pos).float()
     return moved
@@ -76,7 +77,7 @@ def attend(graph: MeshGraph, inputs: list[Tensor], backend: str) -> Tensor:
     """Content and moments of the real tokens; the reference is given all digits of the positions."""
     if backend == "reference":
         graph = graph.clone()
-        graph.token_pos = token_places(graph)
+        graph.token_pos = precise_positions(graph)
     output = local_attention(*inputs[:3], Localisation(*inputs[3:]), plan_attention(graph, backend))
     return torch.cat(output, dim=-1)[:, graph.token_valid]
 
@@ -146,10 +147,10 @@ def padding(graph: MeshGraph) -> dict[str, bool]:
 def operator_checks(graph: MeshGraph) -> None:
     """Schema, shapes without data and registration of the derivative of the operator."""
     plan = plan_attention(graph, "triton")
-    packed = triton_backend._pack(*random_inputs(graph, 1)[:3], _localisation(graph), plan, slice(0, None))
-    blocks = plan.blocks
-    leaves = [part.detach().requires_grad_() for part in packed]
-    torch.library.opcheck(triton_backend.triton_attention, (*leaves, blocks.place, *blocks.keys, *blocks.readers))
+    inputs = TRITON.arrange(*random_inputs(graph, 1)[:3], _localisation(graph), plan, slice(0, None))
+    tables = plan.tables
+    leaves = [part.detach().requires_grad_() for part in inputs]
+    torch.library.opcheck(triton_attention, (*leaves, tables.position, *tables.keys, *tables.readers))
 
 
 def _localisation(graph: MeshGraph) -> Localisation:
@@ -329,7 +330,7 @@ def test_lists_of_keys_are_the_halo(name):
 @pytest.mark.parametrize("name", ["graded", "padding in the middle", "union", "part"])
 def test_every_query_that_sees_a_cluster_is_among_its_readers(name):
     graph = GRAPHS[name]()
-    width, places = graph.query_pos.shape[1], token_places(graph)
+    width, places = graph.query_pos.shape[1], precise_positions(graph)
     reach = graph.token_length * graph.radius[graph.token_graph]
     sees = torch.cdist(places, places) < reach.unsqueeze(1)
     sees &= graph.token_graph.unsqueeze(1) == graph.token_graph
@@ -354,7 +355,7 @@ def test_positions_are_good_to_a_micrometre(turn):
     real = graph.token_valid
     exact = torch.from_numpy(np.stack(moments, axis=-1))[real] / torch.from_numpy(area)[real].unsqueeze(1)
     came = turn(graph)
-    places = token_places(came)[real]
+    places = precise_positions(came)[real]
     assert relative_error(torch.cdist(places, places), torch.cdist(exact, exact)) < 1e-7
     assert came.token_pos_low.abs().max() < 0.01
     if turn(graph) is graph:

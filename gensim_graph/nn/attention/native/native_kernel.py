@@ -1,7 +1,7 @@
-"""The compiled attention as operators of PyTorch, with a derivative of their own: they work under torch.compile.
+"""The compiled attention as operators of PyTorch with a derivative of their own: they work under torch.compile.
 
-What is computed is in ``native/attention.cpp``. Kept for the backward pass are queries, keys, values, the output and
-the log-sum-exp, nothing the size of the halos.
+The computation is in ``attention.cpp`` of :mod:`gensim_graph.nn.native`. The backward pass needs queries, keys, values,
+the output and the log-sum-exp; nothing as large as the halos is kept.
 """
 
 import ctypes
@@ -9,26 +9,21 @@ from typing import NamedTuple
 
 import torch
 
-from gensim_graph.nn.attention.heads import HEAD_CHANNELS, HEAD_CONTENT
-from gensim_graph.nn.native import call, expect_shapes
+from gensim_graph.nn.native import HEAD_CHANNELS, PAIR_CHANNELS, PATTERNS, TILE, call, expect_shapes, structure_fields
 from gensim_graph.typing import Bool, Float, Int, Tensor
-
-TILE, _PATTERNS = 64, 16
-"""Queries that are looked at together, and which of their four groups see a key: as in ``native/``."""
-
-PAIR = 2 * HEAD_CONTENT
-"""Numbers of a key and its value."""
 
 
 class HaloTables(NamedTuple):
     """Keys of each cluster, and of each tile of at most 64 of its queries.
 
     Attributes:
-        token: (C, K) which token a key is.
-        order: (tile, K) slots of the keys, sorted by which groups of 16 queries see them.
-        starts: (tile, 17) where the keys of each of the 16 patterns begin.
-        key_pos, log_area: (C, K, 2) and (C, K), about the centre of the cluster and in units of its reach.
-        query_pos, steepness: (C, W, 2) and (C, W).
+        token: (C, K) token of each key.
+        order: (tile, K) keys of the cluster, sorted by the groups of 16 queries that see them.
+        starts: (tile, 17) first key of each of the 16 patterns of groups.
+        key_pos: (C, K, 2) about the centre of the cluster, in units of its reach.
+        log_area: (C, K) logarithm of the area of each key.
+        query_pos: (C, W, 2) about the centre of the cluster, in units of its reach.
+        steepness: (C, W) (reach of the cluster / reach of the query)^2, 0 for padding.
     """
 
     token: Int[Tensor, "cluster key"]
@@ -41,12 +36,9 @@ class HaloTables(NamedTuple):
 
 
 class _Halo(ctypes.Structure):
-    """``Halo`` of ``native/halo.h``."""
+    """``Halo`` of ``halo.h``."""
 
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in HaloTables._fields),
-        *((name, ctypes.c_int64) for name in ("clusters", "keys", "width", "tiles_each", "heads")),
-    )
+    _fields_ = structure_fields(HaloTables._fields, ("clusters", "keys", "width", "tiles_each", "heads"))
 
 
 def _halo(tables: HaloTables, heads: int) -> _Halo:
@@ -55,31 +47,37 @@ def _halo(tables: HaloTables, heads: int) -> _Halo:
     return _Halo(*(table.data_ptr() for table in tables), *sizes)
 
 
-def _check(query: Tensor, pairs: Tensor, tables: HaloTables) -> None:
-    batch, _, heads, _ = query.shape
-    tokens = tables.steepness.numel()
-    shapes = (batch, tokens, heads, HEAD_CHANNELS), (batch, tokens, heads, PAIR)
-    expect_shapes("attention", (query, shapes[0]), (pairs, shapes[1]))
-
-
 def halo_tables(
     token: Int[Tensor, "cluster key"],
-    meant: Bool[Tensor, "cluster key"],
+    key_valid: Bool[Tensor, "cluster key"],
     key_pos: Float[Tensor, "cluster key 2"],
     log_area: Float[Tensor, "cluster key"],
     query_pos: Float[Tensor, "cluster query 2"],
     steepness: Float[Tensor, "cluster query"],
 ) -> HaloTables:
-    """Sort the keys that are meant by the queries that see them."""
+    """Sort the keys of each tile by the groups of queries that see them.
+
+    Args:
+        token: (C, K) token of each key.
+        key_valid: (C, K) False for padding.
+        key_pos, log_area, query_pos, steepness: as in :class:`HaloTables`.
+    """
     clusters, width = steepness.shape
     tiles, keys = clusters * -(-width // TILE), token.shape[1]
     order = torch.empty(tiles, keys, dtype=torch.int32)
-    starts = torch.empty(tiles, _PATTERNS + 1, dtype=torch.int32)
+    starts = torch.empty(tiles, PATTERNS + 1, dtype=torch.int32)
     numbers = (part.to(torch.float32).contiguous() for part in (key_pos, log_area, query_pos, steepness))
     tables = HaloTables(token.to(torch.int64).contiguous(), order, starts, *numbers)
-    call("order_keys", _halo(tables, heads=1), meant.contiguous(), order, starts)
+    call("order_keys", _halo(tables, heads=1), key_valid.contiguous(), order, starts)
 
     return tables
+
+
+def _check(query: Tensor, pairs: Tensor, tables: HaloTables) -> None:
+    batch, _, heads, _ = query.shape
+    tokens = tables.steepness.numel()
+    query_shape, pair_shape = (batch, tokens, heads, HEAD_CHANNELS), (batch, tokens, heads, PAIR_CHANNELS)
+    expect_shapes("attention", (query, query_shape), (pairs, pair_shape))
 
 
 @torch.library.custom_op("gensim_graph::native_attention", mutates_args=())
@@ -94,23 +92,26 @@ def native_attention(
     query_pos: Tensor,
     steepness: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Attend.
+    """Attend from every cluster to its halo.
 
     Args:
-        query: (B, T, H, 64), the last eight channels of which are multiplied with the places of the keys.
+        query: (B, T, H, 64) content and position channels.
         pairs: (B, T, H, 112) keys and values side by side, 56 channels each.
         token, order, starts, key_pos, log_area, query_pos, steepness: :class:`HaloTables`.
 
     Returns:
         Content and moments about the centres of the clusters (B, T, H, 64), and log-sum-exp (B, H, T), in single
-        precision. Both are 0 for queries that are not meant.
+        precision. Both are 0 for padded queries.
+
+    Raises:
+        ValueError: the tokens are not those of the tables.
     """
     tables = HaloTables(token, order, starts, key_pos, log_area, query_pos, steepness)
     batch, tokens, heads, _ = query.shape
     _check(query, pairs, tables)
     query, pairs = (part.to(torch.float32).contiguous() for part in (query, pairs))
     out, log_sum = torch.empty_like(query), query.new_empty(batch, heads, tokens)
-    call("attend_all", _halo(tables, heads), batch, query, pairs, out, log_sum)
+    call("attention", _halo(tables, heads), batch, query, pairs, out, log_sum)
 
     return out, log_sum
 
@@ -136,18 +137,30 @@ def native_attention_backward(
     query_pos: Tensor,
     steepness: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of queries and of pairs of keys and values."""
+    """Compute the gradients of queries and of pairs of keys and values.
+
+    Args:
+        grad: (B, T, H, 64) gradient of the output.
+        query, pairs: inputs of :func:`native_attention`.
+        out, log_sum: its results.
+        token, order, starts, key_pos, log_area, query_pos, steepness: :class:`HaloTables`.
+
+    Raises:
+        ValueError: the tokens are not those of the tables.
+    """
     tables = HaloTables(token, order, starts, key_pos, log_area, query_pos, steepness)
     batch, _, heads, _ = query.shape
     _check(query, pairs, tables)
     expect_shapes("attention", (grad, tuple(query.shape)), (out, tuple(query.shape)))
-    grad, of_query, of_pairs = (part.to(torch.float32).contiguous() for part in (grad, query, pairs))
-    # A head of a sample is a thread's own; where that leaves threads idle, clusters are shared out, each share a sum.
-    shares = _shares(batch * heads, torch.get_num_threads(), len(order))
-    grad_query, grad_pairs = torch.empty_like(of_query), of_pairs.new_zeros(shares, *of_pairs.shape)
-    parts = grad, of_query, of_pairs, out, log_sum, grad_query, grad_pairs
-    call("differentiate_all", _halo(tables, heads), batch, *parts, shares)
-    total = grad_pairs[0] if shares == 1 else grad_pairs.sum(0)
+    grad, queries, both = (part.to(torch.float32).contiguous() for part in (grad, query, pairs))
+
+    # One thread computes a head of a sample. If that leaves threads idle, the clusters are divided into parts, each
+    # with a sum of its own.
+    n_parts = _parts(batch * heads, torch.get_num_threads(), len(order))
+    grad_query, grad_pairs = torch.empty_like(queries), both.new_zeros(n_parts, *both.shape)
+    tensors = (grad, queries, both, out, log_sum, grad_query, grad_pairs)
+    call("attention_gradient", _halo(tables, heads), batch, *tensors, n_parts)
+    total = grad_pairs[0] if n_parts == 1 else grad_pairs.sum(0)
 
     return grad_query.to(query.dtype), total.to(pairs.dtype)
 
@@ -157,12 +170,12 @@ def _(grad: Tensor, query: Tensor, pairs: Tensor, *others: Tensor) -> tuple[Tens
     return query.new_empty(query.shape), pairs.new_empty(pairs.shape)
 
 
-def _shares(jobs: int, threads: int, most: int) -> int:
-    """As few shares of the clusters as keep nine of ten threads busy."""
-    for shares in range(1, most):
-        rounds = -(-jobs * shares // threads)
-        if jobs * shares >= 0.9 * rounds * threads:
-            return shares
+def _parts(jobs: int, threads: int, most: int) -> int:
+    """Smallest number of parts of the clusters that keeps nine of ten threads busy."""
+    for parts in range(1, most):
+        rounds = -(-jobs * parts // threads)
+        if jobs * parts >= 0.9 * rounds * threads:
+            return parts
     return max(1, most)
 
 

@@ -1,140 +1,143 @@
-"""What happens to tokens before and after the attention of the backend ``native``, in one pass each.
+"""Compiled work on tokens before and after the attention of the backend ``native``, in one pass over memory each.
 
-Projected features become queries, keys and values (:mod:`~gensim_graph.nn.attention.split`,
-:mod:`~gensim_graph.nn.attention.localisation`, :mod:`~gensim_graph.nn.attention.clusters.cluster_positions`), and what was seen becomes features by
-spin. In PyTorch these are some sixty passes over narrow slices, as long as the attention itself.
+Before, projected features become queries, keys and values; :mod:`~gensim_graph.nn.attention.split`,
+:mod:`~gensim_graph.nn.attention.localisation` and :mod:`~gensim_graph.nn.attention.clusters.cluster_positions` do the
+same in PyTorch. After, the output of the attention becomes features by spin. In PyTorch this takes some sixty passes
+over narrow slices, as long as the attention itself.
 """
 
 import ctypes
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from gensim_graph.nn.attention.heads import HEAD_CHANNELS, HEAD_CONTENT, HEAD_SPINS, AttentionPlan, HeadWeights, Packed
-from gensim_graph.nn.attention.native.native_kernel import PAIR
-from gensim_graph.nn.native import call, expect_shapes
+from gensim_graph.nn.attention.clusters import QueryPositions
+from gensim_graph.nn.attention.interface import AttentionInputs, HeadWeights
+from gensim_graph.nn.native import (
+    HEAD_CHANNELS,
+    HEAD_CONTENT,
+    HEAD_SPINS,
+    MOMENT_SPINS,
+    PAIR_CHANNELS,
+    TOKEN_BLOCK,
+    call,
+    expect_shapes,
+    structure_fields,
+)
 from gensim_graph.typing import Float, Tensor
 
-_SUMMED = 64
-"""Tokens whose gradients of weights are summed together: ``TOKENS`` of ``native/heads.h``."""
+_REAL_PARTS = (1, 2, 2)
+"""Real numbers of a scalar, a vector and a tensor."""
 
-_SEEN = sum(parts * (width + further) for parts, width, further in zip((1, 2, 2), HEAD_SPINS, (2, 2, 1), strict=True))
-"""Channels of features that come from a head."""
+_PROJECTED = sum(parts * (3 * width + 1) for parts, width in zip(_REAL_PARTS, HEAD_SPINS, strict=True))
+"""Channels that a head has among the projected features."""
 
-_PROJECTED = sum(parts * (3 * width + 1) for parts, width in zip((1, 2, 2), HEAD_SPINS, strict=True))
-"""Channels of projected features that are of a head."""
+_JOINED = sum(
+    parts * (width + further) for parts, width, further in zip(_REAL_PARTS, HEAD_SPINS, MOMENT_SPINS, strict=True)
+)
+"""Channels that a head gives to the features after the attention."""
 
 
 class _Tokens(ctypes.Structure):
-    """``Tokens`` of ``native/look.cpp``."""
+    """``Tokens`` of ``heads.h``."""
 
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("ratio", "pos")),
-        *((name, ctypes.c_int64) for name in ("count", "heads", "width")),
-    )
+    _fields_ = structure_fields(("ratio", "position"), ("count", "heads"))
 
 
-class _Weights(ctypes.Structure):
-    """``Weights`` of ``native/look.cpp``."""
+def native_split_heads(
+    projected: Float[Tensor, "batch some channel"], weights: HeadWeights, queries: QueryPositions
+) -> AttentionInputs:
+    """Make queries with their position channels, and pairs of keys and values, from projected features.
 
-    _fields_ = tuple((name, ctypes.c_void_p) for name in ("query_scale", "key_scale", "log_scale"))
+    Args:
+        projected: (B, t, D) as in :func:`~gensim_graph.nn.attention.split.split_heads`.
+        weights: of the heads.
+        queries: positions of these tokens.
 
-
-class _Seen(ctypes.Structure):
-    """``Seen`` of ``native/see.cpp``."""
-
-    _fields_ = (
-        *((name, ctypes.c_void_p) for name in ("ratio", "pos", "scale")),
-        *((name, ctypes.c_int64) for name in ("count", "heads")),
-    )
-
-
-def look(
-    projected: Float[Tensor, "batch some channel"], weights: HeadWeights, plan: AttentionPlan, tokens: slice
-) -> Packed:
-    """Queries with their places (B, t, H, 64), keys and values side by side (B, t, H, 112), of a range of tokens."""
-    query, pairs = _Look.apply(projected, *weights, *_places(plan, tokens))
+    Returns:
+        Queries (B, t, H, 64) and pairs (B, t, H, 112).
+    """
+    query, pairs = _SplitHeads.apply(projected, *weights, *queries)
     return query, pairs
 
 
-def see(
-    raw: Float[Tensor, "batch some head 64"], weights: HeadWeights, plan: AttentionPlan, tokens: slice
+def native_join_heads(
+    raw: Float[Tensor, "batch some head 64"], scale: Float[Tensor, " head"], queries: QueryPositions
 ) -> Float[Tensor, "batch some channel"]:
-    """Content and moments of a range of tokens as features by spin."""
-    features = _See.apply(raw, weights.log_scale.exp(), *_places(plan, tokens))
+    """Make features by spin from content and moments about the centres of the clusters.
+
+    Args:
+        raw: (B, t, H, 64) output of the attention.
+        scale: (H,) one over the width of each head, in token lengths.
+        queries: positions of these tokens.
+    """
+    features = _JoinHeads.apply(raw, scale, *queries)
     assert isinstance(features, Tensor)
     return features
 
 
-def _places(plan: AttentionPlan, tokens: slice) -> tuple[Tensor, Tensor]:
-    ratio, position = plan.places
-    return ratio[tokens], position[tokens]
+def _tokens(ratio: Tensor, position: Tensor, heads: int) -> _Tokens:
+    return _Tokens(ratio.data_ptr(), position.data_ptr(), len(ratio), heads)
 
 
-def _address(tensors: Sequence[Tensor]) -> list[int]:
-    return [tensor.data_ptr() for tensor in tensors]
+def _token_blocks(items: int) -> int:
+    return -(-items // TOKEN_BLOCK)
 
 
-def _blocks(items: int) -> int:
-    return -(-items // _SUMMED)
-
-
-class _Look(torch.autograd.Function):
+class _SplitHeads(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Tensor) -> tuple[Tensor, Tensor]:
-        projected, *weights, ratio, pos = (part.contiguous() for part in arguments)
-        ctx.save_for_backward(projected, *weights, ratio, pos)
-        batch, count, width = projected.shape
+        projected, *weights, ratio, position = (part.contiguous() for part in arguments)
+        ctx.save_for_backward(projected, *weights, ratio, position)
+        batch, count, _ = projected.shape
         heads = len(weights[0])
-        expect_shapes("look", (projected, (batch, count, heads * _PROJECTED)), (ratio, (count,)), (pos, (count, 2)))
+        shapes = (batch, count, heads * _PROJECTED), (count,), (count, 2)
+        expect_shapes("split_heads", *zip((projected, ratio, position), shapes, strict=True))
+
         query = projected.new_empty(batch, count, heads, HEAD_CHANNELS)
-        pairs = projected.new_empty(batch, count, heads, PAIR)
-        tokens = _Tokens(*_address((ratio, pos)), count, heads, width)
-        call("look", tokens, _Weights(*_address(weights)), batch, projected, query, pairs)
+        pairs = projected.new_empty(batch, count, heads, PAIR_CHANNELS)
+        call("split_heads", _tokens(ratio, position, heads), batch, *weights, projected, query, pairs)
 
         return query, pairs
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        projected, *weights, ratio, pos = ctx.saved_tensors
-        batch, count, width = projected.shape
+        projected, *weights, ratio, position = ctx.saved_tensors
+        batch, count, _ = projected.shape
         heads = len(weights[0])
-        grad = torch.empty_like(projected)
-        of_weights = projected.new_empty(_blocks(batch * count), heads, PAIR + 1)
-        of_query, of_pairs = (part.contiguous() for part in grads)
-        tokens = _Tokens(*_address((ratio, pos)), count, heads, width)
+        grad_query, grad_pairs = (part.contiguous() for part in grads)
 
-        call(
-            "look_gradient",
-            *(tokens, _Weights(*_address(weights)), batch),
-            *(projected, of_query, of_pairs, grad, of_weights),
-        )
-        query_scale, key_scale, log_scale = of_weights.sum(0).split((HEAD_CONTENT, HEAD_CONTENT, 1), dim=-1)
+        grad = torch.empty_like(projected)
+        grad_weights = projected.new_empty(_token_blocks(batch * count), heads, PAIR_CHANNELS + 1)
+        tensors = (projected, grad_query, grad_pairs, grad, grad_weights)
+        call("split_heads_gradient", _tokens(ratio, position, heads), batch, *weights, *tensors)
+        query_scale, key_scale, log_scale = grad_weights.sum(0).split((HEAD_CONTENT, HEAD_CONTENT, 1), dim=-1)
 
         return grad, query_scale, key_scale, log_scale.squeeze(-1), None, None
 
 
-class _See(torch.autograd.Function):
+class _JoinHeads(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Tensor) -> Tensor:
-        raw, scale, ratio, pos = (part.contiguous() for part in arguments)
-        ctx.save_for_backward(raw, scale, ratio, pos)
+        raw, scale, ratio, position = (part.contiguous() for part in arguments)
+        ctx.save_for_backward(raw, scale, ratio, position)
         batch, count, heads, _ = raw.shape
-        expect_shapes("see", (raw, (batch, count, heads, HEAD_CHANNELS)), (scale, (heads,)), (ratio, (count,)))
-        features = raw.new_empty(batch, count, heads * _SEEN)
-        call("see", _Seen(*_address((ratio, pos, scale)), count, heads), batch, raw, features)
+        shapes = (batch, count, heads, HEAD_CHANNELS), (heads,), (count,)
+        expect_shapes("join_heads", *zip((raw, scale, ratio), shapes, strict=True))
+
+        features = raw.new_empty(batch, count, heads * _JOINED)
+        call("join_heads", _tokens(ratio, position, heads), batch, scale, raw, features)
 
         return features
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        raw, scale, ratio, pos = ctx.saved_tensors
+        raw, scale, ratio, position = ctx.saved_tensors
         batch, count, heads, _ = raw.shape
-        grad, of_scale = torch.empty_like(raw), raw.new_empty(_blocks(batch * count), heads)
-        seen = _Seen(*_address((ratio, pos, scale)), count, heads)
-        call("see_gradient", seen, batch, raw, grads[0].contiguous(), grad, of_scale)
+        grad_raw, grad_scales = torch.empty_like(raw), raw.new_empty(_token_blocks(batch * count), heads)
+        tensors = (scale, raw, grads[0].contiguous(), grad_raw, grad_scales)
+        call("join_heads_gradient", _tokens(ratio, position, heads), batch, *tensors)
 
-        return grad, of_scale.sum(0), None, None
+        return grad_raw, grad_scales.sum(0), None, None

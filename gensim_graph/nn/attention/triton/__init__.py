@@ -1,4 +1,8 @@
-"""TODO gensim_graph.nn.attention.triton."""
+"""Backend ``triton``: fused kernels for a GPU.
+
+Reading order: ``token_lists`` (which tokens a program reads), ``triton_kernel`` (the kernels), ``triton_operator`` (the
+kernels as an operator of PyTorch with its derivative), ``triton_backend``.
+"""
 
 from gensim_graph.nn.attention.triton.triton_backend import TRITON
 

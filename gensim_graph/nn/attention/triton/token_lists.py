@@ -1,7 +1,7 @@
 """Lists of tokens for the programs of a GPU: the keys of each cluster, and the queries that see the cluster.
 
-A query gathers its keys. Its gradient to them would have to be scattered, by many programs to one place; so each
-cluster also lists the queries that reach any of its own tokens, and gathers instead.
+A query gathers its keys. In the backward pass many queries would have to add to the gradient of one key. To avoid this,
+each cluster also lists the queries that reach any of its own tokens, and gathers their contributions.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.typing import Float, Int, Tensor
 
 _AT_A_TIME = 2**22
-"""Queries that are looked at together."""
+"""Queries that are compared at a time."""
 
 
 class TokenLists(NamedTuple):
@@ -29,27 +29,27 @@ class TokenLists(NamedTuple):
 
 
 def list_keys(graph: MeshGraph) -> TokenLists:
-    """Keys of each cluster: its halo without the gaps that cutting a subgraph leaves."""
+    """List the keys of each cluster: its halo without the gaps that cutting a subgraph leaves."""
     cluster, column = graph.halo_valid.nonzero(as_tuple=True)
     return _listed(cluster, graph.halo[cluster, column], graph.n_clusters)
 
 
 def list_readers(graph: MeshGraph) -> TokenLists:
-    """Queries whose own reach touches the bounding box of the real tokens of each cluster.
+    """List the queries whose reach touches the bounding box of the real tokens of each cluster.
 
-    A superset of those that see a token of it, which the taper makes exact; of the queries in the clusters that have
-    it in their halo, a third (of as many as fill a regular grid).
+    These are more queries than those that see a token of the cluster; the taper gives the others no weight. On a
+    regular grid they are a third of the queries in the clusters that have it in their halo.
     """
     width = graph.query_pos.shape[1]
-    places = token_places(graph).unflatten(0, (-1, width))
+    position = precise_positions(graph).unflatten(0, (-1, width))
     real = graph.token_valid.unflatten(0, (-1, width))
     reach = (graph.token_length * graph.radius[graph.token_graph]).unflatten(0, (-1, width)).double()
-    low = places.masked_fill(~real.unsqueeze(-1), torch.inf).amin(dim=1, keepdim=True)
-    high = places.masked_fill(~real.unsqueeze(-1), -torch.inf).amax(dim=1, keepdim=True)
+    low = position.masked_fill(~real.unsqueeze(-1), torch.inf).amin(dim=1, keepdim=True)
+    high = position.masked_fill(~real.unsqueeze(-1), -torch.inf).amax(dim=1, keepdim=True)
     clusters, queries = [], []
 
     for reader, read in _pairs(graph, max(1, _AT_A_TIME // width)):
-        gap = torch.maximum(low[read] - places[reader], places[reader] - high[read]).clamp_(min=0)
+        gap = torch.maximum(low[read] - position[reader], position[reader] - high[read]).clamp_(min=0)
         near = real[reader] & (gap.square().sum(-1) <= reach[reader].square())
         pair, query = near.nonzero(as_tuple=True)
         clusters.append(read[pair])
@@ -59,13 +59,13 @@ def list_readers(graph: MeshGraph) -> TokenLists:
     return _listed(cluster, torch.cat(queries)[order], graph.n_clusters)
 
 
-def token_places(graph: MeshGraph) -> Float[Tensor, "token 2"]:
-    """Positions in metres, in double precision."""
+def precise_positions(graph: MeshGraph) -> Float[Tensor, "token 2"]:
+    """Return the positions of the tokens in metres, in double precision."""
     return graph.token_pos.double() + graph.token_pos_low
 
 
 def _pairs(graph: MeshGraph, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Clusters, and clusters in their halo, a number at a time, sorted by the first."""
+    """Pairs of a cluster and a cluster in its halo, ``step`` at a time, sorted by the first."""
     cluster, column = graph.halo_valid.nonzero(as_tuple=True)
     other = graph.halo[cluster, column] // graph.query_pos.shape[1]
     pairs = torch.unique(cluster * graph.n_clusters + other)
@@ -73,7 +73,7 @@ def _pairs(graph: MeshGraph, step: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _listed(cluster: Int[Tensor, " entry"], token: Int[Tensor, " entry"], n_clusters: int) -> TokenLists:
-    """Entries, sorted by cluster, as one padded list a cluster."""
+    """Arrange entries, sorted by cluster, as one padded list for each cluster."""
     counts = torch.bincount(cluster, minlength=n_clusters)
     column = torch.arange(len(token), device=token.device) - (counts.cumsum(0) - counts)[cluster]
     tokens = torch.zeros(n_clusters, int(counts.max()), dtype=torch.int32, device=token.device)

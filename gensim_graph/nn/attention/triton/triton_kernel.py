@@ -1,21 +1,22 @@
 """Kernels of the backend ``triton``: attention to listed tokens, and its derivatives without atomics.
 
-One program a cluster, head and member of the batch. It holds the tokens of its cluster, gathers the rows of the listed
-ones by their index, a tile at a time, and never writes a logit:
+There is one program for each cluster, head and member of the batch. It holds the tokens of its cluster, gathers the
+rows of the listed tokens by their index, a tile at a time, and never writes a logit:
 
     logit = q . k - 1/2 d^T A d + b . d + log a,        p = exp(logit - lse) (r^2 - |d|^2)^2,
 
 d in lengths of the query. The taper is a factor, not a logarithm: r^4 drops out of the softmax, and a padded query,
-whose r is 0, sees nothing and gets zeros. Positions come in two parts, high and low, so that differences of nearby
-tokens are exact to single precision wherever they are. Moments are products of their own, p dx and p dy with the
-lifted channels: a product of moments about a common centre would cancel in low precision.
+which has r = 0, sees nothing and gets zeros. Positions come in two parts, high and low, so that differences of nearby
+tokens are exact to single precision everywhere in the plane. Moments are separate products, p dx and p dy with the
+source channels (``MOMENT_SOURCES``): moments about a common centre would cancel in low precision.
 
 Tables: query, key and value (B, T, H, 56); ``localisation`` (B, T, H, 5) A_xx, A_xy, A_yy, b_x, b_y in single
-precision; ``place`` (T, 8) x, y high, x, y low, 1 / length, squared reach, log of the area, 0; ``out`` and ``grad`` (B,
-T, H, 64) content and moments; ``log_sum`` and ``delta`` (B, H, T). The listed tokens are ``tokens`` (C, longest), of
-which the first ``counts`` (C,) are meant. Rows are counted in 64 bits: tables may have more than 2^31 numbers.
+precision; ``position`` (T, 8) x, y high, x, y low, 1 / length, squared reach, log of the area, 0; ``out`` and
+``grad`` (B, T, H, 64) content and moments; ``log_sum`` and ``delta`` (B, H, T), where delta is grad . out of every
+query. The listed tokens are ``tokens`` (C, longest), of which the first ``counts`` (C,) are valid. Rows are counted in
+64 bits: tables may have more than 2^31 numbers.
 
-``no_type_check``: Triton compiles the source, which checks of the arguments must not wrap.
+``no_type_check``: Triton compiles the source, so that checks of the arguments must not wrap it.
 """
 
 from typing import no_type_check
@@ -23,42 +24,42 @@ from typing import no_type_check
 import triton
 import triton.language as tl
 
-from gensim_graph.nn.attention.heads import HEAD_CONTENT, LIFTED
+from gensim_graph.nn.native import HEAD_CONTENT, MOMENT_SOURCES
 
 _CONTENT = tl.constexpr(HEAD_CONTENT)
-_LIFTS = tl.constexpr(len(LIFTED))
-_LIFT_0, _LIFT_1, _LIFT_2, _LIFT_3 = (tl.constexpr(channel) for channel in LIFTED)
-_LOWEST = tl.constexpr(-1e30)  # a logit of no weight; finite, as the difference of two infinities is not
+_SOURCES = tl.constexpr(len(MOMENT_SOURCES))
+_SOURCE_0, _SOURCE_1, _SOURCE_2, _SOURCE_3 = (tl.constexpr(channel) for channel in MOMENT_SOURCES)
+_LOWEST = tl.constexpr(-1e30)  # logit without weight; finite, as the difference of two infinities is not a number
 
 
 @triton.jit
 @no_type_check
 def _rows(table, row, stride, column, wanted):
-    """Gather (n, columns) of the rows of a table; columns that are not wanted are 0."""
+    """Gather rows (n, columns) of a table; columns that are not wanted are 0."""
     return tl.load(table + row[:, None] * stride + column[None, :], mask=wanted[None, :], other=0.0)
 
 
 @triton.jit
 @no_type_check
-def _lifted(lift):
-    """Channel of each of the lifted channels; of those beyond, any."""
-    later = tl.where(lift == 2, _LIFT_2, _LIFT_3)
-    return tl.where(lift == 0, _LIFT_0, tl.where(lift == 1, _LIFT_1, later))
+def _source_channel(source):
+    """Content channel of each source of moments; any channel beyond the last source."""
+    later = tl.where(source == 2, _SOURCE_2, _SOURCE_3)
+    return tl.where(source == 0, _SOURCE_0, tl.where(source == 1, _SOURCE_1, later))
 
 
 @triton.jit
 @no_type_check
-def _position(place, token):
-    """x, y, and what their single precision leaves."""
-    at = place + token * 8
+def _position(position, token):
+    """x, y, and their remainders in single precision."""
+    at = position + token * 8
     return tl.load(at), tl.load(at + 1), tl.load(at + 2), tl.load(at + 3)
 
 
 @triton.jit
 @no_type_check
-def _reach(place, token):
+def _reach(position, token):
     """One over the length, and the square of the reach in lengths, 0 for padding."""
-    at = place + token * 8
+    at = position + token * 8
     return tl.load(at + 4), tl.load(at + 5)
 
 
@@ -88,18 +89,26 @@ def _taper(dx, dy, reach2):
 @triton.jit
 @no_type_check
 def attend(
-    query, key, value, localisation, place, tokens, counts, out, log_sum,
+    query, key, value, localisation, position, tokens, counts, out, log_sum,
     n_tokens, heads, longest, WIDTH: tl.constexpr, TILE: tl.constexpr, MOMENTS: tl.constexpr,
 ):  # fmt: skip
-    """Content, moments and log-sum-exp of the queries of a cluster."""
+    """Compute content, moments and log-sum-exp of the queries of a cluster.
+
+    Args:
+        query, key, value, localisation, position, tokens, counts: tables, see the top of this module.
+        out, log_sum: results.
+        n_tokens, heads, longest: sizes of the tables.
+        WIDTH, TILE: tokens of a cluster, and listed tokens at a time.
+        MOMENTS: precision of the products for the moments.
+    """
     cluster, head = tl.program_id(0) // heads, tl.program_id(0) % heads
     batch = tl.program_id(1).to(tl.int64)
-    channel, lift = tl.arange(0, 64), tl.arange(0, 16)
+    channel, source = tl.arange(0, 64), tl.arange(0, 16)
     own = cluster * WIDTH + tl.arange(0, WIDTH)
     row = (batch * n_tokens + own) * heads + head
     q = _rows(query, row, _CONTENT, channel, channel < _CONTENT)
-    qx, qy, qx_low, qy_low = _position(place, own[:, None])
-    per_length, reach2 = _reach(place, own[:, None])
+    qx, qy, qx_low, qy_low = _position(position, own[:, None])
+    per_length, reach2 = _reach(position, own[:, None])
     xx, xy, yy, bx, by = _coefficients(localisation, row[:, None])
     top = tl.full([WIDTH], _LOWEST, tl.float32)
     total = tl.zeros([WIDTH], tl.float32)
@@ -115,11 +124,11 @@ def attend(
         key_row = (batch * n_tokens + token) * heads + head
         k = _rows(key, key_row, _CONTENT, channel, channel < _CONTENT)
         v = _rows(value, key_row, _CONTENT, channel, channel < _CONTENT)
-        f = _rows(value, key_row, _CONTENT, _lifted(lift), lift < _LIFTS).to(tl.float32)
-        kx, ky, kx_low, ky_low = _position(place, token[None, :])
+        f = _rows(value, key_row, _CONTENT, _source_channel(source), source < _SOURCES).to(tl.float32)
+        kx, ky, kx_low, ky_low = _position(position, token[None, :])
         dx, dy = ((kx - qx) + (kx_low - qx_low)) * per_length, ((ky - qy) + (ky_low - qy_low)) * per_length
         taper = tl.where((at < count)[None, :], _taper(dx, dy, reach2), 0.0)
-        logit = _bias(dx, dy, xx, xy, yy, bx, by) + tl.load(place + token * 8 + 6)[None, :]
+        logit = _bias(dx, dy, xx, xy, yy, bx, by) + tl.load(position + token * 8 + 6)[None, :]
         logit += tl.dot(q, tl.trans(k), input_precision="ieee")
         logit = tl.where(taper > 0, logit, _LOWEST)
         higher = tl.maximum(top, tl.max(logit, 1))
@@ -136,32 +145,40 @@ def attend(
     seen = total > 0
     total = tl.where(seen, total, 1.0)
     share = (1 / total)[:, None]
-    rounded = tl.where(seen, rounded, 1.0)  # weights that add up to one again
+    rounded = tl.where(seen, rounded, 1.0)  # rounded weights add up to one again
     at = row[:, None] * 64
     tl.store(out + at + channel[None, :], content / rounded[:, None], mask=(channel < _CONTENT)[None, :])
-    tl.store(out + at + _CONTENT + lift[None, :], moment_x * share, mask=(lift < _LIFTS)[None, :])
-    tl.store(out + at + _CONTENT + _LIFTS + lift[None, :], moment_y * share, mask=(lift < _LIFTS)[None, :])
+    tl.store(out + at + _CONTENT + source[None, :], moment_x * share, mask=(source < _SOURCES)[None, :])
+    tl.store(out + at + _CONTENT + _SOURCES + source[None, :], moment_y * share, mask=(source < _SOURCES)[None, :])
     tl.store(log_sum + (batch * heads + head) * n_tokens + own, tl.where(seen, top + tl.log(total), 0.0))
 
 
 @triton.jit
 @no_type_check
 def differentiate_queries(
-    query, key, value, localisation, place, tokens, counts, grad, log_sum, delta, grad_query, grad_localisation,
+    query, key, value, localisation, position, tokens, counts, grad, log_sum, delta, grad_query, grad_localisation,
     n_tokens, heads, longest, WIDTH: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of the queries of a cluster and of their localisation; the listed tokens are keys."""
+    """Compute the gradients of the queries of a cluster and of their localisation; the listed tokens are keys.
+
+    Args:
+        query, key, value, localisation, position, tokens, counts: tables, see the top of this module.
+        grad, log_sum, delta: gradient of the output, and kept results.
+        grad_query, grad_localisation: results.
+        n_tokens, heads, longest: sizes of the tables.
+        WIDTH, TILE: tokens of a cluster, and listed tokens at a time.
+    """
     cluster, head = tl.program_id(0) // heads, tl.program_id(0) % heads
     batch = tl.program_id(1).to(tl.int64)
-    channel, lift = tl.arange(0, 64), tl.arange(0, 16)
+    channel, source = tl.arange(0, 64), tl.arange(0, 16)
     own = cluster * WIDTH + tl.arange(0, WIDTH)
     row = (batch * n_tokens + own) * heads + head
     q = _rows(query, row, _CONTENT, channel, channel < _CONTENT)
     g = _rows(grad, row, 64, channel, channel < _CONTENT)
-    gx = _rows(grad, row, 64, lift + _CONTENT, lift < _LIFTS)
-    gy = _rows(grad, row, 64, lift + _CONTENT + _LIFTS, lift < _LIFTS)
-    qx, qy, qx_low, qy_low = _position(place, own[:, None])
-    per_length, reach2 = _reach(place, own[:, None])
+    gx = _rows(grad, row, 64, source + _CONTENT, source < _SOURCES)
+    gy = _rows(grad, row, 64, source + _CONTENT + _SOURCES, source < _SOURCES)
+    qx, qy, qx_low, qy_low = _position(position, own[:, None])
+    per_length, reach2 = _reach(position, own[:, None])
     xx, xy, yy, bx, by = _coefficients(localisation, row[:, None])
     number = (batch * heads + head) * n_tokens + own
     lse, mean = tl.load(log_sum + number)[:, None], tl.load(delta + number)[:, None]
@@ -178,11 +195,11 @@ def differentiate_queries(
         key_row = (batch * n_tokens + token) * heads + head
         k = _rows(key, key_row, _CONTENT, channel, channel < _CONTENT)
         v = _rows(value, key_row, _CONTENT, channel, channel < _CONTENT)
-        f = _rows(value, key_row, _CONTENT, _lifted(lift), lift < _LIFTS)
-        kx, ky, kx_low, ky_low = _position(place, token[None, :])
+        f = _rows(value, key_row, _CONTENT, _source_channel(source), source < _SOURCES)
+        kx, ky, kx_low, ky_low = _position(position, token[None, :])
         dx, dy = ((kx - qx) + (kx_low - qx_low)) * per_length, ((ky - qy) + (ky_low - qy_low)) * per_length
         taper = tl.where((at < count)[None, :], _taper(dx, dy, reach2), 0.0)
-        logit = _bias(dx, dy, xx, xy, yy, bx, by) + tl.load(place + token * 8 + 6)[None, :]
+        logit = _bias(dx, dy, xx, xy, yy, bx, by) + tl.load(position + token * 8 + 6)[None, :]
         logit += tl.dot(q, tl.trans(k), input_precision="ieee")
         p = tl.exp(tl.where(taper > 0, logit - lse, _LOWEST)) * taper
         dp = tl.dot(g, tl.trans(v), input_precision="ieee")
@@ -207,7 +224,7 @@ def differentiate_queries(
 
     tl.store(grad_query + row[:, None] * _CONTENT + channel[None, :], dq, mask=(channel < _CONTENT)[None, :])
     at = grad_localisation + row * 5
-    # The sum of ds is 0 but for the rounding of p in the mean, which far keys would enlarge: taken out again.
+    # The sum of ds is 0 apart from the rounding of p in the mean, which far keys would amplify: it is taken out again.
     tl.store(at, -0.5 * (dxx - rest * pxx))
     tl.store(at + 1, rest * pxy - dxy)
     tl.store(at + 2, -0.5 * (dyy - rest * pyy))
@@ -218,20 +235,30 @@ def differentiate_queries(
 @triton.jit
 @no_type_check
 def differentiate_keys(
-    query, key, value, localisation, place, tokens, counts, grad, log_sum, delta, grad_key, grad_value,
+    query, key, value, localisation, position, tokens, counts, grad, log_sum, delta, grad_key, grad_value,
     n_tokens, heads, longest, WIDTH: tl.constexpr, TILE: tl.constexpr,
 ):  # fmt: skip
-    """Gradients of the keys and values of a cluster; the listed tokens are queries. Tiles are keys by queries."""
+    """Compute the gradients of the keys and values of a cluster; the listed tokens are queries.
+
+    Tiles are keys by queries.
+
+    Args:
+        query, key, value, localisation, position, tokens, counts: tables, see the top of this module.
+        grad, log_sum, delta: gradient of the output, and kept results.
+        grad_key, grad_value: results.
+        n_tokens, heads, longest: sizes of the tables.
+        WIDTH, TILE: tokens of a cluster, and listed tokens at a time.
+    """
     cluster, head = tl.program_id(0) // heads, tl.program_id(0) % heads
     batch = tl.program_id(1).to(tl.int64)
-    channel, lift = tl.arange(0, 64), tl.arange(0, 16)
+    channel, source = tl.arange(0, 64), tl.arange(0, 16)
     own = cluster * WIDTH + tl.arange(0, WIDTH)
     row = (batch * n_tokens + own) * heads + head
     k = _rows(key, row, _CONTENT, channel, channel < _CONTENT)
     v = _rows(value, row, _CONTENT, channel, channel < _CONTENT)
-    f = _rows(value, row, _CONTENT, _lifted(lift), lift < _LIFTS)
-    kx, ky, kx_low, ky_low = _position(place, own[:, None])
-    log_area = tl.load(place + own * 8 + 6)[:, None]
+    f = _rows(value, row, _CONTENT, _source_channel(source), source < _SOURCES)
+    kx, ky, kx_low, ky_low = _position(position, own[:, None])
+    log_area = tl.load(position + own * 8 + 6)[:, None]
     dk = tl.zeros([WIDTH, 64], tl.float32)
     dv = tl.zeros([WIDTH, 64], tl.float32)
     df = tl.zeros([WIDTH, 16], tl.float32)
@@ -243,10 +270,10 @@ def differentiate_keys(
         query_row = (batch * n_tokens + token) * heads + head
         q = _rows(query, query_row, _CONTENT, channel, channel < _CONTENT)
         g = _rows(grad, query_row, 64, channel, channel < _CONTENT)
-        gx = _rows(grad, query_row, 64, lift + _CONTENT, lift < _LIFTS)
-        gy = _rows(grad, query_row, 64, lift + _CONTENT + _LIFTS, lift < _LIFTS)
-        qx, qy, qx_low, qy_low = _position(place, token[None, :])
-        per_length, reach2 = _reach(place, token[None, :])
+        gx = _rows(grad, query_row, 64, source + _CONTENT, source < _SOURCES)
+        gy = _rows(grad, query_row, 64, source + _CONTENT + _SOURCES, source < _SOURCES)
+        qx, qy, qx_low, qy_low = _position(position, token[None, :])
+        per_length, reach2 = _reach(position, token[None, :])
         xx, xy, yy, bx, by = _coefficients(localisation, query_row[None, :])
         number = (batch * heads + head) * n_tokens + token
         lse, mean = tl.load(log_sum + number)[None, :], tl.load(delta + number)[None, :]
@@ -264,9 +291,9 @@ def differentiate_keys(
         df = tl.dot((p * dx).to(g.dtype), gx, df, input_precision="ieee")
         df = tl.dot((p * dy).to(g.dtype), gy, df, input_precision="ieee")
 
-    # Columns of the lifted channels go where they came from: a product with a matrix of zeros and ones, exact.
-    places = (_lifted(lift)[:, None] == channel[None, :]) & (lift < _LIFTS)[:, None]
-    dv = tl.dot(df, places.to(tl.float32), dv, input_precision="ieee")
+    # Gradients of the sources go to their content channels: an exact product with a matrix of zeros and ones.
+    selection = (_source_channel(source)[:, None] == channel[None, :]) & (source < _SOURCES)[:, None]
+    dv = tl.dot(df, selection.to(tl.float32), dv, input_precision="ieee")
     at = row[:, None] * _CONTENT + channel[None, :]
     tl.store(grad_key + at, dk, mask=(channel < _CONTENT)[None, :])
     tl.store(grad_value + at, dv, mask=(channel < _CONTENT)[None, :])

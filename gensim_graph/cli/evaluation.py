@@ -1,0 +1,59 @@
+"""``gensim-graph evaluate``: scores and a report of a forecast."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+import xarray as xr
+from rich.progress import Progress
+
+from gensim_graph.cli.console import console
+from gensim_graph.errors import InputError
+from gensim_graph.evaluate import write_report
+from gensim_graph.forecast import RESTART, check_complete
+from gensim_graph.io import mesh_from_dataset, open_store
+from gensim_graph.surrogate import Surrogate
+
+
+def evaluate_command(
+    store: Annotated[Path, typer.Argument(help="Forecast, a .zarr of gensim-graph forecast.")],
+    truth: Annotated[str, typer.Option(help="What happened: netCDF or zarr; remapped to the mesh of the forecast.")],
+    out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="NAME=STORE, another forecast to compare with; repeat it.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="The model of the forecast, to show what it has learnt.")] = None,
+) -> None:
+    """Score a forecast and write an HTML report with maps and curves.
+
+    [dim]gensim-graph evaluate fc.zarr --truth run.nc --baseline twin=twin.zarr --out report/[/]
+    """
+    others = {}
+    for row in baseline or []:
+        name, equals, path = row.partition("=")
+        if not equals:
+            raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
+        others[name] = _open_forecast(Path(path))
+
+    surrogate = None if model is None else Surrogate.load(model)
+    ensemble = _open_forecast(store)
+    reality = open_store(truth, mesh_from_dataset(ensemble))
+    instants = int((ensemble["lead_time"].values > np.timedelta64(0)).sum()) * ensemble.sizes.get("start", 1)
+
+    with Progress(console=console) as progress:
+        task = progress.add_task("evaluating", total=instants)
+        page = write_report(ensemble, reality, out, others, on_lead=lambda: progress.advance(task), model=surrogate)
+    console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
+
+
+def _open_forecast(path: Path) -> xr.Dataset:
+    if not path.exists():
+        raise InputError(f"{path}: there is no such forecast; check the path")
+    if (path / RESTART).exists():
+        check_complete(path)
+
+    try:
+        return xr.open_zarr(path, chunks=None)  # fields are read when they are needed
+    except Exception as error:
+        raise InputError(f"{path}: cannot be read as a forecast ({error})") from None

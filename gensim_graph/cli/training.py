@@ -1,0 +1,167 @@
+"""``gensim-graph train``: one training, or a sweep of trainings in numbered folders."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from gensim_graph.cli.console import console
+from gensim_graph.config import compose_config, sweep
+from gensim_graph.errors import InputError
+from gensim_graph.graph import cached_graph
+from gensim_graph.io import load_mesh
+from gensim_graph.nn import OperatorConfig
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import keep_freed_memory, write_atomically
+from gensim_graph.train import TrainingPlan, check_folder, config_of, fit, plan_simulation, plan_training
+
+_SWEEP = "multirun.json"
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Options of the command that all runs of a sweep share."""
+
+    mesh: Path | None
+    data: list[str] | None
+    preset: str | None
+    file: Path | None
+    start: Path | None
+    dry_run: bool
+    repair: bool
+
+
+def train_command(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value, for instance trainer.max_steps=500.")
+    ] = None,
+    mesh: Annotated[Path | None, typer.Option(help="Mesh to train on; without it, the meshes of the data.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="File, folder or pattern; repeat it. Without it, the built-in cyclone, or ice simulated on the mesh."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run; running the same command again resumes it.")] = Path(
+        "run"
+    ),
+    preset: Annotated[
+        str | None, typer.Option(help="tiny (the default, minutes on a laptop), small, or base (a GPU).")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with the settings that differ from the defaults.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Trained model to go on from, a folder or small; its size is kept.")
+    ] = None,
+    multirun: Annotated[
+        bool, typer.Option("--multirun", "-m", help="Train once for each combination of values, in OUT/0, OUT/1, ...")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of the training and stop.")] = False,
+    repair: Annotated[bool, typer.Option(help="Mend defects of the mesh.")] = False,
+) -> None:
+    """Train a model of the sea ice.
+
+    [dim]gensim-graph train --mesh nextsim.msh[/]
+
+    [dim]gensim-graph train --data 'runs/*.nc' --start small --out tuned/ +experiment=fine_tune[/]
+
+    [dim]gensim-graph train --data 'runs/*.nc' --preset small --out run/ trainer.max_steps=20000 data.lead_time=6h[/]
+
+    [dim]gensim-graph train --multirun operator=tiny,small data.batch=8,16 --out sweep/[/]
+    """
+    request = _Request(mesh, data, preset, config, start, dry_run, repair)
+    runs = sweep(overrides or [])
+    if not multirun:
+        if len(runs) > 1:
+            raise InputError(f"{' '.join(overrides or [])}: gives several values; add --multirun to train each")
+        _train(request, runs[0], out)
+        return
+
+    for row in runs:  # a mistake in any of them shows before the first training
+        compose_config(preset, row, config)
+    if not dry_run:
+        _open_sweep(out, runs)
+    for number, row in enumerate(runs):
+        console.rule(f"{out / str(number)}  {' '.join(row)}")
+        _train(request, row, out / str(number))
+
+
+def _train(request: _Request, overrides: list[str], out: Path) -> None:
+    config = compose_config(request.preset, overrides, request.file)
+    model = None if request.start is None else Surrogate.load(request.start)
+    if model:
+        config = config_of(model, config, overrides)
+    check_folder(out)
+
+    mesh = None if request.mesh is None else load_mesh(request.mesh, repair=request.repair)
+    data = request.data
+    keep_freed_memory()
+    simulated = plan_simulation(mesh, out, config.trainer.seed) if data is None else None
+    if simulated is not None:
+        if not simulated.exists:
+            simulated.announce()
+        if request.dry_run and not simulated.exists:
+            console.print_json(json.dumps(config.to_dict()))
+            return
+        data = [str(simulated.write())]
+
+    plan = plan_training(mesh, data, config, start=model)
+    _print_plan(plan)
+    if request.dry_run:
+        console.print_json(json.dumps(plan.config.to_dict()))
+        return
+
+    fit(plan, out)
+    console.print(
+        f"the model is in [bold]{out}[/]; forecast with: gensim-graph forecast --model {out} --initial FILE@TIME"
+    )
+
+
+def _open_sweep(folder: Path, runs: list[list[str]]) -> None:
+    """Record which overrides belong to which number; refuse a folder in which they were others."""
+    record = folder / _SWEEP
+    rows = {str(number): row for number, row in enumerate(runs)}
+    if record.exists():
+        if json.loads(record.read_text()) != rows:
+            raise InputError(f"{record}: holds a sweep over other values; choose another folder with --out")
+        return
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(f"{folder}: exists and is not a sweep of trainings; choose another folder with --out")
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(record, lambda path: path.write_text(json.dumps(rows, indent=1)))
+
+
+def _print_plan(plan: TrainingPlan) -> None:
+    table = Table("mesh", "faces", "trajectories", "pairs", "spacing km", "clusters", title="training data")
+    for index, part in enumerate(plan.data):
+        graph = cached_graph(part.mesh)
+        row = (part.mesh.n_faces, len(part.state), part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
+        table.add_row(str(index), *map(str, row), str(graph.n_clusters))
+    console.print(table)
+
+    config, operator = plan.config, plan.operator()
+    present = [v.name for v in plan.normaliser.table.variables if v.name in plan.normaliser.statistics.values]
+    cells = config.data.batch * min(config.data.clusters * 256, max(part.mesh.n_faces for part in plan.data))
+    memory = _memory(cells, config.operator, operator.n_parameters)
+    console.print(
+        f"variables {', '.join(present)}; lead time {config.data.lead_time}\n"
+        f"operator: {operator.n_parameters:,} weights; "
+        f"{config.trainer.max_steps} steps of {config.data.batch} samples; "
+        f"about {memory:.1f} GB at {cells:,} cells a batch"
+    )
+
+
+def _memory(cells: int, config: OperatorConfig, weights: int) -> float:
+    """Rough peak of a training step in GB, fitted to the peaks of ``tiny`` and ``small`` in float32 on a CPU.
+
+    0.6 GB for the libraries, 16 bytes a weight (value, gradient, two moments), and for each cell of the batch 710 bytes
+    a feature and layer on the cells and 28 a feature and block on the tokens.
+    """
+    per_cell = 710 * config.cell_width * config.cell_layers + 28 * config.width * config.blocks
+    return 0.6 + (cells * per_cell + 16 * weights) / 1e9

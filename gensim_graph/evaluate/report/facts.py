@@ -1,0 +1,57 @@
+"""Facts about a forecast at the top of the page: starts, lead times, members, variables, truth and mesh."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gensim_graph.evaluate.verification import Verification
+from gensim_graph.mesh import Mesh
+from gensim_graph.units import KM_PER_METRE
+
+
+def forecast_facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
+    """Describe a forecast and its truth: label -> text.
+
+    Args:
+        matched: the forecast beside the truth.
+        mesh: their mesh.
+    """
+    starts = [np.datetime_as_string(start, unit="m").replace("T", " ") for start in np.unique(matched.start_times)]
+    hours = [f"{lead:g}" for lead in matched.lead_hours]
+    spacing = np.median(mesh.spacing) * KM_PER_METRE
+
+    return {
+        "Starts": f"{matched.starts}: {_shortened(starts)}",
+        "Lead times": f"{_shortened(hours)} h",
+        "Members": str(matched.members),
+        "Variables": ", ".join(variable.name for variable in matched.variables),
+        "Truth": _truth_name(matched),
+        "Mesh": f"{mesh.n_faces:,} faces, median spacing {spacing:.3g} km, {_plane(mesh)}, hash {mesh.hash[:12]}",
+    }
+
+
+def _truth_name(matched: Verification) -> str:
+    """Title or source of the truth, or else the name of its file."""
+    attributes = matched.truth.attrs
+    file_name = Path(str(attributes.get("origin", "not named"))).name
+    return str(attributes.get("title") or attributes.get("source") or file_name)
+
+
+def _shortened(texts: Sequence[str], most: int = 8) -> str:
+    """Join texts; of a long list the first ones and the last one."""
+    if len(texts) <= most:
+        return ", ".join(texts)
+
+    return ", ".join([*texts[: most - 2], "...", texts[-1]])
+
+
+def _plane(mesh: Mesh) -> str:
+    """Name of the plane; models seldom name it, then the name of its projection."""
+    if mesh.crs is None:
+        return "idealised plane"
+
+    operation = mesh.crs.coordinate_operation
+    unnamed = mesh.crs.name in ("undefined", "unknown")
+
+    return str(operation.method_name if unnamed and operation else mesh.crs.name)

@@ -1,0 +1,81 @@
+"""The forecast that the maps of a report show: one start, at a few of its lead times."""
+
+import numpy as np
+import xarray as xr
+
+from gensim_graph.evaluate.verification import Verification
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+
+SHOWN_LEADS = 4
+"""Largest number of lead times that maps show."""
+
+
+def shown_leads(count: int) -> list[int]:
+    """Choose the positions of at most ``SHOWN_LEADS`` of ``count`` lead times, with the first and the last."""
+    return sorted({int(position) for position in np.linspace(0, count - 1, SHOWN_LEADS).round()})
+
+
+class ShownStart:
+    """Fields of one start of a forecast at the lead times that are shown.
+
+    Args:
+        matched: the forecast beside the truth.
+        mesh: their mesh.
+        start: number of the start.
+
+    Attributes:
+        matched: as given.
+        mesh: as given.
+        start: as given.
+        positions: positions of the lead times that are shown.
+        hours: these lead times, h.
+        when: the same in words.
+    """
+
+    def __init__(self, matched: Verification, mesh: Mesh, start: int = 0) -> None:
+        self.matched, self.mesh, self.start = matched, mesh, start
+        self.positions = shown_leads(len(matched.lead_hours))
+        self.hours = [float(matched.lead_hours[position]) for position in self.positions]
+        self.when = ", ".join(f"+{hours:g} h" for hours in self.hours)
+
+    @property
+    def has_members(self) -> bool:
+        """True if the forecast has several members."""
+        return self.matched.members > 1
+
+    def fields(self, name: str) -> tuple[Array, Array]:
+        """Return truth (lead_time, F) and ensemble (member, lead_time, F) of a variable, in its units."""
+        pairs = [self.matched.pair(name, self.start, position) for position in self.positions]
+        truth = np.stack([truth for _, truth in pairs])
+        ensemble = np.stack([ensemble for ensemble, _ in pairs], axis=1)
+
+        return truth, ensemble
+
+    def interval(self, member: int | None, lead: int) -> xr.Dataset:
+        """Return the fields at a lead time and the one before, or the start for the first lead time.
+
+        Args:
+            member: number of the member; None for the truth.
+            lead: position of the lead time.
+
+        Returns:
+            ``sit``, ``sid``, ``siu`` and ``siv``, those that there are, of dims (time, face).
+        """
+        names = [name for name in ("sit", "sid", "siu", "siv") if self.matched.has(name)]
+        values = {
+            name: (("time", "face"), np.stack([self._field(name, member, at) for at in (lead - 1, lead)]))
+            for name in names
+        }
+        times = [self.matched.start_times[self.start], *self.matched.valid_times[self.start]]
+
+        return xr.Dataset(values, {"time": times[lead : lead + 2]})
+
+    def _field(self, name: str, member: int | None, lead: int) -> Array:
+        """Values (F,) of a member, or of the truth; lead -1 is the start."""
+        if lead < 0:
+            return self.matched.initial(name, self.start)
+        if member is None:
+            return self.matched.truth_at(name, self.start, lead)
+
+        return self.matched.ensemble_at(name, self.start, lead)[member]

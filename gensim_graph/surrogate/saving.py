@@ -1,0 +1,141 @@
+"""Files of a surrogate: a folder with its weights, and a description from which the network is built again.
+
+The folder holds ``weights.safetensors`` and ``surrogate.json`` (sizes of the network, variable table, statistics,
+sampler, format version). Nothing else is needed to use the model.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path as FilePath
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gensim_graph.data import Normaliser, Statistics
+from gensim_graph.errors import InputError
+from gensim_graph.flow import SamplerConfig
+from gensim_graph.nn import NETWORKS, Operator, OperatorConfig, build_operator
+from gensim_graph.surrogate.shipped import SHIPPED
+from gensim_graph.system import write_atomically
+from gensim_graph.variables import VariableTable
+
+MODEL_FORMAT = 2
+"""Version of the folder. A model of another version is refused with a message that says what to do."""
+
+_FORMAT_NAME = "gensim-graph surrogate"
+_WEIGHTS = "weights.safetensors"
+_DESCRIPTION = "surrogate.json"
+_REQUIRED = ("operator", "variables", "statistics", "sampler", "deterministic", "information")
+
+
+class ModelParts(NamedTuple):
+    """Everything that is saved of a surrogate; attributes as in :class:`~gensim_graph.surrogate.Surrogate`."""
+
+    operator: Operator
+    normaliser: Normaliser
+    sampler: SamplerConfig
+    deterministic: bool
+    information: dict[str, object]
+
+
+def save_model(parts: ModelParts, folder: FilePath) -> None:
+    """Write the two files of a model. Each file is replaced as a whole; a failure leaves the old one.
+
+    Args:
+        parts: what is written.
+        folder: created if it does not exist.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().cpu().contiguous() for name, value in parts.operator.state_dict().items()}
+
+    description = {
+        "format": _FORMAT_NAME,
+        "format_version": MODEL_FORMAT,
+        "operator": asdict(parts.operator.config),
+        "variables": parts.normaliser.table.to_dict(),
+        "statistics": parts.normaliser.statistics.to_dict(),
+        "sampler": asdict(parts.sampler),
+        "deterministic": parts.deterministic,
+        "information": parts.information,
+    }
+
+    write_atomically(folder / _WEIGHTS, lambda path: save_file(weights, path))
+    write_atomically(folder / _DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1)))
+
+
+def load_model(folder: FilePath) -> ModelParts:
+    """Read a folder that :func:`save_model` wrote, and build the network with its weights.
+
+    Raises:
+        InputError: the folder holds no model, a file is truncated or of another program, the format version is
+            another one, or the network is of a kind that has not been registered.
+    """
+    description = _read_description(folder / _DESCRIPTION)
+
+    try:
+        table = VariableTable.from_dict(description["variables"])
+        statistics = Statistics.from_dict(description["statistics"])
+        config = _operator_config(folder, description["operator"])
+        sampler = SamplerConfig(**description["sampler"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{folder / _DESCRIPTION}: not understood ({error}); train again") from None
+
+    normaliser = Normaliser(table, statistics)
+    operator = build_operator(config, normaliser.state_channels, normaliser.condition_channels)
+    _load_weights(operator, folder / _WEIGHTS)
+
+    return ModelParts(operator.eval(), normaliser, sampler, description["deterministic"], description["information"])
+
+
+def _operator_config(folder: FilePath, fields: dict[str, Any]) -> OperatorConfig:
+    network = fields.get("network", NETWORKS[0])
+
+    if network not in NETWORKS:
+        raise InputError(
+            f"{folder}: holds a network of your own, '{network}'; make it known first with "
+            "gensim_graph.nn.register_network (for GenSIM's: "
+            "gensim_graph.benchmark.resolutions.gensim_network.use_gensim)"
+        )
+
+    # Models without this key were trained before it existed, with the spacing of the cells as the unit of length.
+    return OperatorConfig(**({"unit_km": None} | fields))
+
+
+def _load_weights(operator: Operator, file: FilePath) -> None:
+    try:
+        operator.load_state_dict(load_file(file))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); is it complete, and from the same run?") from None
+
+
+def _read_description(file: FilePath) -> dict[str, Any]:
+    if not file.exists():
+        raise InputError(
+            f"{file.parent}: no trained model here (no {file.name}); "
+            f"train one with gensim-graph train --out {file.parent}, or take one that ships ({', '.join(SHIPPED)})"
+        )
+
+    try:
+        description = json.loads(file.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); is it complete?") from None
+
+    _check_description(file, description)
+    return description
+
+
+def _check_description(file: FilePath, description: Any) -> None:
+    if not isinstance(description, dict) or description.get("format") != _FORMAT_NAME:
+        raise InputError(f"{file}: not the description of a gensim-graph model")
+
+    version = description.get("format_version")
+    if version != MODEL_FORMAT:
+        raise InputError(
+            f"{file}: format version {version}, this installation reads {MODEL_FORMAT}; "
+            "install the version of gensim-graph that wrote it, or train again"
+        )
+
+    missing = [key for key in _REQUIRED if key not in description]
+    if missing:
+        raise InputError(f"{file}: incomplete, {', '.join(missing)} missing; train again")

@@ -1,0 +1,131 @@
+"""The folder of a training run: checks before it is written, and before the run in it is resumed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gensim_graph.errors import InputError
+from gensim_graph.system import write_atomically
+from gensim_graph.train.plan import RUN_FORMAT, TrainingPlan
+from gensim_graph.train.simulated_data import STORE
+from gensim_graph.train.training_module import TrainingModule
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for a run.
+
+    Raises:
+        InputError: the folder holds other files than a training run, or it cannot be created because a file is in the
+            way.
+    """
+    if folder.is_file() or (folder.is_dir() and not _may_hold_a_run(folder)):
+        raise InputError(f"{folder}: exists and is not a training run; choose another folder with --out")
+
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise InputError(f"{folder}: {above} is a file, not a folder; choose another folder with --out")
+
+
+def _may_hold_a_run(folder: Path) -> bool:
+    """Return True for a run, or an empty folder; simulated data, complete or interrupted, may be there."""
+    others = [path for path in folder.iterdir() if path.name != STORE and not path.name.startswith(f".{STORE}.")]
+    return not others or (folder / "run.json").exists()
+
+
+def open_folder(folder: Path, plan: TrainingPlan) -> None:
+    """Write the settings of a new run, or check those of the run that is resumed.
+
+    A run without a checkpoint is started anew.
+
+    Args:
+        folder: of the run.
+        plan: of the training.
+
+    Raises:
+        InputError: the folder holds something else or a run with other settings, or it cannot be written.
+    """
+    check_folder(folder)
+    identity = plan.identity()
+    path = folder / "run.json"
+
+    if (folder / "last.ckpt").exists() or (folder / "surrogate.json").exists():
+        _check_same_run(folder, _previous_run(path), identity)
+        return
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda part: part.write_text(json.dumps(identity, indent=1)))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error}); choose another folder with --out") from None
+
+
+def _check_same_run(folder: Path, previous: dict[str, Any], identity: dict[str, Any]) -> None:
+    changed = _differences(previous, identity)
+    if not changed:
+        return
+
+    hint = "; the unit was null in runs begun before there was a choice" if "operator.unit_km" in changed else ""
+    raise InputError(
+        f"{folder}: holds a run with other settings ({', '.join(changed)}); choose another folder with "
+        f"--out, or give the settings it was started with to resume it{hint}"
+    )
+
+
+def _previous_run(path: Path) -> dict[str, Any]:
+    try:
+        previous = json.loads(path.read_text())
+        version = previous["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error!r}), so the run cannot be resumed; choose another folder with --out"
+        ) from None
+
+    if version != RUN_FORMAT:
+        raise InputError(
+            f"{path}: expected format_version {RUN_FORMAT}, came {version}; resume it with the version of "
+            "gensim_graph that began it, or choose another folder with --out"
+        )
+
+    return previous
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """Names of the settings with another value, in nested dictionaries."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+        return [row for key in keys for row in _differences(old.get(key), new.get(key), f"{name}.{key}".strip("."))]
+    return [] if old == new else [name.removeprefix("config.")]
+
+
+def training_steps_done(checkpoint: Path, module: TrainingModule, max_steps: int) -> int:
+    """Return the number of steps in a checkpoint, 0 if there is none.
+
+    Args:
+        checkpoint: the file.
+        module: what is trained; the checkpoint has the same weights.
+        max_steps: steps of the whole run.
+
+    Raises:
+        InputError: the checkpoint cannot be read, or lacks something.
+    """
+    if not checkpoint.exists():
+        return 0
+
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)
+        steps = state["global_step"]
+        weights = {name: value.shape for name, value in state["state_dict"].items()}
+        missing = {"optimizer_states", "lr_schedulers", "loops"} - state.keys()
+    except Exception as error:
+        raise InputError(f"{checkpoint}: cannot be read ({error!r}); delete it to start the run anew") from None
+
+    if not isinstance(steps, int) or not 1 <= steps <= max_steps:
+        missing.add(f"a global_step from 1 to {max_steps}, came {steps!r}")
+    if weights != {name: value.shape for name, value in module.state_dict().items()}:
+        missing.add("the weights of this operator")
+    if missing:
+        raise InputError(f"{checkpoint}: lacks {'; '.join(sorted(missing))}; delete it to start the run anew")
+
+    return steps

@@ -1,0 +1,152 @@
+"""The module that Lightning trains: network, scale model and average of the weights, with loss and optimiser."""
+
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from gensim_graph.config import TrainerConfig
+from gensim_graph.data import TrainingBatch
+from gensim_graph.errors import InputError
+from gensim_graph.flow import ScaleModel, censored_nll
+from gensim_graph.nn import Channels, Operator, SpinLinear, face_graph, log_length
+from gensim_graph.typing import Tensor
+
+Rate = torch.optim.lr_scheduler.LambdaLR
+
+
+class TrainingModule(lightning.LightningModule):
+    """Censored flow matching, or the squared error for the deterministic twin.
+
+    Args:
+        operator: the network.
+        config: learning rates, decay of the average, length of the run.
+    """
+
+    def __init__(self, operator: Operator, config: TrainerConfig) -> None:
+        super().__init__()
+        self.operator, self.config = operator, config
+        self.scale_model = ScaleModel(_scale_groups(operator.state))
+        self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema))
+        # Compile once for all sizes: they differ from batch to batch.
+        self._velocity = torch.compile(operator.velocity, dynamic=True) if config.compile else operator.velocity
+
+    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
+        """Compute the mean loss over the core cells and the variables that the data have.
+
+        Args:
+            batch: training samples.
+            batch_idx: number of the batch in the epoch, given by Lightning.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        prepared = self.operator.prepare(batch.conditions, self.operator.plan(batch.graph))
+        predicted = self._velocity(batch.noised, batch.flow_time, prepared)
+        loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)
+        mean = (loss * batch.weight).sum() / batch.weight.sum()
+        self._check_finite("loss", mean)
+        self.log("loss", mean, prog_bar=True, batch_size=len(batch.flow_time[0]))
+
+        return mean
+
+    def _check_finite(self, what: str, value: Tensor) -> None:
+        if not torch.isfinite(value):
+            rate = self.optimizers(use_pl_optimizer=False).param_groups[0]["lr"]  # type: ignore[union-attr]
+            raise InputError(
+                f"training stopped at step {self.global_step + 1}: the {what} is {float(value.detach())} "
+                f"(learning rate {rate:.3g}). Look for extreme values in the data, or start another run with a lower "
+                f"trainer.learning_rate than {self.config.learning_rate:g}"
+            )
+
+    def _squared_error(self, batch: TrainingBatch, predicted: Tensor) -> Tensor:
+        return (batch.velocity - predicted).square()
+
+    def _nll(self, batch: TrainingBatch, predicted: Tensor) -> Tensor:
+        flow_time = batch.flow_time[:, face_graph(batch.graph)]
+        log_scale = self.scale_model(flow_time, log_length(batch.graph.length).unsqueeze(0))
+        return censored_nll(batch.velocity, predicted, log_scale, batch.at_lower, batch.at_upper)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW: weight decay for linear maps, none for scales and biases; the scale model has its own rate."""
+        config = self.config
+        maps = linear_maps(self.operator)
+        decayed = {id(weight) for weight in maps}
+        others = [weight for weight in self.operator.parameters() if id(weight) not in decayed]
+
+        groups = [
+            {"params": maps, "lr": config.learning_rate, "weight_decay": config.weight_decay},
+            {"params": others, "lr": config.learning_rate, "weight_decay": 0.0},
+            {"params": self.scale_model.parameters(), "lr": config.scale_learning_rate, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
+
+        return [optimizer], [{"scheduler": Rate(optimizer, lambda step: self._rate(step)), "interval": "step"}]
+
+    def _rate(self, step: int) -> float:
+        """Learning rate as a fraction of its peak: linear warm-up, then a cosine down to 0.01."""
+        config = self.config
+        if step < config.warmup:
+            return (step + 1) / config.warmup
+        progress = min(1.0, (step - config.warmup) / max(1, config.max_steps - config.warmup))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradient of the network, not that of the scale model, which would slow it down.
+
+        Args:
+            optimizer, gradient_clip_val, gradient_clip_algorithm: given by Lightning, not used.
+
+        Raises:
+            InputError: the gradient is not finite. With ``16-mixed`` such steps are skipped instead.
+        """
+        norm = nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
+        if self.trainer.precision != "16-mixed":
+            self._check_finite("gradient", norm)
+
+    def optimizer_step(self, *args: Any, **keywords: Any) -> None:
+        """Update the average together with the weights; Lightning's later hooks run after the checkpoint is saved."""
+        super().optimizer_step(*args, **keywords)
+        self.average.update_parameters(self.operator)
+
+
+def linear_maps(operator: nn.Module) -> list[Tensor]:
+    """Return the weights that multiply features: matrices of linear layers and of :class:`SpinLinear`."""
+    maps: list[Tensor] = []
+    for module in operator.modules():
+        if isinstance(module, nn.Linear):
+            maps.append(module.weight)
+        elif isinstance(module, SpinLinear):
+            maps += [module.vector, module.tensor]
+
+    return maps
+
+
+def _warm_average(decay: float) -> Any:
+    """Exponential moving average that starts with a smaller decay, min(decay, (1 + n) / (10 + n)) after n steps."""
+
+    @torch.no_grad()
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+        steps = float(count)
+        warm_decay = min(decay, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(averaged, current, 1 - warm_decay)
+
+    return average
+
+
+def _scale_groups(channels: Channels) -> tuple[int, ...]:
+    """Number of the scale of each variable; both components of a vector share one."""
+    group = list(range(channels.count))
+    for x, y in channels.vectors:
+        group[y] = x
+
+    numbers = sorted(set(group))
+    return tuple(numbers.index(number) for number in group)
