@@ -1,5 +1,9 @@
-"""Benchmarks: what the network costs on a machine (:mod:`~gensim_graph.benchmark.speed`), and how well it forecasts
-across resolutions and meshes (:mod:`~gensim_graph.benchmark.resolutions`).
+"""Benchmarks: cost of the network on a machine, and skill of the forecasts across resolutions and meshes.
+
+- :mod:`~gensim_graph.benchmark.speed` measures time and memory (``gensim-graph benchmark``);
+- :mod:`~gensim_graph.benchmark.resolutions` trains, forecasts and scores (``gensim-graph study``).
+
+The scripts in ``benchmarks/`` of the repository use both for the published figures.
 """
 
 from gensim_graph.moved import moved_names

@@ -9,7 +9,7 @@ state), ``objective`` (loss), ``schedule`` (flow times of the integration), ``sa
 
 from gensim_graph.flow.censoring import Bounds
 from gensim_graph.flow.objective import ScaleModel, censored_nll
-from gensim_graph.flow.path import noised_sample
+from gensim_graph.flow.path import NoisedSample, noised_sample
 from gensim_graph.flow.sampler import SamplerConfig, sample
 from gensim_graph.flow.schedule import sigmoid_schedule
 

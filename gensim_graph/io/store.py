@@ -18,7 +18,7 @@ from gensim_graph.io.cf import is_foreign, on_faces
 from gensim_graph.io.checks import check_cover, check_field_values, check_unit
 from gensim_graph.io.formats import find_format
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
-from gensim_graph.io.ugrid import mesh_from_dataset, mesh_to_dataset
+from gensim_graph.io.ugrid import keep_mesh, mesh_from_dataset, mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import conservative_weights, remap_faces, rotation
 from gensim_graph.typing import Array, Path
@@ -184,6 +184,7 @@ def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> 
             raise InputError(f"{name}: '{variable.name}' is here but its other component '{variable.vector}' is not")
 
     store = mesh_to_dataset(mesh).assign_coords(time=_times(name, raw))
+    keep_mesh(store, mesh)
     remapping = {key: value for key, value in raw.attrs.items() if str(key).startswith("remap_")}
 
     return store.assign(dict(columns)).assign_attrs(remapping, origin=name)

@@ -1,17 +1,18 @@
-"""Suite ``attention``: one layer of the local-subgraph attention against its roofline and against other ways.
+"""Suite ``attention``: one layer of the local attention compared with its upper speed limit and with other methods.
 
 Eight heads of 64 channels. The contestants:
 
-- every backend: queries, keys, values and a localisation in, content and moments out;
-- ``dense SDPA``: the same multiply-adds on keys that were gathered beforehand (neither gathering, localisation, taper
-  nor moments): what the processor could do at best; ``dense SDPA, padded``: with as many keys for every cluster as the
-  largest halo has, which is what dense attention takes where halos differ;
-- ``windows``: dense attention within windows of 1024 tokens, as in GenSIM, for as many tokens;
-- ``edge-wise``: gather, softmax and scatter along the edges within the radius, as graph libraries do it.
+- every backend: its inputs are queries, keys, values and a localisation, its outputs content and moments;
+- ``dense SDPA``: the same multiply-adds on keys that were gathered before, without gathering, localisation, taper and
+  moments; it is the upper limit of the speed on this processor;
+- ``dense SDPA, padded``: the same with the number of keys of the largest halo for every cluster, which dense attention
+  needs if halos differ in size;
+- ``windows``: dense attention within windows of 1024 tokens, as in GenSIM, for the same number of tokens;
+- ``edge-wise``: gather, softmax and scatter along the edges within the radius, as in graph libraries.
 
-Memory is what a run_attention needs beyond its inputs; gathered keys, lists of edges and plans are not counted. Achieved speed
-counts the multiply-adds of the pairs that attend to each other (with gradients 3.5 times those), against the speed of
-a product of large matrices.
+Memory is the memory of a run beyond its inputs; gathered keys, lists of edges and plans are not counted. The achieved
+speed counts the multiply-adds of all pairs of query and key (3.5 times as many with gradients), and is compared with the
+speed of a product of large matrices.
 """
 
 import math
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 
 from gensim_graph.benchmark.speed.measure import TimedCall, compete, matrix_speed, ratios, spread
-from gensim_graph.benchmark.speed.options import Options, Watch, square_grid
+from gensim_graph.benchmark.speed.options import Options, ProgressCallback, square_grid
 from gensim_graph.benchmark.speed.peak_memory import peak_in_fresh_process
 from gensim_graph.benchmark.speed.peers import WINDOW, dense_attention, edge_attention, edges_within, window_attention
 from gensim_graph.benchmark.speed.speed_report import BACKWARD, FORWARD, Ratio, Report, Row, without_repeats
@@ -42,15 +43,22 @@ ATTENTION_CELLS = (4096, 16384, 65536, 262144)
 HEADS, CHANNELS = 8, 64
 DENSE, PADDED, WINDOWS, EDGES = "dense SDPA", "dense SDPA, padded", "windows", "edge-wise"
 STAGES = (FORWARD, BACKWARD)
+
 _REFERENCE_CELLS, _EDGE_TOKENS = 4096, 4096
+"""Largest sizes on which the reference and the edge-wise attention are measured."""
 
 Entry = tuple[Callable[..., Any], list[Tensor]]
-"""A function and its arguments."""
+"""Function and arguments of a contestant."""
 
 
-def run_attention(options: Options, watch: Watch) -> Report:
-    """Measure all sizes, one after the other."""
-    device = options.start()
+def run_attention(options: Options, on_progress: ProgressCallback) -> Report:
+    """Measure all sizes, one after the other.
+
+    Args:
+        options: options of the suite.
+        on_progress: called with the current step and the completed share.
+    """
+    device = options.prepare_device()
     rows: list[Row] = []
     found: list[Ratio] = []
     left_out: list[str] = []
@@ -58,14 +66,14 @@ def run_attention(options: Options, watch: Watch) -> Report:
 
     for index, cells in enumerate(sizes):
         done = index / len(sizes)
-        watch(f"{cells:,} cells: time", done)
-        some, reasons = _time(cells, device, options, _share_of(watch, done, 0.5 / len(sizes)))
-        watch(f"{cells:,} cells: memory", done + 0.5 / len(sizes))
+        on_progress(f"{cells:,} cells: time", done)
+        some, reasons = _time(cells, device, options, _share_of(on_progress, done, 0.5 / len(sizes)))
+        on_progress(f"{cells:,} cells: memory", done + 0.5 / len(sizes))
         rows += [_with_memory(row, device) for row in some]
         found += _ratios(some)
         left_out += reasons
 
-    watch("done", 1.0)
+    on_progress("done", 1.0)
     settings: dict[str, Any] = {"cells": list(sizes), "rounds": options.rounds, "heads": HEADS, "channels": CHANNELS}
     settings["keep_memory"] = options.keep_memory
     machine = describe_machine(device)
@@ -75,7 +83,7 @@ def run_attention(options: Options, watch: Watch) -> Report:
 
 
 def _speeds(rows: list[Row], device: torch.device) -> dict[str, Any]:
-    """TFLOP/s of a large product, and of the backends."""
+    """Speed of a large matrix product and of the backends, TFLOP/s, and the share that the backends reach."""
     found = {}
     for row in rows:
         if row.contestant in BACKENDS and row.contestant != "reference":
@@ -90,19 +98,33 @@ def _speeds(rows: list[Row], device: torch.device) -> dict[str, Any]:
     return {"matrix_product_tflops": ceiling, "attention_tflops": found, "share_of_matrix_product": shares}
 
 
-def _share_of(watch: Watch, start: float, length: float) -> Callable[[float], object]:
-    return lambda share: watch("", start + share * length)
+def _share_of(on_progress: ProgressCallback, start: float, length: float) -> Callable[[float], object]:
+    """Return a function that reports shares of one part of the suite as shares of the whole."""
+    return lambda share: on_progress("", start + share * length)
 
 
 def attention_contestant(name: str, stage: str, cells: int, device: torch.device) -> TimedCall:
-    """One attention_contestant on a square grid, ready to run_attention."""
+    """Return one contestant on a square grid as a function to time.
+
+    Args:
+        name: a backend, or one of the other methods of this module.
+        stage: ``forward`` or ``forward+backward``.
+        cells: number of cells, a square number.
+        device: where it runs.
+    """
     graph = build_graph(square_grid(cells)).to(device)
     function, leaves = _ENTRIES[name](graph) if name in _ENTRIES else _backend(name, graph)
     return one_pass(function, leaves, stage)
 
 
 def one_pass(function: Callable[..., Any], leaves: Sequence[Tensor], stage: str) -> TimedCall:
-    """A run_attention of a function without gradients, or with those of all its arguments."""
+    """Return a call of a function without gradients, or with the gradients of all its arguments.
+
+    Args:
+        function: returns a tensor or a tuple of tensors.
+        leaves: arguments of the function.
+        stage: ``forward`` or ``forward+backward``.
+    """
 
     @torch.no_grad()
     def forward() -> object:
@@ -125,7 +147,7 @@ def one_pass(function: Callable[..., Any], leaves: Sequence[Tensor], stage: str)
 def _time(
     cells: int, device: torch.device, options: Options, on_share: Callable[[float], object]
 ) -> tuple[list[Row], list[str]]:
-    """Rows without memory, and what was left out."""
+    """Return rows of one size, without memory, and the reasons why contestants were left out."""
     graph = build_graph(square_grid(cells)).to(device)
     torch.manual_seed(options.seed)
     runs: dict[tuple[str, str], TimedCall] = {}
@@ -146,22 +168,22 @@ def _time(
 
 
 def _refuse(name: str, stage: str, cells: int, graph: MeshGraph) -> None:
-    """Whether a attention_contestant takes too much memory or time.
+    """Refuse contestants that take too much memory or time.
 
     Raises:
-        InputError: it does.
+        InputError: the contestant takes too much.
     """
-    device, tokens = graph.token_pos.device, len(graph.token_area)
+    device = graph.token_pos.device
+    tokens = len(graph.token_area)
     if name == "reference" and cells > _REFERENCE_CELLS:
         raise InputError(f"{name}: all pairs in double precision; measured up to {_REFERENCE_CELLS:,} cells")
     if name == EDGES and tokens > _EDGE_TOKENS:
         raise InputError(f"{name}: too much memory and time; measured up to {_EDGE_TOKENS:,} tokens")
 
-    vectors = {EDGES: tokens * math.pi * float(graph.radius[0]) ** 2, DENSE: 2 * graph.halo.numel()}.get(
-        name.split(",")[0], 0
-    )
-    # Arrays of that size alive at once: gathered queries, keys and their product; with gradients, twice as many.
-    copies = {EDGES: 3, DENSE: 1}.get(name.split(",")[0], 0) * (1 if stage == FORWARD else 2)
+    kind = name.split(",")[0]
+    vectors = {EDGES: tokens * math.pi * float(graph.radius[0]) ** 2, DENSE: 2 * graph.halo.numel()}.get(kind, 0)
+    # Arrays of this size at the same time: gathered queries, keys and their product; with gradients, twice as many.
+    copies = {EDGES: 3, DENSE: 1}.get(kind, 0) * (1 if stage == FORWARD else 2)
     need = copies * vectors * HEADS * CHANNELS * precision(device).itemsize
     free = free_memory(device)
 
@@ -170,23 +192,27 @@ def _refuse(name: str, stage: str, cells: int, graph: MeshGraph) -> None:
 
 
 def _backend(name: str, graph: MeshGraph) -> Entry:
-    plan, tokens = plan_attention(graph, name), len(graph.token_area)
+    """Local attention with a backend."""
+    plan = plan_attention(graph, name)
+    tokens = len(graph.token_area)
     query, key, value = _noise(graph, *[(1, tokens, HEADS, HEAD_CONTENT)] * 3)
     shapes = ((1, tokens, HEADS), (1, tokens, HEADS, 2), (1, tokens, HEADS, 2))
     with torch.no_grad():
-        places = LocalisationHead(HEADS).to(query.device)(*(part.float() for part in _noise(graph, *shapes)))
+        localisation = LocalisationHead(HEADS).to(query.device)(*(part.float() for part in _noise(graph, *shapes)))
 
-    def attend(query: Tensor, key: Tensor, value: Tensor, *place: Tensor) -> tuple[Tensor, ...]:
-        return local_attention(query, key, value, Localisation(*place), plan)
+    def attend(query: Tensor, key: Tensor, value: Tensor, *localised: Tensor) -> tuple[Tensor, ...]:
+        return local_attention(query, key, value, Localisation(*localised), plan)
 
-    return attend, [query / math.sqrt(HEAD_CONTENT), key, value, *(part.clone() for part in places)]
+    return attend, [query / math.sqrt(HEAD_CONTENT), key, value, *(part.clone() for part in localisation)]
 
 
 def _dense(graph: MeshGraph) -> Entry:
+    """Dense attention with the mean number of keys."""
     return _dense_of(graph, math.ceil(graph.halo_valid.sum() / graph.n_clusters))
 
 
 def _padded(graph: MeshGraph) -> Entry:
+    """Dense attention with the number of keys of the largest halo."""
     return _dense_of(graph, graph.halo.shape[1])
 
 
@@ -196,7 +222,7 @@ def _dense_of(graph: MeshGraph, keys: int) -> Entry:
 
 
 def _windows(graph: MeshGraph) -> Entry:
-    """As many tokens; where they do not fill their windows, the windows are a little smaller."""
+    """Attention in windows for the same number of tokens; windows are a little smaller if tokens do not fill them."""
     count = math.ceil(len(graph.token_area) / WINDOW)
     size = math.ceil(len(graph.token_area) / count)
     return lambda query, key, value: window_attention(query, key, value, size), _noise(
@@ -224,7 +250,7 @@ def _noise(graph: MeshGraph, *shapes: tuple[int, ...]) -> list[Tensor]:
 
 
 def _ratios(rows: list[Row]) -> list[Ratio]:
-    """Every backend over every peer."""
+    """Time of every backend over that of every other method."""
     backends = [row for row in rows if row.contestant in BACKENDS]
     return [
         Ratio(f"{row.contestant} / {peer.contestant}", row.stage, row.cells, ratios(row.seconds, peer.seconds))

@@ -1,8 +1,7 @@
-"""Timing of contestants that share one machine.
+"""Time several contestants on one machine so that their ratios are reliable.
 
-All of them run once a round, one after the other, in an order that is shuffled for every round. What else the machine
-does, its clock and its temperature, then change all samples of a round alike and drop out of the ratios, which are
-formed round by round.
+In every round all contestants run once, one after the other, in random order. Other work on the machine, its clock rate
+and its temperature then affect all samples of a round in the same way, and cancel in the ratios of each round.
 """
 
 import random
@@ -16,11 +15,19 @@ import torch
 from gensim_graph.system import precision
 
 TimedCall = Callable[[], object]
+"""Function without arguments that is timed; its result is ignored."""
+
 Key = TypeVar("Key")
 
 
 class Spread(NamedTuple):
-    """Median and quartiles of some samples."""
+    """Median and quartiles of samples.
+
+    Attributes:
+        median: the median.
+        lower: lower quartile.
+        upper: upper quartile.
+    """
 
     median: float
     lower: float
@@ -28,7 +35,7 @@ class Spread(NamedTuple):
 
 
 def spread(samples: Sequence[float]) -> Spread:
-    """Median and quartiles."""
+    """Return median and quartiles of samples."""
     lower, median, upper = np.quantile(samples, (0.25, 0.5, 0.75))
     return Spread(float(median), float(lower), float(upper))
 
@@ -41,17 +48,29 @@ def compete(
     seed: int = 0,
     on_round: Callable[[int], object] = lambda done: None,
 ) -> dict[Key, tuple[float, ...]]:
-    """Time contestants against each other.
+    """Time all contestants once in every round, in random order.
+
+    A first round warms up; its times are discarded.
 
     Args:
-        contestants: what to time; each runs once before the first round, which is not kept.
-        rounds: samples of each.
-        device: where they run; it is waited for before the clock is read.
-        seed: of the order.
-        on_round: called with the number of rounds done, the warm-up included.
+        contestants: functions to time, by name.
+        rounds: number of rounds, which is the number of samples of each contestant.
+        device: where they run; a GPU is synchronised before the clock is read.
+        seed: seed of the random order.
+        on_round: called after each round with the number of rounds so far, including the warm-up.
 
     Returns:
-        Seconds of each contestant, one a round.
+        Seconds of each contestant, one sample per round.
+
+    Example:
+        >>> import torch
+        >>> from gensim_graph.benchmark.speed import compete, ratios
+        >>> values = torch.ones(1000)
+        >>> samples = compete({"sum": values.sum, "sort": values.sort}, rounds=3, device=torch.device("cpu"))
+        >>> {name: len(seconds) for name, seconds in samples.items()}
+        {'sum': 3, 'sort': 3}
+        >>> len(ratios(samples["sort"], samples["sum"]))  # cost of sorting over that of the sum, one ratio per round
+        3
     """
     generator = random.Random(seed)
     order = list(contestants)
@@ -69,7 +88,12 @@ def compete(
 
 
 def seconds_of(run: TimedCall, device: torch.device) -> float:
-    """Time of one run."""
+    """Time of one run in seconds.
+
+    Args:
+        run: function to time.
+        device: where it runs; a GPU is synchronised before and after.
+    """
     _wait(device)
     start = time.perf_counter()
     run()
@@ -78,15 +102,33 @@ def seconds_of(run: TimedCall, device: torch.device) -> float:
 
 
 def matrix_speed(device: torch.device, rounds: int = 7) -> float:
-    """TFLOP/s of a product of two large square matrices in the precision of the device: the best of some."""
+    """Return the highest speed of a product of two large square matrices in the precision of the device, TFLOP/s.
+
+    Args:
+        device: where it runs.
+        rounds: number of products; the fastest one counts.
+    """
     size = 8192 if device.type == "cuda" else 2048
     one, other = (torch.randn(size, size, device=device, dtype=precision(device)) for _ in range(2))
     return 2e-12 * size**3 / min(seconds_of(lambda: one @ other, device) for _ in range(rounds))
 
 
 def ratios(of: Sequence[float], to: Sequence[float], scale: float = 1.0) -> tuple[float, ...]:
-    """``scale * of / to``, round by round."""
-    return tuple(scale * above / below for above, below in zip(of, to, strict=True))
+    """Return ``scale * of / to`` for each round.
+
+    Args:
+        of: samples of one contestant, one per round.
+        to: samples of the contestant to compare with.
+        scale: constant factor, for instance the ratio of their sizes.
+
+    Raises:
+        ValueError: the numbers of samples differ.
+
+    Example:
+        >>> ratios([2.0, 20.0], [1.0, 10.0])
+        (2.0, 2.0)
+    """
+    return tuple(scale * numerator / denominator for numerator, denominator in zip(of, to, strict=True))
 
 
 def _wait(device: torch.device) -> None:

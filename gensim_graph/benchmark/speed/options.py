@@ -1,4 +1,4 @@
-"""What a suite is asked to do."""
+"""Options of a suite, and the grid that all suites use."""
 
 import math
 from collections.abc import Callable
@@ -13,28 +13,28 @@ from gensim_graph.nn import PRESETS
 from gensim_graph.system import choose_device, keep_freed_memory
 
 SPACING = 12_000.0
-"""Side of the cells in m; no figure depends on it."""
+"""Side of the cells in m; no result depends on it."""
 
-Watch = Callable[[str, float], object]
-"""Called with what is going on and the share that is done."""
+ProgressCallback = Callable[[str, float], object]
+"""Function that is called with the current step, as text, and the completed share, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a suite is asked to do.
+    """Options of a suite.
 
     Attributes:
-        cells: sizes of the meshes, square numbers; empty takes the suite's own.
+        cells: sizes of the meshes, square numbers; empty for the default sizes of the suite.
         rounds: samples of each contestant.
         device: auto, cpu or cuda.
-        threads: of a CPU; None takes what PyTorch takes.
-        preset: of the operator.
-        seed: of values and order.
-        keep_memory: keep freed memory with the process, as training from the command line does; PyTorch by itself gives
-            large arrays back to the system, which costs whoever makes many of them.
+        threads: CPU threads; None keeps PyTorch's own number.
+        preset: size of the operator.
+        seed: seed of the random values and of the order of the contestants.
+        keep_memory: keep freed memory with the process, as training from the command line does. Otherwise PyTorch
+            returns large arrays to the system, which takes time if a program allocates many of them.
 
     Raises:
-        InputError: a value that makes no sense.
+        InputError: an option has no valid value.
     """
 
     cells: tuple[int, ...] = ()
@@ -60,8 +60,8 @@ class Options:
 
         choose_device(self.device)
 
-    def start(self) -> torch.device:
-        """Set threads and allocator; the device."""
+    def prepare_device(self) -> torch.device:
+        """Set the number of threads and the behaviour of the allocator, and return the device."""
         if self.keep_memory:
             keep_freed_memory()
         if self.threads is not None:
@@ -70,10 +70,10 @@ class Options:
 
 
 def parse_cells(text: str | None) -> tuple[int, ...]:
-    """Sizes from ``4096,16384``, ascending.
+    """Return sizes in ascending order from a text such as ``4096,16384``.
 
     Raises:
-        InputError: something that is no number.
+        InputError: a part of the text is no number.
     """
     try:
         return tuple(sorted({int(part) for part in (text or "").split(",") if part.strip()}))
@@ -82,6 +82,6 @@ def parse_cells(text: str | None) -> tuple[int, ...]:
 
 
 def square_grid(cells: int) -> Mesh:
-    """A square of square cells."""
+    """Return a square of square cells; their number is rounded down to a square number."""
     axis = (np.arange(math.isqrt(cells)) + 0.5) * SPACING
     return Mesh.from_grid(axis, axis)

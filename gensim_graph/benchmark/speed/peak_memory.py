@@ -1,8 +1,8 @@
-"""Peak memory of one run, in a process of its own.
+"""Measure the peak memory of one run in a process of its own.
 
-A process that has computed anything before keeps memory it no longer needs, and a child inherits the high-water mark
-that ``getrusage`` reports from its parent. So each figure comes from a fresh process, which clears the mark of the
-kernel (VmHWM) right before the run.
+A process that has already computed something keeps memory that it no longer needs, and a child process inherits the
+peak that ``getrusage`` reports from its parent. Therefore each number comes from a fresh process, which resets the
+kernel's record of its peak (VmHWM) directly before the run.
 """
 
 import ctypes
@@ -21,7 +21,12 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 def peak_of(run: TimedCall, device: torch.device) -> int:
-    """Bytes that a run takes at its peak, beyond what was there before."""
+    """Peak memory of a run in bytes, beyond what was allocated before.
+
+    Args:
+        run: function to measure.
+        device: a GPU counts its own memory, a CPU that of the process.
+    """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -39,10 +44,16 @@ def peak_of(run: TimedCall, device: torch.device) -> int:
 
 
 def in_fresh_process(command: Sequence[str]) -> int | None:
-    """Bytes that a Python command prints; None if it needs more memory than there is.
+    """Run a Python command that prints a number of bytes, and return this number.
+
+    Args:
+        command: arguments of the Python interpreter.
+
+    Returns:
+        The number; None if the machine has too little memory for the command.
 
     Raises:
-        RuntimeError: it failed in another way.
+        RuntimeError: the command failed for another reason.
     """
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
     if done.returncode == 0:
@@ -54,20 +65,24 @@ def in_fresh_process(command: Sequence[str]) -> int | None:
 
 
 def peak_in_fresh_process(**job: object) -> int | None:
-    """Peak of one contestant of a suite; arguments as of :func:`~gensim_graph.benchmark.speed.probe.probe`."""
+    """Peak memory in bytes of one contestant of a suite; None if the machine has too little memory.
+
+    Args:
+        **job: arguments of :func:`~gensim_graph.benchmark.speed.probe.probe`.
+    """
     return in_fresh_process(("-m", "gensim_graph.benchmark.speed.probe", json.dumps(job)))
 
 
 def _give_back() -> None:
-    """Let the C library return freed memory, so that its reuse is not mistaken for needing none."""
+    """Make the C library return freed memory; memory that it reuses would not be counted."""
     if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # the GNU library's alone
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only in the GNU C library
         if trim is not None:
             trim(0)
 
 
 def _resident() -> int:
-    """What is resident now; the high-water mark starts from here."""
+    """Return the resident memory in bytes, and restart the recording of its peak."""
     if not _STATUS.exists():
         return _highest()
     _CLEAR.write_text("5")
@@ -75,13 +90,16 @@ def _resident() -> int:
 
 
 def _highest() -> int:
+    """Return the peak of the resident memory in bytes."""
     if _STATUS.exists():
         return _status("VmHWM")
-    import resource  # not everywhere
+
+    import resource  # does not exist on all systems
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _status(name: str) -> int:
+    """Return an entry of the process status in bytes; the kernel gives KiB."""
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
     return 1024 * int(line.split()[1])

@@ -1,4 +1,4 @@
-"""Other ways to attend, to compare with: what each of them computes is a softmax over some keys, nothing more."""
+"""Attention of other libraries, to compare with: a plain softmax over some keys, without localisation and moments."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.typing import Float, Int, Tensor
 
 WINDOW = 1024
-"""Tokens of a window: 32 x 32, the 64 x 64 cells of GenSIM."""
+"""Tokens of a window: 32 x 32 tokens are the 64 x 64 cells of GenSIM."""
 
 
 def dense_attention(
@@ -18,7 +18,13 @@ def dense_attention(
     key: Float[Tensor, "cluster head key channel"],
     value: Float[Tensor, "cluster head key channel"],
 ) -> Float[Tensor, "cluster head query channel"]:
-    """Attention of clusters to keys that lie there already: the multiply-adds of the local attention and no more."""
+    """Attention of clusters to keys that are already gathered: only the multiply-adds of the local attention.
+
+    Args:
+        query: queries of each cluster.
+        key: gathered keys of each cluster.
+        value: gathered values of each cluster.
+    """
     return scaled_dot_product_attention(query, key, value)
 
 
@@ -28,7 +34,14 @@ def window_attention(
     value: Float[Tensor, "token head channel"],
     window: int = WINDOW,
 ) -> Float[Tensor, "token head channel"]:
-    """Attention within windows of consecutive tokens; their number is a multiple of ``window``."""
+    """Attention within windows of consecutive tokens.
+
+    Args:
+        query: queries; the number of tokens is a multiple of ``window``.
+        key: keys.
+        value: values.
+        window: tokens of a window.
+    """
     windows = (tokens.unflatten(0, (-1, window)).transpose(1, 2) for tokens in (query, key, value))
     return scaled_dot_product_attention(*windows).transpose(1, 2).flatten(0, 1)
 
@@ -39,7 +52,14 @@ def edge_attention(
     value: Float[Tensor, "token head channel"],
     edges: Int[Tensor, "2 edge"],
 ) -> Float[Tensor, "token head channel"]:
-    """Attention along edges (key, query): gather, softmax by query, scatter; as PyG's ``TransformerConv`` does."""
+    """Attention along edges: gather, softmax over the edges of each query, scatter, as PyG's ``TransformerConv``.
+
+    Args:
+        query: queries.
+        key: keys.
+        value: values.
+        edges: token of the key (first row) and of the query (second row) of each edge.
+    """
     source, target = edges
     logits = (query[target] * key[source]).sum(dim=-1) / query.shape[-1] ** 0.5
     weights = softmax(logits, target, num_nodes=len(query))
@@ -47,9 +67,10 @@ def edge_attention(
 
 
 def edges_within(graph: MeshGraph) -> Int[Tensor, "2 edge"]:
-    """Edges (key, query) from every token to those that have it within their radius, itself included; one graph."""
+    """Return the edges (key, query) of a single graph: all keys within the radius of each query, itself included."""
     tokens = graph.token_valid.nonzero().squeeze(1).cpu().numpy()
-    position, length = graph.token_pos.cpu().numpy()[tokens], graph.token_length.cpu().numpy()[tokens]
+    position = graph.token_pos.cpu().numpy()[tokens]
+    length = graph.token_length.cpu().numpy()[tokens]
     near = cKDTree(position).query_ball_point(position, float(graph.radius[0]) * length)
     target = np.repeat(tokens, [len(row) for row in near])
     source = tokens[np.concatenate([np.asarray(row, dtype=np.int64) for row in near])]

@@ -1,4 +1,4 @@
-"""Figure of a suite: time and memory of a cell against the size of the mesh."""
+"""Figure of a suite: time and memory per cell over the size of the mesh."""
 
 from itertools import product
 
@@ -6,12 +6,12 @@ from matplotlib.figure import Figure
 
 from gensim_graph.benchmark.speed.speed_report import Report, Row
 
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
-"""Okabe and Ito: told apart by the colour-blind."""
+COLOUR_BLIND_SAFE = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
+"""Colours of Okabe and Ito, which colour-blind readers can distinguish."""
 
 
 def draw(report: Report) -> Figure:
-    """One curve for every contestant; dashed with gradients, dotted for preparation."""
+    """Draw one curve for every contestant and stage: solid forward, dashed with gradients, dotted for preparation."""
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     names = list(dict.fromkeys(row.contestant for row in report.rows))
     stages = list(dict.fromkeys(row.stage for row in report.rows))
@@ -23,7 +23,12 @@ def draw(report: Report) -> Figure:
             if points:
                 style = {"forward": "-", "forward+backward": "--"}.get(stage, ":")
                 axes.plot(
-                    *zip(*points, strict=True), style, marker="o", ms=4, color=_COLOURS[index], label=f"{name}, {stage}"
+                    *zip(*points, strict=True),
+                    style,
+                    marker="o",
+                    ms=4,
+                    color=COLOUR_BLIND_SAFE[index],
+                    label=f"{name}, {stage}",
                 )
 
         axes.set(xscale="log", yscale="log", xlabel="cells", ylabel=label)

@@ -1,4 +1,4 @@
-"""What a benchmark found: samples, what follows from them, and the machine."""
+"""Report of a suite: samples, derived numbers and the machine, written as JSON with a figure."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from gensim_graph.benchmark.speed.measure import spread
 from gensim_graph.system import write_atomically
 
 PREPARE, FORWARD, BACKWARD = "prepare", "forward", "forward+backward"
-"""Stages: a mesh in memory -> graph and plan; one evaluation without gradients; one with all of them."""
+"""Stages: from a mesh in memory to graph and plan; one evaluation without gradients; one with all gradients."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class Row:
     """One contestant at one stage and size.
 
     Attributes:
-        contestant: its name.
+        contestant: name of the contestant.
         stage: ``prepare``, ``forward`` or ``forward+backward``.
-        cells: cells that count.
-        seconds: one a round; none where only memory was measured.
-        peak_bytes: memory beyond network, graph and inputs; None where it was not measured.
+        cells: number of cells; the margins of windows are not counted.
+        seconds: one sample per round; empty if only memory was measured.
+        peak_bytes: peak memory beyond network, graph and inputs; None if it was not measured.
     """
 
     contestant: str
@@ -35,16 +35,16 @@ class Row:
 
     @property
     def microseconds_per_cell(self) -> float | None:
-        """Median."""
+        """Median time per cell in microseconds; None without samples."""
         return 1e6 * spread(self.seconds).median / self.cells if self.seconds else None
 
     @property
     def bytes_per_cell(self) -> float | None:
-        """Peak memory per cell."""
+        """Peak memory per cell; None if it was not measured."""
         return None if self.peak_bytes is None else self.peak_bytes / self.cells
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, with what follows from the samples."""
+        """Return the row for JSON, with quartiles, time per cell and memory per cell."""
         found: dict[str, Any] = asdict(self)
         if self.seconds:
             found["spread_seconds"] = spread(self.seconds)._asdict()
@@ -57,7 +57,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Cost of one contestant over that of another, one sample a round."""
+    """Cost of one contestant over that of another.
+
+    Attributes:
+        what: names of both.
+        stage: stage of both.
+        cells: number of cells.
+        samples: one ratio per round.
+    """
 
     what: str
     stage: str
@@ -65,7 +72,7 @@ class Ratio:
     samples: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the ratio for JSON, with its quartiles."""
         return asdict(self) | {"spread": spread(self.samples)._asdict()}
 
     def __str__(self) -> str:
@@ -78,12 +85,13 @@ class Report:
     """Result of a suite.
 
     Attributes:
-        name: of the suite, and of its files.
-        machine: what it ran on.
-        settings: what was asked for.
-        rows, ratios: figures.
-        left_out: what was not measured, and why.
-        derived: further figures that follow.
+        name: name of the suite and of its files.
+        machine: description of the machine.
+        settings: options of the suite.
+        rows: time and memory of each contestant.
+        ratios: cost of one contestant over that of another.
+        left_out: contestants that were not measured, with the reason.
+        derived: further numbers.
     """
 
     name: str
@@ -95,7 +103,7 @@ class Report:
     derived: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         return {
             "benchmark": self.name,
             "machine": self.machine,
@@ -107,7 +115,12 @@ class Report:
         }
 
     def write(self, out: Path, figure: Figure) -> tuple[Path, Path]:
-        """Write ``NAME.json`` and ``NAME.png`` into a folder."""
+        """Write ``NAME.json`` and ``NAME.png`` and return their paths.
+
+        Args:
+            out: folder, made if needed.
+            figure: figure of the suite.
+        """
         out.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.to_dict(), indent=1) + "\n"
         table, picture = out / f"{self.name}.json", out / f"{self.name}.png"
@@ -118,5 +131,5 @@ class Report:
 
 
 def without_repeats(reasons: Iterable[str]) -> tuple[str, ...]:
-    """Reasons in the order in which they came, each once."""
+    """Return the reasons in their order, without repetitions."""
     return tuple(dict.fromkeys(reasons))

@@ -7,6 +7,7 @@ mesh twice.
 
 from gensim_graph.io.ugrid.ugrid_reader import (
     has_topology,
+    keep_mesh,
     mesh_from_dataset,
     node_coordinates,
     read_ugrid,
@@ -17,6 +18,7 @@ from gensim_graph.io.ugrid.ugrid_writer import in_degrees, mesh_to_dataset
 __all__ = [
     "has_topology",
     "in_degrees",
+    "keep_mesh",
     "mesh_from_dataset",
     "mesh_to_dataset",
     "node_coordinates",

@@ -58,6 +58,16 @@ def mesh_from_dataset(
     return _CACHE.get(content_key(variables.columns, crs, defects), lambda: _parse(variables, crs, defects))
 
 
+def keep_mesh(ds: xr.Dataset, mesh: Mesh) -> None:
+    """Let :func:`mesh_from_dataset` find the mesh of a dataset without reading it.
+
+    Args:
+        ds: a dataset whose topology :func:`~gensim_graph.io.mesh_to_dataset` has written from ``mesh``.
+        mesh: a mesh that was read from a UGRID file, so that reading ``ds`` would give the same.
+    """
+    _CACHE.get(content_key(_mesh_variables(ds).columns, None, "raise"), lambda: mesh)
+
+
 def ugrid_mesh(ds: xr.Dataset, crs: CRS | None = None, defects: Defects = "raise") -> Mesh:
     """Read the mesh of a UGRID dataset anew, without the cache: every repair and projection is logged again.
 
