@@ -1,6 +1,8 @@
 # `make` alone says what there is. Everything runs in .venv, which the first target that needs it builds.
 PYTHON ?= python3
 BIN := .venv/bin
+# One worker a core and one thread a worker; files stay whole, since their fixtures are made once a file.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check check-fast docs serve clean
@@ -27,7 +29,7 @@ demo: .venv/core.stamp  ## train briefly on the built-in data, forecast, evaluat
 	$(BIN)/gensim-graph demo --out demo/
 
 test: .venv/dev.stamp check-fast  ## cheap lints, then all tests that are neither slow nor for a GPU
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check-fast: .venv/dev.stamp  ## the lints that take seconds
 	$(BIN)/ruff check .
@@ -36,7 +38,7 @@ check-fast: .venv/dev.stamp  ## the lints that take seconds
 
 check: check-fast docs  ## everything: lints, types, layers, documentation, tests
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 docs: .venv/dev.stamp  ## build the site into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -19,7 +19,6 @@ _MODULES = {
     "cli_mesh": "cli",
     "compiler": "system.compiler",
     "data.sample": "data.builtin",
-    "demo": "cli.demo",
     "evaluate.steps": "evaluate.tally",
     "heap": "system.memory",
     "mesh.records": "io.nextsim.nextsim_records",
@@ -50,7 +49,7 @@ _NAMES = {
     ),
     "cli": {
         "benchmark": "cli.benchmarks:benchmark_command",
-        "demo": "cli.demo:demo_command",
+        "demo": "cli.demonstration:demo_command",
         "evaluate": "cli.evaluation:evaluate_command",
         "forecast": "cli.forecasting:forecast_command",
         "mesh_app": "cli.meshes:mesh_app",

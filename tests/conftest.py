@@ -62,3 +62,16 @@ def run(monkeypatch, capsys):
         return int(exit_.value.code or 0), captured.out, captured.err
 
     return call
+
+
+SLOWEST = (
+    *("test_compile.py", "test_forecast_restart.py", "test_triton.py", "test_wheel.py", "test_report.py"),
+    *("test_corruption.py", "test_cli.py", "test_training_guides.py", "test_train.py"),
+)
+"""Files that take longest, in this order: begun first, so that no worker is left with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest files first."""
+    rank = {name: place for place, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(SLOWEST)))

@@ -1,37 +1,75 @@
 """Entry point of the command line: the commands put together, logging, exit codes.
 
+A command is imported when it is called: PyTorch and the libraries around it take seconds.
+
 Flags are for what everyone types, Hydra overrides (``trainer.max_steps=500``) for the rest. Exit codes: 0 for success;
 2 for wrong input, with a message and no traceback; 1 for a failure of the package.
 """
 
 import logging
 import sys
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.text import Text
+from typer.core import TyperGroup
 
-from gensim_graph.cli.benchmarks import benchmark_command, study_command
-from gensim_graph.cli.demo import demo_command
-from gensim_graph.cli.evaluation import evaluate_command
-from gensim_graph.cli.forecasting import forecast_command
-from gensim_graph.cli.meshes import mesh_app
-from gensim_graph.cli.simulation import simulate_command
-from gensim_graph.cli.training import train_command
 from gensim_graph.errors import InputError
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
-app.add_typer(mesh_app, name="mesh")
-app.command("train")(train_command)
-app.command("simulate")(simulate_command)
-app.command("forecast")(forecast_command)
-app.command("evaluate")(evaluate_command)
-app.command("benchmark")(benchmark_command)
-app.command("study")(study_command)
-app.command("demo")(demo_command)
+COMMANDS = {
+    "demo": ("demonstration:demo_command", "Train, forecast and evaluate on the built-in data: about ten minutes on two cores."),
+    "mesh": ("meshes:mesh_app", "Look at meshes and the fields on them; bring them to other files."),
+    "simulate": (
+        "simulation:simulate_command",
+        "Simulate sea ice under moving storms on any mesh: data to train on where there are none.",
+    ),
+    "train": ("training:train_command", "Train a model of the sea ice."),
+    "forecast": (
+        "forecasting:forecast_command",
+        "Forecast an ensemble into a zarr store, of any length, on one process or many.",
+    ),
+    "evaluate": ("evaluation:evaluate_command", "Score a forecast and write an HTML report with maps and curves."),
+    "benchmark": ("benchmarks:benchmark_command", "Measure time and memory of the network on this machine."),
+    "study": (
+        "benchmarks:study_command",
+        "Train on some resolutions and meshes, forecast on others, and score every pair in one table.",
+    ),
+}
+"""Command -> module and function (or group) in ``gensim_graph.cli``, and its line in ``gensim-graph --help``."""
+
+
+def load_command(name: str) -> Any:
+    """Import a command and return it in the form that click calls.
+
+    The result is :class:`click.Command` (or typer's own copy of that class).
+    """
+    place, _ = COMMANDS[name]
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(f"gensim_graph.cli.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+
+    single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+    single.command(name)(found)
+    return typer.main.get_command(single)
+
+
+class _LazyCommands(TyperGroup):
+    """Group whose commands are known by name and help until one of them is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that was typed."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name in COMMANDS else command, rest
+
+
+app = typer.Typer(cls=_LazyCommands, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
+for _name, (_, _help) in COMMANDS.items():
+    app.command(_name, help=_help)(lambda: None)
 
 
 def _print_version(wanted: bool) -> bool:

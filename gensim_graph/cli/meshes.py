@@ -22,6 +22,7 @@ mesh_app = typer.Typer(
     help="Look at meshes and the fields on them; bring them to other files.",
     no_args_is_help=True,
     rich_markup_mode="rich",
+    add_completion=False,
 )
 Crs = Annotated[str | None, typer.Option(help="Plane of the coordinates where the file does not say: EPSG:3413, ...")]
 Repair = Annotated[bool, typer.Option(help="Mend duplicate nodes, clockwise and zero-area faces.")]

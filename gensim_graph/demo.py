@@ -1,20 +1,17 @@
-"""``gensim-graph demo``: train a model and its deterministic twin on the built-in data, forecast, score, report.
+"""The whole path on the built-in data: train a model and its deterministic twin, forecast, score, report.
 
-``benchmarks/cyclone.py`` runs the same with a longer training, for published figures.
+``gensim-graph demo`` runs it small; ``benchmarks/cyclone.py`` runs it with a longer training, for published figures.
 """
 
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Annotated
 
 import numpy as np
-import typer
 import xarray as xr
 from rich.console import Console
 
-from gensim_graph.cli.console import console as shared_console
 from gensim_graph.config import compose_config
 from gensim_graph.data import cyclone_trajectories
 from gensim_graph.errors import InputError
@@ -22,7 +19,6 @@ from gensim_graph.evaluate import LinearBaseline, write_report
 from gensim_graph.forecast import write_forecast
 from gensim_graph.io import open_store
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.system import keep_freed_memory
 from gensim_graph.train import TrainingPlan, fit, plan_training
 from gensim_graph.typing import Path
 
@@ -50,25 +46,13 @@ class Study:
     members: int = 8
 
 
-def demo_command(
-    out: Annotated[FilePath, typer.Option(help="Folder of everything.")] = FilePath("demo"),
-    steps: Annotated[int, typer.Option(help="Training steps.", min=1)] = Study.steps,
-) -> None:
-    """Train, forecast and evaluate on the built-in data: about ten minutes on two cores.
-
-    [dim]gensim-graph demo --out demo/[/]
-    """
-    keep_freed_memory()
-    run_study(Study(steps=steps, twin_steps=max(1, steps // 4)), out)
-
-
 def run_study(study: Study, out: Path, console: Console | None = None) -> FilePath:
     """Train, forecast and report; a second call goes on with the training, then forecasts anew.
 
     Args:
         study: the trainings and the forecasts.
         out: folder of everything.
-        console: console to report progress on; that of the command line by default.
+        console: console to report progress on; standard output by default.
 
     Returns:
         Path of the HTML report.
@@ -76,7 +60,7 @@ def run_study(study: Study, out: Path, console: Console | None = None) -> FilePa
     Raises:
         InputError: ``out`` holds something else.
     """
-    console, folder = console or shared_console, FilePath(out)
+    console, folder = console or Console(), FilePath(out)
     _check_place(folder)
 
     console.print("[bold]1/4[/] reading the built-in trajectories")
