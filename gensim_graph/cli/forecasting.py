@@ -8,7 +8,7 @@ import typer
 from gensim_graph.cli.console import console
 from gensim_graph.data import open_forcing
 from gensim_graph.errors import InputError
-from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, steps_of, write_forecast
+from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, split_initial, steps_of, write_forecast
 from gensim_graph.io import load_mesh, mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import choose_device, keep_freed_memory
@@ -77,7 +77,7 @@ def forecast_command(
 
     table = surrogate.normaliser.table
     state = read_initial(initial, None if mesh is None else load_mesh(mesh), table)
-    winds = forcing or [initial.partition("@")[0]]
+    winds = forcing or [split_initial(initial)[0]]
     drivers = open_forcing(winds, mesh_from_dataset(state), table, interpolate=interpolate, repeat=repeat_forcing)
 
     write_forecast(

@@ -6,6 +6,7 @@ Flags are for what everyone types, Hydra overrides (``trainer.max_steps=500``) f
 2 for wrong input, with a message and no traceback; 1 for a failure of the package.
 """
 
+import errno
 import logging
 import sys
 from importlib import import_module
@@ -21,7 +22,10 @@ from typer.core import TyperGroup
 from gensim_graph.errors import InputError
 
 COMMANDS = {
-    "demo": ("demonstration:demo_command", "Train, forecast and evaluate on the built-in data: about ten minutes on two cores."),
+    "demo": (
+        "demonstration:demo_command",
+        "Train, forecast and evaluate on the built-in data: about ten minutes on two cores.",
+    ),
     "mesh": ("meshes:mesh_app", "Look at meshes and the fields on them; bring them to other files."),
     "simulate": (
         "simulation:simulate_command",
@@ -72,6 +76,10 @@ for _name, (_, _help) in COMMANDS.items():
     app.command(_name, help=_help)(lambda: None)
 
 
+_NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk that is full or read-only, and of missing permission."""
+
+
 def _print_version(wanted: bool) -> bool:
     if wanted:
         print(f"gensim-graph {version('gensim-graph')}")
@@ -95,6 +103,13 @@ def main() -> None:
         app()
     except InputError as error:
         Console(stderr=True).print("[red]error:[/]", Text(str(error)), highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            raise
+        place = error.filename2 or error.filename or "the output"
+        text = f"{place}: cannot be written ({error.strerror}); make room, or choose another place with --out"
+        Console(stderr=True).print("[red]error:[/]", Text(text), highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -87,6 +87,9 @@ def convert_command(
 
     [dim]gensim-graph mesh convert icon.nc nextsim.msh --only-mesh[/]
     """
+    if source.resolve() == target.resolve():
+        raise InputError(f"{target}: is the source itself; give the target another name")
+
     if only_mesh or not holds_fields(source):
         if grid is not None or restart is not None or mesh is not None:
             raise InputError(f"{source}: holds a mesh and no fields to bring to a grid, a mesh or a restart")
@@ -122,6 +125,9 @@ def coarsen_command(
 
     [dim]gensim-graph mesh coarsen nextsim.msh coarse.nc --levels 2[/]
     """
+    if source.resolve() == target.resolve():
+        raise InputError(f"{target}: is the source itself; give the target another name")
+
     fine = load_mesh(source, crs=crs, repair=repair)
     coarse = coarsen_mesh(fine, levels)
     write_mesh(coarse, target)

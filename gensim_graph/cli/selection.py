@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.io import RECORDS, Fields
+from gensim_graph.io import RECORDS, Fields, parse_date
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
@@ -76,8 +76,8 @@ def _at(dataset: xr.Dataset, name: str, time: str) -> xr.Dataset:
         raise InputError(f"{name}: has no single row of times to choose from; choose a start first, --select start=0")
 
     try:
-        wanted = [np.datetime64(part, "ns") for part in time.split("/")]
-    except ValueError:
+        wanted = [parse_date(part) for part in time.split("/")]
+    except InputError:
         raise InputError(f"--time {time}: expected a time such as 2000-01-02T06:00, or a range, FROM/TO") from None
 
     inside = (known.values >= wanted[0]) & (known.values <= wanted[-1])

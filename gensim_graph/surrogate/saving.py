@@ -5,11 +5,13 @@ sampler, format version). Nothing else is needed to use the model.
 """
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError
+import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from gensim_graph.data import Normaliser, Statistics
@@ -81,7 +83,9 @@ def load_model(folder: FilePath) -> ModelParts:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / _DESCRIPTION}: not understood ({error}); train again") from None
 
+    _check_statistics(folder / _DESCRIPTION, statistics)
     normaliser = Normaliser(table, statistics)
+    _check_header(config, normaliser, folder / _WEIGHTS)
     operator = build_operator(config, normaliser.state_channels, normaliser.condition_channels)
     _load_weights(operator, folder / _WEIGHTS)
 
@@ -102,11 +106,52 @@ def _operator_config(folder: FilePath, fields: dict[str, Any]) -> OperatorConfig
     return OperatorConfig(**({"unit_km": None} | fields))
 
 
+def _check_statistics(file: FilePath, statistics: Statistics) -> None:
+    """Refuse statistics with which no forecast is possible."""
+    if not (math.isfinite(statistics.lead_hours) and statistics.lead_hours > 0):
+        raise InputError(f"{file}: lead_hours: expected a time above 0; came {statistics.lead_hours}")
+
+    for group, rows in (("values", statistics.values), ("residuals", statistics.residuals)):
+        for name, (mean, deviation) in rows.items():
+            if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
+                raise InputError(
+                    f"{file}: statistics.{group}.{name}: expected a finite mean and a deviation above 0; "
+                    f"came {mean}, {deviation}"
+                )
+
+
+def _check_header(config: OperatorConfig, normaliser: Normaliser, file: FilePath) -> None:
+    """Compare the shapes in the header of the weights with those of the network before memory is taken for it."""
+    try:
+        with torch.device("meta"):
+            network = build_operator(config, normaliser.state_channels, normaliser.condition_channels)
+        with safe_open(file, "pt") as weights:
+            came = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file}: cannot be read ({error}); is it complete, and from the same run?") from None
+    except NotImplementedError:  # a network of the user that needs real memory
+        return
+
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    wrong = sorted(name for name in expected.keys() | came.keys() if expected.get(name) != came.get(name))
+    if wrong:
+        name = wrong[0]
+        raise InputError(
+            f"{file}: cannot be read into the network of {_DESCRIPTION}: {len(wrong)} weights do not fit, such as "
+            f"{name} (expected {expected.get(name, 'none')}, came {came.get(name, 'none')}); are both files from the "
+            "same run?"
+        )
+
+
 def _load_weights(operator: Operator, file: FilePath) -> None:
     try:
         operator.load_state_dict(load_file(file))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise InputError(f"{file}: cannot be read ({error}); is it complete, and from the same run?") from None
+
+    broken = [name for name, value in operator.state_dict().items() if not torch.isfinite(value).all()]
+    if broken:
+        raise InputError(f"{file}: {len(broken)} weights are not finite, such as {broken[0]}; train again")
 
 
 def _read_description(file: FilePath) -> dict[str, Any]:

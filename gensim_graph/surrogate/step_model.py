@@ -149,7 +149,8 @@ class StepModel:
             plan: from :meth:`plan`, for the mesh.
 
         Raises:
-            InputError: the forcing has no values at one of the two times, or they cannot be read.
+            InputError: the forcing has no values at one of the two times, they cannot be read, or the new state is not
+                finite.
         """
         now = forcing.at(time)
         then = forcing.at(time + self.lead_time)
@@ -158,7 +159,13 @@ class StepModel:
         driving, next_driving, slow = inputs
         generators = [_noise_generator(seed, member, step) for member in members]
 
-        return self.step(state, driving, next_driving, slow, plan, generators)
+        advanced = self.step(state, driving, next_driving, slow, plan, generators)
+        if not torch.isfinite(advanced).all():
+            raise InputError(
+                f"the forecast from {np.datetime_as_string(time, 'm')} on (step {step + 1}) is not finite; check the "
+                "initial state and the forcing for values far from those that the model was trained on"
+            )
+        return advanced
 
 
 def _noise_generator(seed: int, member: int, step: int) -> torch.Generator:

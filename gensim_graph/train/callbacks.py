@@ -4,7 +4,7 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import lightning
 from lightning.pytorch.callbacks import Callback
@@ -51,32 +51,45 @@ class Checkpoint(Callback):
 
 
 class StopOnInterrupt(Callback):
-    """Stop the training on Ctrl-C at the end of the step, so that a complete step is saved.
+    """Stop the training on Ctrl-C or SIGTERM at the end of the step, so that a complete step is saved.
 
-    A second Ctrl-C stops at once. This callback has to come before :class:`Checkpoint` in the list.
+    A second signal stops at once. This callback has to come before :class:`Checkpoint` in the list.
     """
 
     def __init__(self) -> None:
         self.stopped = False
-        self._previous: Any = None
+        self._signal = signal.SIGINT
+        self._previous: dict[signal.Signals, Any] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Replace the handler of the signal; only the main thread may do so.
+        """Replace the handlers of the signals; only the main thread may do so.
 
         Args:
             trainer: Lightning's trainer, not used.
             pl_module: what is trained, not used.
         """
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._stop)
+            self._previous = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
+        self._signal = signal.Signals(number)
         if self.stopped:
-            raise KeyboardInterrupt
+            self.exit()
         self.stopped = True
 
+    def exit(self) -> NoReturn:
+        """End the program in the way that belongs to the signal.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C.
+            SystemExit: after SIGTERM, with exit code 143.
+        """
+        if self._signal == signal.SIGTERM:
+            raise SystemExit(128 + signal.SIGTERM)
+        raise KeyboardInterrupt
+
     def on_train_batch_end(self, trainer: lightning.Trainer, *args: Any) -> None:
-        """Stop after this step if Ctrl-C was pressed.
+        """Stop after this step if a signal came.
 
         Args:
             trainer: Lightning's trainer.
@@ -85,28 +98,28 @@ class StopOnInterrupt(Callback):
         trainer.should_stop = trainer.should_stop or self.stopped
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Restore the handler of the signal.
+        """Restore the handlers of the signals.
 
         Args:
             trainer: Lightning's trainer, not used.
             pl_module: what is trained, not used.
         """
-        self._restore_handler()
+        self._restore_handlers()
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any) -> None:
-        """Restore the handler of the signal.
+        """Restore the handlers of the signals.
 
         Args:
             trainer: Lightning's trainer, not used.
             pl_module: what is trained, not used.
             *args: the error, not used.
         """
-        self._restore_handler()
+        self._restore_handlers()
 
-    def _restore_handler(self) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
+    def _restore_handlers(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
 
 
 class TrainingProgress(Callback):

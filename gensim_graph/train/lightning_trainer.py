@@ -90,7 +90,7 @@ def run_trainer(
         KeyboardInterrupt: Ctrl-C was pressed a second time.
     """
     try:
-        trainer.fit(module, batches, ckpt_path=checkpoint, weights_only=False)
+        trainer.fit(module, batches, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # Lightning turns an interruption into this
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None

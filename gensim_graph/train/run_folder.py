@@ -1,16 +1,22 @@
 """The folder of a training run: checks before it is written, and before the run in it is resumed."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from gensim_graph.errors import InputError
 from gensim_graph.system import write_atomically
 from gensim_graph.train.plan import RUN_FORMAT, TrainingPlan
 from gensim_graph.train.simulated_data import STORE
 from gensim_graph.train.training_module import TrainingModule
+
+_LOCK = ".lock"
 
 
 def check_folder(folder: Path) -> None:
@@ -30,7 +36,8 @@ def check_folder(folder: Path) -> None:
 
 def _may_hold_a_run(folder: Path) -> bool:
     """Return True for a run, or an empty folder; simulated data, complete or interrupted, may be there."""
-    others = [path for path in folder.iterdir() if path.name != STORE and not path.name.startswith(f".{STORE}.")]
+    ours = (STORE, _LOCK)
+    others = [path for path in folder.iterdir() if path.name not in ours and not path.name.startswith(f".{STORE}.")]
     return not others or (folder / "run.json").exists()
 
 
@@ -99,6 +106,32 @@ def _differences(old: Any, new: Any, name: str = "") -> list[str]:
     return [] if old == new else [name.removeprefix("config.")]
 
 
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder; the lock goes with the process, however it ends.
+
+    Raises:
+        InputError: another training is writing into the folder, or it cannot be written.
+    """
+    check_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / _LOCK)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"{folder}: another training is writing here; wait for it, or choose another folder with --out"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error}); choose another folder with --out") from None
+
+    try:
+        yield
+    finally:
+        (folder / _LOCK).unlink(missing_ok=True)  # still locked: nobody else holds it
+        lock.release()
+
+
 def training_steps_done(checkpoint: Path, module: TrainingModule, max_steps: int) -> int:
     """Return the number of steps in a checkpoint, 0 if there is none.
 
@@ -114,10 +147,15 @@ def training_steps_done(checkpoint: Path, module: TrainingModule, max_steps: int
         return 0
 
     try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=False, mmap=True)
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
         steps = state["global_step"]
         weights = {name: value.shape for name, value in state["state_dict"].items()}
         missing = {"optimizer_states", "lr_schedulers", "loops"} - state.keys()
+    except UnpicklingError:
+        raise InputError(
+            f"{checkpoint}: holds something other than tensors, numbers and text, which might run code when it is "
+            "read; delete it to start the run anew"
+        ) from None
     except Exception as error:
         raise InputError(f"{checkpoint}: cannot be read ({error!r}); delete it to start the run anew") from None
 

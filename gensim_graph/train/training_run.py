@@ -6,6 +6,7 @@ the surrogate (``weights.safetensors``, ``surrogate.json``).
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path as FilePath
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from gensim_graph.surrogate import Surrogate
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
 from gensim_graph.train.lightning_trainer import build_trainer, load_batches, quiet_lightning, run_trainer
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
-from gensim_graph.train.run_folder import check_folder, open_folder, training_steps_done
+from gensim_graph.train.run_folder import check_folder, lock_folder, open_folder, training_steps_done
 from gensim_graph.train.simulated_data import plan_simulation
 from gensim_graph.train.training_module import TrainingModule
 from gensim_graph.typing import Path
@@ -108,6 +109,7 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
     Raises:
         InputError: the folder holds another run, or the loss is not finite; the last checkpoint stays.
         KeyboardInterrupt: Ctrl-C was pressed; the step was finished and saved before.
+        SystemExit: SIGTERM came (exit code 143); the step was finished and saved before.
     """
     config = plan.config.trainer
     checkpoint = folder / "last.ckpt"
@@ -117,8 +119,10 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
     if progress:
         callbacks.append(TrainingProgress(config.max_steps, plan.config.data.batch))
 
-    with quiet_lightning():
+    with ExitStack() as stack:
+        stack.enter_context(quiet_lightning())
         trainer = build_trainer(config, folder, callbacks)
+        stack.enter_context(lock_folder(folder))
         open_folder(folder, plan)
         module = _initial_module(plan)
 
@@ -128,11 +132,11 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
             run_trainer(trainer, module, batches, checkpoint if done else None)
         else:
             log.warning("%s: already trained for %d steps", folder, done)
-            module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"])
+            module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
 
     if interrupt.stopped and trainer.global_step < config.max_steps:
         log.warning("%s: stopped after %d steps; the same command goes on from there", folder, trainer.global_step)
-        raise KeyboardInterrupt
+        interrupt.exit()
 
     return _save_surrogate(plan, module, folder)
 

@@ -1,5 +1,7 @@
 """``gensim-graph mesh``: files in, files out, pictures, messages."""
 
+import errno
+import os
 import re
 import shlex
 import sys
@@ -16,7 +18,7 @@ from gensim_graph.cli import main
 from gensim_graph.data import cyclone_meshes, cyclone_trajectories
 from gensim_graph.evaluate.pictures import mesh_map
 from gensim_graph.evaluate.pictures.single_map import COAST, LAND
-from gensim_graph.io import load_mesh
+from gensim_graph.io import load_mesh, write_mesh
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import true_areas
 
@@ -141,3 +143,28 @@ def test_islands_are_drawn_as_land(tmp_path):
     whole = np.prod(Image.open(tmp_path / "map.png").size)
     expected = box.width * box.height / whole * (8 / 20.4) ** 2
     assert share(colours(tmp_path / "map.png"), LAND) == pytest.approx(expected, rel=0.15)
+
+
+@pytest.mark.parametrize("command", ["convert", "coarsen"])
+def test_a_file_is_not_written_onto_itself(run, tmp_path, square_grid, command):
+    """The source stays, byte for byte."""
+    path = write_mesh(square_grid, tmp_path / "mesh.nc")
+    before = path.read_bytes()
+    code, _, error = run(command, path, tmp_path / "." / "mesh.nc")
+    assert code == 2
+    assert "is the source itself" in error
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_read_only_disk_is_one_message(run, tmp_path, square_grid, monkeypatch, number):
+    path = write_mesh(square_grid, tmp_path / "mesh.nc")
+
+    def refuse(*arguments, **keywords):
+        raise OSError(number, os.strerror(number), str(tmp_path / "other.nc"))
+
+    monkeypatch.setattr("gensim_graph.cli.meshes.write_mesh", refuse)
+    code, _, error = run("convert", path, tmp_path / "other.nc", "--only-mesh")
+    assert code == 2
+    assert "other.nc: cannot be written" in error
+    assert "Traceback" not in error

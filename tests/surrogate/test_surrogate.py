@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from safetensors.torch import load_file, save_file
 from support.examples import regular_grid, small_trajectory
 from support.meshes import jittered_box
 from support.surrogates import DATA, MESH, TABLE, random_surrogate
@@ -277,3 +279,63 @@ def test_an_operator_of_an_unknown_kind(saved):
     path.write_text(json.dumps(description))
     with pytest.raises(InputError, match="colour"):
         Surrogate.load(saved)
+
+
+# Models that cannot forecast
+
+
+def changed(folder, **values: object):
+    """Replace entries of the description; keys are paths with two underscores between."""
+    path = folder / "surrogate.json"
+    description = json.loads(path.read_text())
+    for key, value in values.items():
+        *above, last = key.split("__")
+        part = description
+        for name in above:
+            part = part[name]
+        part[last] = value
+    path.write_text(json.dumps(description))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("statistics__lead_hours", 0.0, "lead_hours: expected a time above 0"),
+        ("statistics__lead_hours", -12.0, "lead_hours: expected a time above 0"),
+        ("statistics__values__sit", [0.5, 0.0], r"statistics\.values\.sit: expected a finite mean"),
+        ("statistics__residuals__sic", [float("nan"), 1.0], r"statistics\.residuals\.sic: expected a finite mean"),
+        ("statistics__residuals__siu", [0.0, -1.0], r"statistics\.residuals\.siu"),
+    ],
+)
+def test_statistics_that_allow_no_forecast(surrogate, tmp_path, key, value, message):
+    surrogate.save(tmp_path / "model")
+    with pytest.raises(InputError, match=message):
+        Surrogate.load(changed(tmp_path / "model", **{key: value}))
+
+
+def test_weights_that_are_not_finite(surrogate, tmp_path):
+    surrogate.save(tmp_path / "model")
+    weights = load_file(tmp_path / "model" / "weights.safetensors")
+    name = next(iter(weights))
+    weights[name] = weights[name] * float("nan")
+    save_file(weights, tmp_path / "model" / "weights.safetensors")
+    with pytest.raises(InputError, match="not finite"):
+        Surrogate.load(tmp_path / "model")
+
+
+def test_sizes_are_compared_with_the_weights_before_memory_is_taken(surrogate, tmp_path):
+    """A description of petabytes is refused at once."""
+    surrogate.save(tmp_path / "model")
+    huge = changed(tmp_path / "model", operator__width=80_000_000)
+    with pytest.raises(InputError, match=r"cannot be read into the network"):
+        Surrogate.load(huge)
+
+
+def test_a_forecast_that_is_not_finite_is_an_error(surrogate):
+    """Not a store of NaN that looks like success."""
+    time = DATA["time"].values[0]
+    forcing = surrogate.drivers(DATA, MESH, [time], 1)
+    state = torch.full((1, MESH.n_faces, len(TABLE.select("state"))), float("nan"))
+    with pytest.raises(InputError, match=r"step 1\) is not finite"):
+        surrogate.advance(state, forcing, time, 0, range(1), 0, surrogate.plan(MESH))

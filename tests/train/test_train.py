@@ -17,7 +17,8 @@ from gensim_graph.config import RunConfig, compose_config
 from gensim_graph.data import cyclone_trajectories
 from gensim_graph.errors import InputError
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import config_of, plan_training, train
+from gensim_graph.train import config_of, fit, plan_training, train
+from gensim_graph.train.run_folder import lock_folder
 from gensim_graph.train.training_module import TrainingModule, linear_maps
 
 TINY = [
@@ -510,3 +511,57 @@ def test_training_on_the_test_trajectory_is_said(caplog):
     assert "holds back" not in caplog.text
     plan_training(data=[str(path) for path in (*cyclone_trajectories("train")[:1], *cyclone_trajectories("test"))])
     assert "cyclone_16km_04.nc, which the built-in split holds back" in caplog.text
+
+
+# Safety of a run folder
+
+
+class Runs:
+    """An object that makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path):
+    """A run folder that somebody sends may hold anything; what is no tensor, number or text is refused."""
+    plan = plan_training(data=DATA, config=compose_config("tiny", [*TINY, "trainer.max_steps=2"]))
+    fit(plan, tmp_path / "run", progress=False)
+    checkpoint = tmp_path / "run" / "last.ckpt"
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save(state | {"extra": Runs(tmp_path / "executed")}, checkpoint)
+    with pytest.raises(InputError, match="might run code"):
+        fit(plan, tmp_path / "run", progress=False)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_two_trainings_in_one_folder(tmp_path):
+    """The second is refused while the first one holds the folder, and may go on afterwards."""
+    plan = plan_training(data=DATA, config=compose_config("tiny", [*TINY, "trainer.max_steps=1"]))
+    with lock_folder(tmp_path / "run"), pytest.raises(InputError, match="another training is writing here"):
+        fit(plan, tmp_path / "run", progress=False)
+    fit(plan, tmp_path / "run", progress=False)
+    assert (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_sigterm_saves_and_exits_with_143(tmp_path, monkeypatch, caplog):
+    """As Ctrl-C: the step is finished and saved, a word is said, and the same command goes on."""
+    plan = plan_training(data=DATA, config=compose_config("tiny", [*TINY, "trainer.max_steps=4"]))
+    forward = TrainingModule.training_step
+
+    def kill(self, batch, batch_idx):
+        if self.trainer.global_step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return forward(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingModule, "training_step", kill)
+        with pytest.raises(SystemExit) as exit_:
+            fit(plan, tmp_path / "run", progress=False)
+    assert exit_.value.code == 143
+    assert "the same command goes on" in caplog.text
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] == 2
+    fit(plan, tmp_path / "run", progress=False)
