@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from gensim_graph.data import Forcing, Normaliser
+from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
