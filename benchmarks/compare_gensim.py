@@ -4,8 +4,9 @@ Usage: python benchmarks/compare_gensim.py --gensim PATH [--cells 256] [--rounds
 
 PATH is a checkout of https://github.com/cerea-daml/gensim (MIT), which needs ``einops``. Both networks run in one
 process on a square of cells, in turn in every round, with the default number of threads of PyTorch. GenSIM cuts a
-domain into windows: ``as run`` uses the windows of its authors, 80 x 80 cells of which the inner 64 x 64 count; ``no overlap``
-uses windows of 64 x 64 cells without surroundings. GenSIM computes a few windows at a time, which is fastest for it.
+domain into windows: ``as run`` uses the windows of its authors, 80 x 80 cells of which the inner 64 x 64 count;
+``no overlap`` uses windows of 64 x 64 cells without a margin. GenSIM computes a few windows at a time, which is fastest
+for it.
 Memory is measured in one pass over a smaller square, with gradients for all its cells, and scaled to the full one.
 Results are written to ``OUT/compare_gensim.json`` and ``OUT/compare_gensim.png``.
 """

@@ -29,8 +29,8 @@ from shared import build_parser, write_json
 
 import gensim_graph as gg
 from gensim_graph.benchmark.resolutions import grid_over
-from gensim_graph.demo import Study, compare, fit_linear, plan_study
 from gensim_graph.data import cyclone_meshes, cyclone_trajectories
+from gensim_graph.demo import Study, compare, fit_linear, plan_study
 from gensim_graph.evaluate import LinearBaseline, skill_table
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import fit

@@ -26,6 +26,7 @@ mesh_app = typer.Typer(
 )
 Crs = Annotated[str | None, typer.Option(help="Plane of the coordinates where the file does not say: EPSG:3413, ...")]
 Repair = Annotated[bool, typer.Option(help="Mend duplicate nodes, clockwise and zero-area faces.")]
+Topology = Annotated[str | None, typer.Option(help="Name of the mesh topology, if the file has several.")]
 Time = Annotated[str | None, typer.Option(help="One time, 2000-01-02T06:00, or a range, FROM/TO.")]
 Select = Annotated[
     list[str] | None, typer.Option(help="DIM=NUMBER, such as member=0 or trajectory=2, counted from 0; repeat it.")
@@ -38,6 +39,7 @@ def info_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     repair: Repair = False,
     crs: Crs = None,
+    topology: Topology = None,
 ) -> None:
     """Report counts, spacing, angles, boundaries and defects of meshes.
 
@@ -45,7 +47,7 @@ def info_command(
 
     [dim]gensim-graph mesh info fesom_folder/ icon.nc --json[/]
     """
-    reports = {str(file): quality_report(load_mesh(file, crs=crs, repair=repair)) for file in files}
+    reports = {str(file): quality_report(load_mesh(file, crs=crs, repair=repair, topology=topology)) for file in files}
     if as_json:
         print(json.dumps({name: report.to_dict() for name, report in reports.items()}, indent=1))
         return
@@ -74,6 +76,7 @@ def convert_command(
     ] = None,
     crs: Crs = None,
     repair: Repair = False,
+    topology: Topology = None,
 ) -> None:
     """Write a mesh, a trajectory or a forecast as another kind of file.
 
@@ -93,7 +96,7 @@ def convert_command(
     if only_mesh or not holds_fields(source):
         if grid is not None or restart is not None or mesh is not None:
             raise InputError(f"{source}: holds a mesh and no fields to bring to a grid, a mesh or a restart")
-        made = write_mesh(load_mesh(source, crs=crs, repair=repair), target)
+        made = write_mesh(load_mesh(source, crs=crs, repair=repair, topology=topology), target)
         console.print(f"the mesh is in [bold]{made}[/]")
         return
 
@@ -118,6 +121,7 @@ def coarsen_command(
     levels: Annotated[int, typer.Option(help="How many times to unite four faces to one.", min=1)] = 1,
     crs: Crs = None,
     repair: Repair = False,
+    topology: Topology = None,
 ) -> None:
     """Write a coarser mesh of the same domain: neighbouring faces are united to polygons.
 
@@ -128,7 +132,7 @@ def coarsen_command(
     if source.resolve() == target.resolve():
         raise InputError(f"{target}: is the source itself; give the target another name")
 
-    fine = load_mesh(source, crs=crs, repair=repair)
+    fine = load_mesh(source, crs=crs, repair=repair, topology=topology)
     coarse = coarsen_mesh(fine, levels)
     write_mesh(coarse, target)
     spacing = [float(np.median(one.spacing)) / 1e3 for one in (fine, coarse)]
@@ -148,6 +152,7 @@ def plot_command(
     select: Select = None,
     crs: Crs = None,
     repair: Repair = False,
+    topology: Topology = None,
 ) -> None:
     """Draw a mesh, its spacing, coast and open boundary, or a field on it.
 
@@ -157,7 +162,7 @@ def plot_command(
     """
     picture = out or Path(f"{source.resolve().name}.png")
     if variable is None:
-        figure = mesh_map(load_mesh(source, crs=crs, repair=repair), title=source.name)
+        figure = mesh_map(load_mesh(source, crs=crs, repair=repair, topology=topology), title=source.name)
     else:
         with opened_fields(source) as dataset:
             drawn, values, row, when = field_of(chosen_times(dataset, str(source), time, select), str(source), variable)

@@ -23,7 +23,7 @@ def sigmoid_schedule(steps: int, scale: float = 3.0, shift: float = 0.5) -> Floa
         >>> from gensim_graph.flow import sigmoid_schedule
         >>> sigmoid_schedule(4)
         tensor([0.0000, 0.2760, 0.5778, 0.8308, 1.0000])
-        >>> sigmoid_schedule(4, scale=0)
+        >>> sigmoid_schedule(4, scale=0.0)
         tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
     if steps < 1 or scale < 0:

@@ -1,7 +1,14 @@
-"""Studies: models trained on some data and forecast on others, every score of every pair in one table.
+"""Studies of skill across resolutions and meshes: ``gensim-graph study``.
 
-Read :mod:`~gensim_graph.benchmark.resolutions.study_sets`, then :mod:`~gensim_graph.benchmark.resolutions.contenders`, then
-:mod:`~gensim_graph.benchmark.resolutions.table`.
+A *study* trains networks on some data sets, forecasts others, and scores every pair in one table. A *contender* is a
+network or a baseline that forecasts; a *training* is a group of data sets that are trained on together; a *test* is a
+data set that is forecast.
+
+Reading order:
+
+1. Data: ``study_sets`` (data sets and the plan of a study), with ``box_meshes`` for simulated storms.
+2. Contenders: ``contenders``, and for GenSIM's network ``images`` (grids as images) and ``gensim_network``.
+3. Results: ``scoring`` (scores of one pair), ``table`` (all pairs; here a study runs), ``price`` and ``study_figure``.
 """
 
 from gensim_graph.benchmark.resolutions.box_meshes import grid_over

@@ -1,4 +1,4 @@
-"""Meshes of a box: even triangles, triangles that grow from one corner to the other, a regular grid."""
+"""Meshes of a square box: triangles of one size, triangles that grow from corner to corner, and regular grids."""
 
 from collections.abc import Callable
 
@@ -10,27 +10,41 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
 _RATIO = 4.0
-"""Largest over smallest spacing of the graded mesh."""
+"""Ratio of the largest to the smallest spacing of the graded mesh."""
 
 
 def triangles(spacing: float, box: float) -> Mesh:
-    """Irregular triangles with sides of about ``spacing`` in a square box, m."""
+    """Return irregular triangles of about one size in a square box.
+
+    Args:
+        spacing: mean length of the sides, m.
+        box: side of the box, m.
+    """
     axis = np.linspace(0.0, 1.0, round(box / spacing) + 1)
     return _triangulated(axis, axis, box)
 
 
 def graded(spacing: float, box: float) -> Mesh:
-    """As :func:`triangles`, with the spacing growing geometrically along both axes, ``spacing`` on average."""
+    """Return irregular triangles whose spacing grows geometrically along both axes.
+
+    Args:
+        spacing: mean length of the sides, m.
+        box: side of the box, m.
+    """
     count = round(box / spacing)
     knots = np.concatenate([[0.0], np.cumsum(_RATIO ** (np.arange(count) / (count - 1)))])
     return _triangulated(knots / knots[-1], knots / knots[-1], box)
 
 
 def grid_over(mesh: Mesh, spacing: float) -> Mesh:
-    """Squares of ``spacing`` in the box that a mesh fills, in its middle, with as many as fit.
+    """Return a regular grid in the bounding box of a mesh: as many squares as fit, centred.
+
+    Args:
+        mesh: the mesh.
+        spacing: side of the squares, m.
 
     Raises:
-        InputError: fewer than two fit along a side.
+        InputError: fewer than two squares fit along a side.
     """
     low, high = mesh.nodes.min(axis=0), mesh.nodes.max(axis=0)
     most = float((high - low).min()) / 2
@@ -40,7 +54,7 @@ def grid_over(mesh: Mesh, spacing: float) -> Mesh:
             f"a grid of {spacing / 1e3:g} km: expected more than 0 and at most {most / 1e3:g}, half the box"
         )
 
-    count = np.floor((high - low) / spacing + 1e-6).astype(int)  # what fits but for rounding fits
+    count = np.floor((high - low) / spacing + 1e-6).astype(int)  # tolerance for rounding
     first = (low + high - (count - 1) * spacing) / 2
     x, y = (start + spacing * np.arange(number) for start, number in zip(first, count, strict=True))
 
@@ -48,7 +62,7 @@ def grid_over(mesh: Mesh, spacing: float) -> Mesh:
 
 
 def _triangulated(x: Array, y: Array, box: float) -> Mesh:
-    """Delaunay triangulation of a lattice whose inner points are moved by a fifth of their spacing."""
+    """Triangulate a lattice after moving its inner points at random by up to a fifth of their spacing."""
     rng = np.random.default_rng(0)
     points = np.stack(np.meshgrid(x, y), axis=-1)
     step = np.stack(np.meshgrid(np.gradient(x), np.gradient(y)), axis=-1)
@@ -60,3 +74,4 @@ def _triangulated(x: Array, y: Array, box: float) -> Mesh:
 
 
 MESHES: dict[str, Callable[[float, float], Mesh]] = {"triangles": triangles, "graded": graded}
+"""Functions of spacing and box (m) by the name of the mesh in a plan."""

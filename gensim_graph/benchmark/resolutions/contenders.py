@@ -1,9 +1,9 @@
-"""What competes: our flow, its deterministic twin, MeshGraphNet, GenSIM, a linear regression, persistence.
+"""Contenders of a study: flow, deterministic twin, MeshGraphNet, GenSIM, linear regression, persistence.
 
-A contender is trained once on some data and then forecasts any of them; training goes on where it was cut off.
+A contender is trained once on some data sets and then forecasts all of them. An interrupted training continues from its
+last checkpoint.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,28 +19,26 @@ from gensim_graph.io import mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, fit, plan_training
 
-log = logging.getLogger(__name__)
-
 Forecast = Callable[[xr.Dataset, xr.Dataset, int, int], xr.Dataset]
-"""Initial states, forcing, steps and members -> forecast ((start), member, lead_time, face)."""
+"""Function of initial states, forcing, steps and members that returns a forecast ((start), member, lead_time, face)."""
 
 FLOW, TWIN, MESSAGES, GENSIM = "flow", "twin", "MeshGraphNet", "GenSIM"
 LINEAR, PERSISTENCE = "linear", "persistence"
 
 NO_GRID = "not all of it lies on grids of squares"
-"""Why GenSIM's network is left out."""
+"""Reason for which GenSIM's network is left out."""
 
 
 @dataclass(frozen=True)
 class TrainingBudget:
-    """What every network may spend.
+    """Size and training of every network.
 
     Attributes:
         preset: size of the flow and its twin.
-        steps: training steps of the flow; the twin and MeshGraphNet take as many.
-        overrides: of the configuration.
-        baselines: networks beside the flow that are trained.
-        gensim: checkout of GenSIM, whose network is trained too where all data lie on square grids; None without it.
+        steps: training steps of every network.
+        overrides: overrides of the configuration of every training.
+        baselines: networks that are trained besides the flow.
+        gensim: checkout of GenSIM; its network is trained, too, if all data are on square grids. None to leave it out.
     """
 
     preset: str = "tiny"
@@ -51,10 +49,18 @@ class TrainingBudget:
 
 
 def train_contenders(stores: list[xr.Dataset], budget: TrainingBudget, folder: Path) -> dict[str, Forecast]:
-    """Train all on some data, in folders of their own; those that are there already are read.
+    """Train all contenders on some data; networks that are already trained are loaded.
+
+    Args:
+        stores: trajectories to train on.
+        budget: size and training of the networks.
+        folder: each network has its own folder in it.
+
+    Returns:
+        The forecast function of each contender by name.
 
     Raises:
-        InputError: data that cannot be trained on, or no GenSIM where the budget says that it is.
+        InputError: the data cannot be trained on, or the checkout of GenSIM is not valid.
     """
     found: dict[str, Forecast] = {}
     names = [FLOW, *budget.baselines]
@@ -73,24 +79,37 @@ def train_contenders(stores: list[xr.Dataset], budget: TrainingBudget, folder: P
 
 
 def lie_on_grids(stores: list[xr.Dataset]) -> bool:
-    """Whether all cells are pixels of grids, as GenSIM's network wants them."""
+    """Return True if the cells of all data are the pixels of regular grids, as GenSIM's network needs."""
     return all(lies_on_grid(mesh_from_dataset(store)) for store in stores)
 
 
 def plan_of(name: str, stores: list[xr.Dataset], budget: TrainingBudget) -> TrainingPlan:
-    """The plan of the training of a contender."""
-    own = {TWIN: ["trainer.deterministic=true"], MESSAGES: ["data.rotate=true"]}.get(name, [])
+    """Return the training plan of a network.
+
+    Args:
+        name: name of the contender.
+        stores: trajectories to train on.
+        budget: size and training of the networks.
+    """
+    extra = {TWIN: ["trainer.deterministic=true"], MESSAGES: ["data.rotate=true"]}.get(name, [])
     preset = "meshgraphnet" if name == MESSAGES else budget.preset
-    config = compose_config(preset, [f"trainer.max_steps={budget.steps}", *budget.overrides, *own])
+    config = compose_config(preset, [f"trainer.max_steps={budget.steps}", *budget.overrides, *extra])
     plan = plan_training(data=stores, config=config)
+
     return plan if name != GENSIM else plan_like(plan)
 
 
 def train_network(name: str, stores: list[xr.Dataset], budget: TrainingBudget, folder: Path) -> Surrogate:
-    """A network of some data; the one in the folder if it is done.
+    """Train a network, or load it if its folder holds a trained one.
+
+    Args:
+        name: name of the contender.
+        stores: trajectories to train on.
+        budget: size and training of the networks.
+        folder: folder of the network.
 
     Raises:
-        InputError: that one is of another size or kind.
+        InputError: the folder holds a network of another size or kind.
     """
     plan = plan_of(name, stores, budget)
     if not (folder / "surrogate.json").exists():
@@ -107,7 +126,7 @@ def train_network(name: str, stores: list[xr.Dataset], budget: TrainingBudget, f
 
 
 def network(surrogate: Surrogate) -> Forecast:
-    """Forecasts of a surrogate."""
+    """Return the forecast function of a surrogate."""
 
     def forecast(initial: xr.Dataset, forcing: xr.Dataset, steps: int, members: int) -> xr.Dataset:
         return surrogate.forecast(initial, forcing, steps, members, seed=0, batch=members)
@@ -116,7 +135,7 @@ def network(surrogate: Surrogate) -> Forecast:
 
 
 def linear(plan: TrainingPlan) -> Forecast:
-    """Forecasts of the linear regression that is fitted to the data of a plan."""
+    """Fit a linear regression to the data of a plan, and return its forecast function."""
     regression = LinearBaseline.fit(plan.pairs(), plan.normaliser.table)
     lead = plan.config.data.lead
 
@@ -127,6 +146,6 @@ def linear(plan: TrainingPlan) -> Forecast:
 
 
 def unchanged(plan: TrainingPlan) -> Forecast:
-    """The initial state."""
+    """Return the forecast function of persistence: the initial state at all lead times."""
     lead = plan.config.data.lead
     return lambda initial, forcing, steps, members: persistence(initial, np.arange(1, steps + 1) * lead)

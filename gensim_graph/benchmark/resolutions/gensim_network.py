@@ -1,9 +1,9 @@
-"""GenSIM's network as a contender on grids; its code comes from a checkout that the user names.
+"""GenSIM's network as a contender on grids; the user gives the path of a checkout with its code.
 
-The windowed transformer of Finn et al. (2025, arXiv:2508.14984) learns the same flow from the same trajectories,
-conditions and loss as ours, in as many steps with as many weights, and is forecast with the same sampler. It keeps what
-is its own: windows, patches, rotary positions, the embedding of the resolution, samples that are coarsened by blocks of
-pixels, and the reflections and quarter turns of its training, of which it is told.
+The windowed transformer of Finn et al. (2025, arXiv:2508.14984) learns the same flow as our network: the same
+trajectories, conditions, loss, number of steps and number of weights; forecasts use the same sampler. Its own features
+are kept: windows, patches, rotary positions, the embedding of the resolution, samples that are coarsened by blocks of
+pixels, and random reflections and quarter turns in training, which the network receives as labels.
 """
 
 import importlib
@@ -36,28 +36,28 @@ from gensim_graph.train import TrainingPlan
 from gensim_graph.typing import Float, Tensor
 
 NETWORK = "gensim"
-"""Its name in configurations, once :func:`use_gensim` was told where it is."""
+"""Name of the network in configurations, after a call of :func:`use_gensim`."""
 
 INNER, OVERLAP = 64, 8
-"""Pixels of a window that count, and those around them that are only looked at, on each side."""
+"""Pixels along the inner part of a window, where its output is used, and of the margin on each side."""
 
 _PATCH, _HEAD, _ROTARY, _LENGTHSCALE, _LABELS = 2, 64, 32, 10, 3
-"""As in GenSIM's config.yaml."""
+"""Settings of GenSIM's config.yaml: patch size, channels of a head, rotary features, length scale, labels."""
 
 _PACKAGE = "gensim_checkout"
 
 
 def load_transformer(checkout: Path) -> Callable[..., nn.Module]:
-    """The class of the network in a checkout of https://github.com/cerea-daml/gensim.
+    """Import the class of the network from a checkout of https://github.com/cerea-daml/gensim.
 
     Raises:
-        InputError: there is none, or it lacks what it imports.
+        InputError: the folder is no checkout of GenSIM, or a package that the network imports is missing.
     """
     folder = checkout / "gensim"
     if not (folder / "network.py").is_file():
         raise InputError(f"{checkout} is no checkout of GenSIM (it has no gensim/network.py)")
 
-    # A package of another name: its own imports what the network does not need.
+    # An empty package with another name: GenSIM's own __init__ imports packages that the network does not need.
     package = types.ModuleType(_PACKAGE)
     package.__path__ = [str(folder)]
     for name in [name for name in sys.modules if name.split(".")[0] == _PACKAGE]:
@@ -73,16 +73,25 @@ def load_transformer(checkout: Path) -> Callable[..., nn.Module]:
 
 
 def use_gensim(checkout: Path) -> None:
-    """Make ``operator.network=gensim`` known, to train it and to load what was trained.
+    """Register the network ``operator.network=gensim``, for training and for loading trained models.
+
+    Args:
+        checkout: folder of GenSIM's repository.
 
     Raises:
-        InputError: as :func:`load_transformer`.
+        InputError: the checkout cannot be used; see :func:`load_transformer`.
     """
     register_network(NETWORK, partial(GensimNetwork, load_transformer(checkout)))
 
 
 def config_like(config: OperatorConfig, state: Channels, conditions: Channels) -> OperatorConfig:
-    """As deep, with as many heads, and of the width that comes nearest to the number of weights of ``config``."""
+    """Configure GenSIM's network with the same depth and heads as ours, and about the same number of weights.
+
+    Args:
+        config: configuration of our network.
+        state: channels of the state.
+        conditions: channels of the conditions.
+    """
     with torch.device("meta"):
         wanted = build_operator(config, state, conditions).n_parameters
 
@@ -98,18 +107,19 @@ def config_like(config: OperatorConfig, state: Channels, conditions: Channels) -
 
 
 def plan_like(plan: TrainingPlan) -> TrainingPlan:
-    """The same training for GenSIM's network: samples are coarsened by blocks of pixels instead of groups of cells.
+    """Return the same training for GenSIM's network, with samples coarsened by blocks of pixels.
 
-    A mesh counts as much as each of its coarser ones; GenSIM's own shares of two levels are 2 to 1.
+    All levels have the same weight; in GenSIM's own training two levels are weighted 2 to 1.
     """
     operator = config_like(plan.config.operator, plan.normaliser.state_channels, plan.normaliser.condition_channels)
     config = replace(plan.config, operator=operator, data=replace(plan.config.data, levels=[1.0]))
+
     data = [one for part in plan.data for one in with_blocks(part, len(plan.config.data.levels))]
     return replace(plan, config=config, data=data)
 
 
 def lies_on_grid(mesh: Mesh) -> bool:
-    """Whether the cells of a mesh are the pixels of a grid."""
+    """Return True if the cells of a mesh are the pixels of a regular grid."""
     try:
         Images.of(build_graph(mesh))
     except InputError:
@@ -119,7 +129,7 @@ def lies_on_grid(mesh: Mesh) -> bool:
 
 @dataclass(frozen=True)
 class PixelPlan(GraphPlan):
-    """The graph and the pixels of its cells.
+    """Graph with the position of its cells in images.
 
     Attributes:
         images: rows and columns of the cells of each graph.
@@ -132,9 +142,10 @@ class GensimNetwork(Operator[PixelPlan]):
     """GenSIM's transformer on the pixels of a grid.
 
     Args:
-        transformer: its class.
-        config, state, conditions: as of :class:`~gensim_graph.nn.Operator`; width, blocks, heads, embedding and
-            expansion count.
+        transformer: class of the network, from :func:`load_transformer`.
+        config: configuration; only width, blocks, heads, embedding and expansion are used.
+        state: channels of the state.
+        conditions: channels of the conditions.
     """
 
     def __init__(
@@ -158,61 +169,78 @@ class GensimNetwork(Operator[PixelPlan]):
         )
 
     def plan(self, graph: MeshGraph) -> PixelPlan:
-        """Pixels of the cells.
+        """Find the pixels of the cells.
 
         Raises:
-            InputError: cells on no grid.
+            InputError: the cells are not on a regular grid.
         """
         return PixelPlan(graph, Images.of(graph, INNER))
 
     def prepare(self, conditions: Float[Tensor, "batch face condition"], plan: PixelPlan) -> Prepared[PixelPlan]:
-        """The conditions as they are."""
+        """Return the conditions unchanged.
+
+        Args:
+            conditions: normalised conditions.
+            plan: pixels of the cells.
+        """
         self._check("conditions", conditions, plan.graph, self.conditions.count)
         return Prepared(conditions, plan)
 
     def velocity(
         self, noised: Float[Tensor, "batch face state"], flow_time: Float[Tensor, "..."], prepared: Prepared[PixelPlan]
     ) -> Float[Tensor, "batch face state"]:
-        """Paint, look, pick; in training each image is reflected and turned at random, and so is its outcome, back."""
-        graph, images = prepared.plan.graph, prepared.plan.images
+        """Rasterise the cells, run the network on the images, and sample its output at the cells.
+
+        In training each image is reflected and turned at random; the output is turned back.
+
+        Args:
+            noised: noised state.
+            flow_time: flow time of each member, or of each member and graph.
+            prepared: conditions and pixels.
+        """
+        graph = prepared.plan.graph
+        images = prepared.plan.images
         self._check("noised", noised, graph, self.state.count)
         time = flow_time.reshape(len(noised), -1).expand(-1, graph.n_graphs)
         seen = images.paint(torch.cat((noised, prepared.features), dim=-1))
         mask = images.paint(torch.ones_like(noised[..., :1]))
         mesh = (images.positions() / 1e3).repeat(len(noised), 1, 1, 1)
+
         labels = _labels(time.flatten()) if self.training else torch.zeros(len(seen), _LABELS, device=seen.device)
         resolution = (images.spacing / 1e3).repeat(len(noised)).unsqueeze(-1)
         turned = [_turn(part, labels) for part in (seen, mesh, mask)]
-        outcome = self._look(turned, (time.reshape(-1, 1), labels, resolution))
+        output = self._run_windows(turned, (time.reshape(-1, 1), labels, resolution))
 
-        return self._precondition(images.pick(_turn_back(outcome, labels)), noised, time, graph)
+        return self._precondition(images.pick(_turn_back(output, labels)), noised, time, graph)
 
-    def _look(self, fields: list[Tensor], scalars: tuple[Tensor, ...]) -> Tensor:
-        """Window by window. They are never smaller: the attention counts pixels without a cell, too."""
+    def _run_windows(self, fields: list[Tensor], scalars: tuple[Tensor, ...]) -> Tensor:
+        """Run the network on windows of the full size: its attention also includes pixels without a cell."""
         count = fields[0].shape[-1] // INNER
         cut = [windows_of(field, INNER, OVERLAP) for field in fields]
-        outcome: Any = self.network(*cut, *(scalar.repeat_interleave(count**2, dim=0) for scalar in scalars))
-        return join_windows(outcome, count, INNER, OVERLAP)
+        output: Any = self.network(*cut, *(scalar.repeat_interleave(count**2, dim=0) for scalar in scalars))
+        return join_windows(output, count, INNER, OVERLAP)
 
 
 def _labels(flow_time: Float[Tensor, " image"]) -> Float[Tensor, "image 3"]:
-    """Which of the three an image is given: the last digits of its flow time, so that they belong to the sample."""
+    """Draw reflections and turn of each image from the last bits of its flow time: random, and fixed for the sample."""
     digits = (flow_time.double() * 2**20).long().unsqueeze(-1)
     return (digits >> torch.arange(_LABELS, device=flow_time.device) & 1).float()
 
 
 def _turn(images: Tensor, labels: Tensor) -> Tensor:
-    """Reflect along x, along y, turn by a quarter, where the labels of an image say so."""
+    """Reflect images along x and y and turn them by a quarter, each if its label is 1."""
     images = _where(labels[:, 0], images.flip(-1), images)
     images = _where(labels[:, 1], images.flip(-2), images)
     return _where(labels[:, 2], images.flip(-2).transpose(-2, -1), images)
 
 
 def _turn_back(images: Tensor, labels: Tensor) -> Tensor:
+    """Invert :func:`_turn`."""
     images = _where(labels[:, 2], images.transpose(-2, -1).flip(-2), images)
     images = _where(labels[:, 1], images.flip(-2), images)
     return _where(labels[:, 0], images.flip(-1), images)
 
 
 def _where(label: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Choose between two versions of each image."""
     return torch.where(label.bool().reshape(-1, 1, 1, 1), yes, no)

@@ -1,4 +1,4 @@
-"""Cells of square grids as images and back: what networks of pixels need."""
+"""Convert the cells of square grids to images and windows and back, for networks that work on pixels."""
 
 from dataclasses import dataclass, replace
 
@@ -13,22 +13,21 @@ from gensim_graph.nn import face_graph
 from gensim_graph.typing import Array, Float, Int, Tensor
 
 _OFF = 0.2
-"""Of a spacing: a centre that lies further from the middle of its pixel lies on no grid."""
-
+"""Largest distance, in spacings, between the centre of a cell and the middle of its pixel."""
 
 _FEWEST = 64
-"""Cells of a coarse grid at the least, as for samples that are coarsened otherwise."""
+"""Smallest number of cells of a coarse grid, the same as in other coarsened samples."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """Where the cells of a batch of graphs lie in one square image a graph; pixels without a cell are masked.
+    """Pixels of the cells of a batch of graphs, in one square image per graph; some pixels may have no cell.
 
     Attributes:
-        graph: (F,) graph of each cell.
-        row, column: (F,) pixel of each cell; rows go up, along y.
-        spacing: (G,) m.
-        side: pixels along a side of all images.
+        graph: (F,) number of the graph of each cell.
+        row, column: (F,) pixel of each cell; rows increase along y, columns along x.
+        spacing: (G,) side of the pixels of each graph, m.
+        side: pixels along a side of every image.
     """
 
     graph: Int[Tensor, " face"]
@@ -43,10 +42,10 @@ class Images:
 
         Args:
             graph: one graph or a batch.
-            multiple: the side becomes a multiple of this.
+            multiple: the side of the images is rounded up to a multiple of this.
 
         Raises:
-            InputError: the cells lie in no rows and columns of equal squares along the axes.
+            InputError: the cells are not equal squares in rows and columns along the axes.
         """
         owner = face_graph(graph)
         pixel, spacing = torch.empty_like(graph.pos), torch.empty(graph.n_graphs, device=graph.pos.device)
@@ -71,30 +70,35 @@ class Images:
         return cls(owner, row, column, spacing, side)
 
     def paint(self, values: Float[Tensor, "batch face channel"]) -> Float[Tensor, "image channel side side"]:
-        """Images of all members and graphs, (B * G, ...); zero without a cell."""
+        """Return images of all members and graphs, (B * G, ...); pixels without a cell are zero."""
         batch, _, channels = values.shape
         images = values.new_zeros(batch, len(self.spacing), self.side, self.side, channels)
         images[:, self.graph, self.row, self.column] = values
         return images.flatten(0, 1).permute(0, 3, 1, 2)
 
     def pick(self, images: Float[Tensor, "image channel side side"]) -> Float[Tensor, "batch face channel"]:
-        """Values of the cells, back from :meth:`paint`."""
+        """Return the values of images at the cells, the inverse of :meth:`paint`."""
         members = images.unflatten(0, (-1, len(self.spacing))).permute(0, 1, 3, 4, 2)
         return members[:, self.graph, self.row, self.column]
 
     def positions(self) -> Float[Tensor, "graph 2 side side"]:
-        """Coordinates of all pixels, x and y in m from the first one."""
+        """Coordinates x and y of all pixels relative to the first pixel, m."""
         steps = torch.arange(self.side, device=self.spacing.device, dtype=self.spacing.dtype)
         y, x = torch.meshgrid(steps, steps, indexing="ij")
         return torch.stack((x, y)) * self.spacing.reshape(-1, 1, 1, 1)
 
 
 def with_blocks(part: Trajectories, levels: int) -> list[Trajectories]:
-    """Trajectories on a full grid, and their means over blocks of 2 x 2 pixels, of 4 x 4 and so on, while they fit.
+    """Return trajectories on a grid and their means over blocks of 2 x 2 pixels, 4 x 4 pixels and so on.
+
+    Coarsening ends if a side is odd, the grid has gaps, or the coarse grid would have too few cells.
 
     Args:
-        part: on any mesh.
-        levels: how many at the most, with the one that is given.
+        part: trajectories on a regular grid.
+        levels: largest number of results, including the trajectories that are given.
+
+    Raises:
+        InputError: the mesh is no regular grid.
     """
     images = Images.of(build_graph(part.mesh))
     rows, columns = int(images.row.max()) + 1, int(images.column.max()) + 1
@@ -117,7 +121,13 @@ def with_blocks(part: Trajectories, levels: int) -> list[Trajectories]:
 def windows_of(
     images: Float[Tensor, "image channel side side"], inner: int, overlap: int
 ) -> Float[Tensor, "window channel width width"]:
-    """Windows of ``inner`` pixels with ``overlap`` more on each side, zero beyond the rim; sides are its multiples."""
+    """Cut images into windows with a margin; the margin outside of an image is zero.
+
+    Args:
+        images: their sides are multiples of ``inner``.
+        inner: pixels along the inner part of a window.
+        overlap: pixels of the margin on each side.
+    """
     padded = functional.pad(images, (overlap,) * 4)
     width = inner + 2 * overlap
     cut = padded.unfold(2, width, inner).unfold(3, width, inner)
@@ -127,7 +137,14 @@ def windows_of(
 def join_windows(
     windows: Float[Tensor, "window channel width width"], count: int, inner: int, overlap: int
 ) -> Float[Tensor, "image channel side side"]:
-    """Inner parts of the windows side by side, ``count`` along a side."""
+    """Join the inner parts of windows to images, the inverse of :func:`windows_of`.
+
+    Args:
+        windows: windows of all images.
+        count: windows along a side of an image.
+        inner: pixels along the inner part of a window.
+        overlap: pixels of the margin on each side.
+    """
     kept = windows[..., overlap : overlap + inner, overlap : overlap + inner]
     rows = kept.unflatten(0, (-1, count, count)).permute(0, 3, 1, 4, 2, 5)
     return rows.flatten(4, 5).flatten(2, 3)

@@ -1,4 +1,4 @@
-"""The price of zero-shot forecasts: errors over those of the same network trained on what is forecast."""
+"""Price of zero-shot forecasts: errors over those of the same kind of network trained on the data set of the test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from gensim_graph.benchmark.resolutions.contenders import LINEAR, PERSISTENCE
 
 
 def price_table(rows: list[dict[str, Any]], trainings: Mapping[str, tuple[str, ...]]) -> str:
-    """RMSE at the first lead over that of the contender of the same kind that was trained on the set of the test alone.
+    """RMSE at the first lead time over that of the same contender when it is trained only on the data set of the test.
 
     Args:
         rows: scores of a study.
-        trainings: name -> sets that are trained on.
+        trainings: names of the data sets of each training.
 
     Returns:
-        A table in Markdown; empty if nothing was both trained on alone and forecast from elsewhere.
+        Table in Markdown; empty if no training has only the data set of a test.
     """
     errors = {(row["contender"], row["training"], row["test"]): _first(row) for row in rows}
     names = list(dict.fromkeys(name for own in errors.values() for name in own))

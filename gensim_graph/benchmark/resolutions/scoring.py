@@ -1,4 +1,4 @@
-"""Scores of one contender on one data set: over its trajectories and starts, by variable and lead time."""
+"""Scores of one contender on one data set by variable and lead time, means over trajectories and starts."""
 
 import math
 import time
@@ -16,17 +16,17 @@ from gensim_graph.evaluate.physics import SCALING_ORDERS, deformation_scores, sp
 from gensim_graph.variables import default_variables
 
 _SQUARES = ("rmse", "spread")
-"""Columns that are averaged as squares."""
+"""Columns whose squares are averaged."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How forecasts are made.
+    """Settings of the forecasts of a study.
 
     Attributes:
-        members: of the ensemble.
-        steps: of 12 h.
-        starts: forecasts of each trajectory, a lead step apart.
+        members: ensemble members.
+        steps: forecast steps of 12 h.
+        starts: forecasts of each trajectory, 12 h apart.
     """
 
     members: int = 16
@@ -35,16 +35,19 @@ class Protocol:
 
 
 def score(forecast: Forecast, truths: list[xr.Dataset], since: float, protocol: Protocol) -> dict[str, Any]:
-    """Rows of scores, of deformation and its scaling, and what a step of a member cost.
+    """Forecast trajectories and score the forecasts.
 
     Args:
-        forecast: the contender.
-        truths: trajectories.
-        since: hours from their beginning at which the first forecast starts.
-        protocol: how to forecast.
+        forecast: forecast function of the contender.
+        truths: trajectories to forecast.
+        since: start of the first forecast, hours after the first record of a trajectory.
+        protocol: settings of the forecasts.
+
+    Returns:
+        Rows of scores, rows of deformation and its scaling, and the time per cell, member and step in microseconds.
 
     Raises:
-        InputError: trajectories that are too short for one step.
+        InputError: a trajectory is too short for one step.
     """
     scores, deformation, seconds, work = [], [], 0.0, 0
     for truth in truths:
@@ -65,8 +68,18 @@ def score(forecast: Forecast, truths: list[xr.Dataset], since: float, protocol: 
 
 
 def starts_of(truth: xr.Dataset, since: float, protocol: Protocol) -> tuple[xr.Dataset, int]:
-    """Initial states, 12 h apart, and the steps that fit behind the first of them."""
-    times, step = truth["time"].values, np.timedelta64(12, "h")
+    """Return the initial states, 12 h apart, and the number of steps of each forecast.
+
+    Args:
+        truth: trajectory to forecast.
+        since: start of the first forecast, hours after the first record.
+        protocol: settings of the forecasts; there are fewer steps or starts if the trajectory is short.
+
+    Raises:
+        InputError: the trajectory is too short for one step.
+    """
+    times = truth["time"].values
+    step = np.timedelta64(12, "h")
     first = times[0] + np.timedelta64(round(since * 3600), "s")
     steps = min(protocol.steps, int((times[-1] - first) // step))
 
@@ -80,7 +93,7 @@ def starts_of(truth: xr.Dataset, since: float, protocol: Protocol) -> tuple[xr.D
 
 
 def average(scores: pd.DataFrame) -> pd.DataFrame:
-    """Over trajectories, weighted with their starts: squares before the root, the rest as it is."""
+    """Average scores over trajectories, weighted by their starts; RMSE and spread as root of the mean square."""
     scores = scores.assign(**{name: scores[name] ** 2 for name in _SQUARES})
     columns = ["rmse", "bias", "mae", "crps", "spread", "out_of_bounds"]
     weighted = (
@@ -97,7 +110,7 @@ def average(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _deformation(matched: Verification) -> list[dict[str, float]]:
-    """Distance of the distributions, and exponents of forecast and truth, by lead time."""
+    """Deformation by lead time: distance of the distributions, mean, 99 % quantile and exponents of the scaling."""
     table = deformation_scores({"forecast": matched})
     rows = []
 
@@ -116,6 +129,7 @@ def _deformation(matched: Verification) -> list[dict[str, float]]:
 
 
 def _exponents(matched: Verification, lead: int) -> dict[str, float]:
+    """Exponents and curvature of the spatial scaling of forecast and truth; empty if the mesh is too small."""
     assert matched.mesh is not None
     u, v = (
         np.stack([matched.pair(name, start, lead)[0] for start in range(matched.starts)]) for name in ("siu", "siv")
@@ -126,7 +140,7 @@ def _exponents(matched: Verification, lead: int) -> dict[str, float]:
 
     try:
         found, true = spatial_scaling(matched.mesh, u, v), spatial_scaling(matched.mesh, x, y)
-    except InputError:  # a mesh too small for boxes
+    except InputError:  # the mesh is too small for boxes
         return {}
 
     exponents = {
@@ -138,7 +152,18 @@ def _exponents(matched: Verification, lead: int) -> dict[str, float]:
 
 
 def spread_skill(row: dict[str, Any], members: int) -> float:
-    """Of averaged scores, see :mod:`gensim_graph.evaluate.verify.scores`."""
+    """Spread over RMSE of averaged scores, corrected for the size of the ensemble.
+
+    The factor is sqrt((members + 1) / members), see :mod:`gensim_graph.evaluate.verify.scores`.
+
+    Args:
+        row: scores with ``rmse`` and ``spread``.
+        members: ensemble members.
+
+    Returns:
+        The ratio; NaN for one member or without an error.
+    """
     if not row["rmse"] or members < 2:
         return math.nan
+
     return math.sqrt((members + 1) / members) * row["spread"] / row["rmse"]

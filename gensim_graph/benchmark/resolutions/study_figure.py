@@ -1,4 +1,4 @@
-"""Figure of a study: a panel for every test, errors over those of persistence by variable, one mark a contender."""
+"""Figure of a study: one panel per test with the errors of all contenders over those of persistence, by variable."""
 
 import math
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from gensim_graph.benchmark.resolutions.contenders import FLOW, GENSIM, LINEAR, MESSAGES, PERSISTENCE, TWIN
+from gensim_graph.benchmark.speed import COLOUR_BLIND_SAFE
 
 _MARKS = {FLOW: "o", TWIN: "s", MESSAGES: "^", GENSIM: "D", LINEAR: "x"}
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#000000")
 
 
 def draw_study(rows: list[dict[str, Any]]) -> Figure:
-    """Errors at the first lead time; colours are trainings."""
+    """Draw the errors at the first lead time; colours show trainings, marks show contenders."""
     tests = list(dict.fromkeys(row["test"] for row in rows))
     trainings = list(dict.fromkeys(row["training"] for row in rows))
     columns = min(3, len(tests))
@@ -51,7 +51,7 @@ def _panel(axes: Any, rows: list[dict[str, Any]], trainings: list[str]) -> None:
             ratios,
             _MARKS[row["contender"]],
             ms=5,
-            color=_COLOURS[trainings.index(row["training"]) % len(_COLOURS)],
+            color=COLOUR_BLIND_SAFE[trainings.index(row["training"]) % len(COLOUR_BLIND_SAFE)],
             label=f"{row['contender']}, {row['training']}",
         )
 

@@ -1,7 +1,9 @@
-"""Data sets of a study by name: files, the built-in data, or storms of our own, as they are or on a grid."""
+"""Data sets and plans of studies, read from YAML files.
+
+A data set consists of files, the built-in data, or simulated storms; it can be remapped to a regular grid.
+"""
 
 import glob
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -18,24 +20,22 @@ from gensim_graph.io import mesh_from_dataset, open_store
 from gensim_graph.simulate import Experiment, build_ensemble, write_cyclone
 from gensim_graph.system import resource
 
-log = logging.getLogger(__name__)
-
 _BUILTIN = "builtin:"
 _SIMULATION = {"spacing", "box", "members", "days", "seed", "mesh"}
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Trajectories of one kind of mesh and resolution.
+    """Trajectories on one kind of mesh at one resolution.
 
     Attributes:
-        name: of the set.
-        train, test: patterns of files, or ``builtin:train`` and the like.
-        until: hours from the beginning of a run at which training ends; None for the whole.
-        since: hours at which forecasts start: after the spin-up, or where training ended.
-        grid: km; the trajectories are remapped, area-weighted, to a regular grid of this spacing in their box.
-        simulate: arguments of a simulation instead of files; it is tested on, and trained on if it is named in a
-            training, with other storms.
+        name: name of the set.
+        train: file patterns, or names of the built-in data such as ``builtin:train``, for training.
+        test: the same for forecasts.
+        until: end of the training data, hours after the first record; None for all records.
+        since: start of the forecasts, hours after the first record: after the spin-up or after the training data.
+        grid: spacing in km of a regular grid to which the trajectories are remapped, weighted by area; None for none.
+        simulate: settings of a simulation that replaces the files; training and test have different storms.
     """
 
     name: str
@@ -47,15 +47,15 @@ class DataSet:
     simulate: Mapping[str, Any] = field(default_factory=dict)
 
     def sources(self, part: str, data: Path | None, folder: Path) -> list[xr.Dataset]:
-        """Stores of the training or the test part, one a file.
+        """Open the training or the test data, one dataset per trajectory.
 
         Args:
             part: ``train`` or ``test``.
             data: folder of the files.
-            folder: where simulations are kept.
+            folder: folder of the simulations; they are run if they are not in it yet.
 
         Raises:
-            InputError: files that are not there.
+            InputError: no file matches.
         """
         if self.simulate:
             stores = [open_store(self._simulated(part, folder))]
@@ -71,6 +71,7 @@ class DataSet:
         return stores
 
     def _files(self, part: str, data: Path | None) -> list[str]:
+        """Return the paths of all files of a part."""
         patterns: tuple[str, ...] = getattr(self, part)
         found: list[str] = []
 
@@ -87,6 +88,7 @@ class DataSet:
         return found
 
     def _simulated(self, part: str, folder: Path) -> Path:
+        """Return the store of the simulation of a part; simulate it if it does not exist."""
         store = folder / f"{self.name}_{part}.zarr"
         if not store.exists():
             settings = dict(self.simulate)
@@ -101,23 +103,25 @@ class DataSet:
 
 
 def _on_grid(store: xr.Dataset, spacing: float) -> xr.Dataset:
+    """Remap trajectories to a regular grid; spacing in m."""
     return open_store(store, grid_over(mesh_from_dataset(store), spacing))
 
 
 def _first_hours(store: xr.Dataset, hours: float) -> xr.Dataset:
+    """Return the records of the first hours."""
     times = store["time"].values
     return store.isel(time=times <= times[0] + np.timedelta64(round(hours * 3600), "s"))
 
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What a study trains on and what it forecasts.
+    """Data sets that a study trains on and forecasts.
 
     Attributes:
         sets: data sets by name.
-        trainings: name -> sets that are trained on together.
-        tests: sets that are forecast.
-        compared: trainings in which the networks beside the flow are trained, too; None for all.
+        trainings: names of the data sets that are trained on together, by the name of the training.
+        tests: names of the data sets that are forecast.
+        compared: trainings in which the other networks are trained besides the flow; None for all trainings.
     """
 
     sets: dict[str, DataSet]
@@ -127,10 +131,13 @@ class StudyPlan:
 
 
 def read_plan(name: str | Path) -> StudyPlan:
-    """A plan that ships (``resolutions``, ``quick``) or one of your own, a YAML file.
+    """Read the plan of a study.
+
+    Args:
+        name: a plan that ships, such as ``resolutions`` or ``quick``, or the path of a YAML file.
 
     Raises:
-        InputError: there is none, or it names sets and keys that do not exist.
+        InputError: the file cannot be read, or it names data sets or keys that do not exist.
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
@@ -155,6 +162,7 @@ def read_plan(name: str | Path) -> StudyPlan:
 
 
 def _data_set(name: str, row: Mapping[str, Any]) -> DataSet:
+    """Build a data set from its entry in the YAML file; unknown keys are refused."""
     known = {part.name for part in fields(DataSet)} - {"name"}
     simulation = row.get("simulate", {})
     wrong = [*(set(row) - known), *(set(simulation) - _SIMULATION)]
@@ -169,7 +177,7 @@ def _data_set(name: str, row: Mapping[str, Any]) -> DataSet:
 
 
 def _typed(value: Any) -> Any:
-    """Lists as tuples, numbers of hours as floats."""
+    """Convert lists to tuples and whole numbers to floats."""
     if isinstance(value, list):
         return tuple(value)
     return float(value) if isinstance(value, int) else value

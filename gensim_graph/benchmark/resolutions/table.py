@@ -1,7 +1,7 @@
-"""The benchmark across resolutions: every contender of every training on every test, in one table.
+"""Run a study: train every contender on every training, forecast every test, and write all scores as one table.
 
-What is done stays done: trained networks, simulations and the scores of every pair are kept in the folder, and the same
-command goes on.
+Trained networks, simulations and the scores of every pair are kept in the output folder. The same command continues an
+interrupted study.
 """
 
 import json
@@ -26,22 +26,22 @@ from gensim_graph.benchmark.resolutions.price import price_table
 from gensim_graph.benchmark.resolutions.scoring import Protocol, score, spread_skill
 from gensim_graph.benchmark.resolutions.study_figure import draw_study
 from gensim_graph.benchmark.resolutions.study_sets import StudyPlan
-from gensim_graph.benchmark.speed import Watch
+from gensim_graph.benchmark.speed import ProgressCallback
 from gensim_graph.errors import InputError
 from gensim_graph.system import describe_machine, write_atomically
 
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """What a study is asked to do.
+    """Options of a study.
 
     Attributes:
-        plan: what to train on and what to forecast.
-        out: folder of everything.
+        plan: data sets to train on and to forecast.
+        out: folder of all results.
         data: folder of the files that the plan names.
-        budget: of the trainings.
-        protocol: of the forecasts.
-        simulations: folder of the simulated storms, which studies may share; None for one of its own.
+        budget: size and training of the networks.
+        protocol: settings of the forecasts.
+        simulations: folder of the simulated storms, which several studies can share; None for ``out/data``.
     """
 
     plan: StudyPlan
@@ -52,23 +52,35 @@ class StudyOptions:
     simulations: Path | None = None
 
     def sources(self, name: str, part: str) -> list[xr.Dataset]:
-        """Stores of the training or the test part of a set."""
+        """Open the training or the test data of a data set.
+
+        Args:
+            name: name of the data set.
+            part: ``train`` or ``test``.
+        """
         return self.plan.sets[name].sources(part, self.data, self.simulations or self.out / "data")
 
     def budget_of(self, training: str) -> TrainingBudget:
-        """The budget, without the twin and MeshGraphNet where they are not asked for."""
+        """Return the budget of a training; it has no twin and MeshGraphNet if the plan does not compare them there."""
         compared = self.plan.compared
-        return self.budget if compared is None or training in compared else replace(self.budget, baselines=())
+        if compared is None or training in compared:
+            return self.budget
+
+        return replace(self.budget, baselines=())
 
 
-def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: None) -> Path:
-    """Train, forecast, score; write ``resolutions.json``, ``resolutions.md`` and ``resolutions.png``.
+def run_resolutions(options: StudyOptions, on_progress: ProgressCallback = lambda what, share: None) -> Path:
+    """Run a study and write ``resolutions.json``, ``resolutions.md`` and ``resolutions.png``.
+
+    Args:
+        options: options of the study.
+        on_progress: called with the current step and the completed share.
 
     Returns:
         Path of the table.
 
     Raises:
-        InputError: nothing to train on or to forecast.
+        InputError: there is nothing to train on or nothing to forecast.
     """
     options.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
@@ -76,7 +88,7 @@ def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: No
     count = len(options.plan.trainings)
 
     for index, training in enumerate(options.plan.trainings):
-        watch(f"training on {training}", index / count)
+        on_progress(f"training on {training}", index / count)
         try:
             contenders = _contenders(training, options)
         except InputError as reason:
@@ -87,13 +99,13 @@ def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: No
             left_out.append(f"{GENSIM}, training '{training}': {NO_GRID}")
 
         for number, test in enumerate(options.plan.tests):
-            watch(f"{training} -> {test}", (index + (number + 1) / (len(options.plan.tests) + 1)) / count)
+            on_progress(f"{training} -> {test}", (index + (number + 1) / (len(options.plan.tests) + 1)) / count)
             try:
                 rows += _scores(training, test, contenders, options, left_out)
             except InputError as reason:
                 left_out.append(f"test '{test}': {reason}")
 
-    watch("done", 1.0)
+    on_progress("done", 1.0)
     if not rows:
         raise InputError(f"nothing to train on or to forecast: {'; '.join(left_out)}")
 
@@ -101,23 +113,26 @@ def run_resolutions(options: StudyOptions, watch: Watch = lambda what, share: No
 
 
 def _contenders(training: str, options: StudyOptions) -> dict[str, Forecast]:
+    """Train all contenders of one training, or load them."""
     stores: list[xr.Dataset] = []
     for name in options.plan.trainings[training]:
         stores += options.sources(name, "train")
+
     return train_contenders(stores, options.budget_of(training), options.out / "models" / _file_name(training))
 
 
 def _scores(
     training: str, test: str, contenders: dict[str, Forecast], options: StudyOptions, left_out: list[str]
 ) -> list[dict[str, Any]]:
-    """Of all contenders, from the files of an earlier run where there are any."""
-    data_set, rows, truths = options.plan.sets[test], [], None
+    """Return the scores of all contenders on one test; scores of an earlier run are read from their files."""
+    data_set = options.plan.sets[test]
+    rows: list[dict[str, Any]] = []
+    truths: list[xr.Dataset] | None = None
+
     for contender, forecast in contenders.items():
         owner = "any" if contender == PERSISTENCE else training
-        file = (
-            options.out / "scores" / "_".join(map(_file_name, (owner, contender, test, str(options.protocol.members))))
-        )
-        file = file.with_suffix(".json")
+        words = (owner, contender, test, str(options.protocol.members))
+        file = (options.out / "scores" / "_".join(map(_file_name, words))).with_suffix(".json")
 
         if not file.exists():
             truths = truths or options.sources(test, "test")
@@ -133,15 +148,18 @@ def _scores(
 
 
 def _keep(file: Path, found: dict[str, Any]) -> None:
+    """Write the scores of one pair."""
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, lambda path: path.write_text(json.dumps(found)))
 
 
 def _file_name(words: str) -> str:
+    """Replace everything except letters and digits by hyphens."""
     return "".join(letter if letter.isalnum() else "-" for letter in words)
 
 
 def _write(rows: list[dict[str, Any]], left_out: list[str], options: StudyOptions) -> Path:
+    """Write report, table and figure; return the path of the table."""
     report = {
         "benchmark": "resolutions",
         "machine": describe_machine(torch.device("cpu")),
@@ -154,9 +172,11 @@ def _write(rows: list[dict[str, Any]], left_out: list[str], options: StudyOption
     }
     text = json.dumps(report, indent=1)
     write_atomically(options.out / "resolutions.json", lambda path: path.write_text(text))
+
     table = options.out / "resolutions.md"
     words = as_markdown(rows, options.protocol.members, left_out) + "\n" + price_table(rows, options.plan.trainings)
     write_atomically(table, lambda path: path.write_text(words.rstrip() + "\n"))
+
     figure = draw_study(rows)
     write_atomically(options.out / "resolutions.png", lambda path: figure.savefig(path, format="png", dpi=130))
 
@@ -164,7 +184,13 @@ def _write(rows: list[dict[str, Any]], left_out: list[str], options: StudyOption
 
 
 def as_markdown(rows: list[dict[str, Any]], members: int, left_out: list[str]) -> str:
-    """RMSE over that of persistence at the first and the last lead, calibration, deformation, cost."""
+    """Return the table of a study: RMSE over that of persistence, calibration, deformation and cost.
+
+    Args:
+        rows: scores of all pairs; every test has persistence among them.
+        members: ensemble members.
+        left_out: reasons why pairs were left out.
+    """
     by_test: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         by_test.setdefault(row["test"], []).append(row)
@@ -197,6 +223,7 @@ def as_markdown(rows: list[dict[str, Any]], members: int, left_out: list[str]) -
 
 
 def _line(row: dict[str, Any], base: dict[str, Any], variables: list[str], members: int) -> str:
+    """Return the line of one contender; ``base`` has the scores of persistence."""
     reference = {(one["variable"], one["lead_hours"]): one["rmse"] for one in base["scores"]}
     own = {(one["variable"], one["lead_hours"]): one for one in row["scores"]}
     leads = sorted({lead for _, lead in own})
@@ -217,6 +244,7 @@ def _line(row: dict[str, Any], base: dict[str, Any], variables: list[str], membe
 
 
 def _exponents(deformation: list[dict[str, float]]) -> str:
+    """Return the exponents of the scaling for q = 1 and 2 over those of the truth, mean over lead times."""
     if not deformation or "truth_beta_1" not in deformation[0]:
         return ""
     means = {key: np.mean([one[key] for one in deformation]) for key in deformation[0]}

@@ -1,7 +1,7 @@
 """Speed and memory of the network on a machine: ``gensim-graph benchmark``.
 
-A *suite* is a set of measurements; a *contestant* is one of the things that a suite compares; a *stage* is what is timed:
-``prepare`` (from a mesh to graph and attention plan), ``forward`` or ``forward+backward``.
+A *suite* is a set of measurements; a *contestant* is one of the things that a suite compares; a *stage* is what is
+timed: ``prepare`` (from a mesh to graph and attention plan), ``forward`` or ``forward+backward``.
 
 Reading order:
 

@@ -11,8 +11,8 @@ Eight heads of 64 channels. The contestants:
 - ``edge-wise``: gather, softmax and scatter along the edges within the radius, as in graph libraries.
 
 Memory is the memory of a run beyond its inputs; gathered keys, lists of edges and plans are not counted. The achieved
-speed counts the multiply-adds of all pairs of query and key (3.5 times as many with gradients), and is compared with the
-speed of a product of large matrices.
+speed counts the multiply-adds of all pairs of query and key (3.5 times as many with gradients); it is compared with
+the speed of a product of large matrices.
 """
 
 import math

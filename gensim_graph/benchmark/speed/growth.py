@@ -1,8 +1,8 @@
 """Suite ``scaling``: cost per cell on larger and larger meshes, and time of the preparation.
 
 The contestant is one operator on square grids. ``prepare`` goes from a mesh in memory to its graph and attention plan;
-``forward`` and ``forward+backward`` are evaluations with this plan. The memory of a run does not include weights, graph,
-plan and inputs.
+``forward`` and ``forward+backward`` are evaluations with this plan. Memory excludes weights, graph, plan and
+inputs.
 """
 
 from dataclasses import replace
