@@ -26,7 +26,7 @@ Reading order:
    :mod:`~gensim_graph.forecast.identity`: the store, and how an interrupted forecast continues.
 """
 
-from gensim_graph.forecast.initial import read_initial
+from gensim_graph.forecast.initial import read_initial, split_initial
 from gensim_graph.forecast.layout import RESTART, check_place
 from gensim_graph.forecast.ranks import Ranks
 from gensim_graph.forecast.request import steps_of
@@ -40,6 +40,7 @@ __all__ = [
     "check_complete",
     "check_place",
     "read_initial",
+    "split_initial",
     "steps_of",
     "write_forecast",
 ]

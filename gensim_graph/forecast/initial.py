@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError, naming
-from gensim_graph.io import find_format, open_store
-from gensim_graph.io.cf import is_foreign, with_time
+from gensim_graph.io import find_format, open_store, parse_date, times_of, with_own_time
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
@@ -36,40 +35,75 @@ def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dat
         >>> state["sic"].dims
         ('face',)
     """
-    path, _, times = source.partition("@")
+    path, wanted = split_initial(source)
     file = FilePath(path)
 
     if file.suffix.lower() in DATASET_SUFFIXES and file.exists() and find_format(file) is None:
-        with naming(file), opened_dataset(file) as raw:
-            whole = with_time(raw) if is_foreign(raw) else raw
-            selected = _select_times(whole, path, times, in_order=True) if "time" in whole.coords else whole
+        with naming(file), opened_dataset(file) as stored:
+            raw = with_own_time(stored)
+            selected = _select_times(raw, path, wanted, in_order=True) if "time" in raw.coords else raw
             selected.encoding["source"] = "initial state"
             store = open_store(selected, mesh, table)
     else:
         store = open_store(path, mesh, table)
 
     with naming(file):
-        return _select_times(store, path, times)
+        return _select_times(store, path, wanted)
 
 
-def _select_times(store: xr.Dataset, path: str, times: str, in_order: bool = False) -> xr.Dataset:
+def split_initial(source: str) -> tuple[str, Array]:
+    """Split ``FILE@TIME,TIME`` at the last ``@`` that times follow; the path may contain other ones.
+
+    Args:
+        source: file, or file and times.
+
+    Returns:
+        The file, and datetime64[ns] in UTC, empty without times.
+
+    Raises:
+        InputError: the file exists and what follows it is no time.
+
+    Example:
+        >>> from gensim_graph.forecast import split_initial
+        >>> split_initial("runs@home/state.nc@2000-01-02T00:00+01:00")
+        ('runs@home/state.nc', array(['2000-01-01T23:00:00.000000000'], dtype='datetime64[ns]'))
+    """
+    path, at, times = source.rpartition("@")
+    nothing = np.empty(0, dtype="datetime64[ns]")
+    if not at or (FilePath(source).exists() and not FilePath(path).exists()):
+        return source, nothing
+
+    try:
+        return path, np.array([parse_date(part) for part in times.split(",")])
+    except InputError as error:
+        if "/" in times or not _is_file(path):  # the @ belongs to the path
+            return source, nothing
+        raise InputError(f"--initial ...@{times}: expected times such as 2000-01-02T00:00 ({error})") from None
+
+
+def _is_file(path: str) -> bool:
+    """Return True if a path without its times exists, or is called like a file."""
+    return FilePath(path).exists() or FilePath(path).suffix.lower() in DATASET_SUFFIXES
+
+
+def _select_times(store: xr.Dataset, path: str, times: Array, in_order: bool = False) -> xr.Dataset:
     """Select times of a dataset.
 
     Args:
         store: the dataset.
         path: the file, as the user wrote it.
-        times: text after the ``@``; empty for the only time.
+        times: times to select, datetime64[ns]; empty for the only time.
         in_order: keep the time as a dimension, sorted and without repetitions; otherwise the times come as asked for.
     """
     if "trajectory" in store.dims:
         raise InputError(f"holds {store.sizes['trajectory']} trajectories; name the file of one")
 
-    known = np.atleast_1d(store["time"].values)
+    known = np.atleast_1d(times_of(store))
     first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
-    if not times and len(known) > 1:
+    if not len(times) and len(known) > 1:
         raise InputError(f"holds {len(known)} times from {first} to {last}; name one, --initial {path}@{first}")
 
-    wanted = _parse_times(times) if times else known
+    wanted = times if len(times) else known
     missing = wanted[~np.isin(wanted, known)]
 
     if len(missing):
@@ -80,10 +114,3 @@ def _select_times(store: xr.Dataset, path: str, times: str, in_order: bool = Fal
         return store.sel(time=np.unique(wanted))
 
     return store.sel(time=wanted if len(wanted) > 1 else wanted[0])
-
-
-def _parse_times(times: str) -> Array:
-    try:
-        return np.array(times.split(","), dtype="datetime64[ns]")
-    except ValueError:
-        raise InputError(f"--initial ...@{times}: expected times such as 2000-01-02T00:00") from None

@@ -8,7 +8,7 @@ meshes and fields.
 
 Each format of a program has a module or a room: ``nextsim``, ``nextsimdg``, ``moorings``, ``fesom``, ``gensim_zarr``,
 ``gmsh``, ``mpas``, and ``cf`` for grids and UGRID of any program. They rely on ``coordinates``, ``names``, ``checks``,
-``file_mesh`` and ``safe``, which guards against damaged files.
+``file_mesh``, ``times``, and ``safe``, which guards against damaged files.
 """
 
 from gensim_graph.io.export import write_dataset
@@ -18,6 +18,7 @@ from gensim_graph.io.load import load_mesh
 from gensim_graph.io.nextsim import drift, open_moving, write_output, write_restart
 from gensim_graph.io.records import Records
 from gensim_graph.io.store import Source, expand, open_store, open_stores
+from gensim_graph.io.times import parse_date, times_of, with_own_time
 from gensim_graph.io.ugrid import has_topology, mesh_from_dataset, mesh_to_dataset
 from gensim_graph.io.write import write_mesh
 
@@ -38,6 +39,9 @@ __all__ = [
     "open_store",
     "open_stores",
     "opened_fields",
+    "parse_date",
+    "times_of",
+    "with_own_time",
     "write_dataset",
     "write_mesh",
     "write_output",

@@ -5,6 +5,7 @@ import xarray as xr
 from scipy.sparse import csr_array
 
 from gensim_graph.errors import InputError
+from gensim_graph.io.names import conversion
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import covered
 from gensim_graph.typing import Array
@@ -15,17 +16,6 @@ _MIN_OVERLAP = 0.99
 
 _MIN_COVER = 0.5
 """Smallest share of the area of each single face that the source must cover."""
-
-
-_SPELLINGS = {
-    "m s-1": {"m/s", "m s**-1", "m s^-1", "m.s-1", "meter second-1"},
-    "1": {"", "-", "fraction", "0-1"},
-    "m": {"meter", "meters", "metre", "metres"},
-    "K": {"kelvin", "Kelvin"},
-    "kg kg-1": {"kg/kg", "1", "kg kg**-1"},
-    "K d": {"K day", "degree days"},
-}
-"""Unit of the variable table -> other spellings of the same unit."""
 
 
 def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
@@ -40,7 +30,7 @@ def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
         InputError: the unit is not a spelling of that of the variable.
     """
     unit = str(values.attrs.get("units", variable.units)).strip()
-    if unit != variable.units and unit not in _SPELLINGS.get(variable.units, set()):
+    if unit != variable.units and conversion(unit, variable.units) != (1.0, 0.0):
         raise InputError(
             f"{name}: '{variable.name}' is in '{unit}', expected '{variable.units}'; "
             "convert it and set its units attribute"

@@ -18,6 +18,7 @@ from gensim_graph.io.checks import check_field_values, check_unit
 from gensim_graph.io.formats import find_format
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.io.store import open_store
+from gensim_graph.io.times import times_of, with_own_time
 from gensim_graph.io.ugrid import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array, Path
@@ -210,8 +211,8 @@ def _check_times(dataset: xr.Dataset) -> None:
     if empty:
         raise InputError(f"the dimension '{empty[0]}' is empty; is the file complete?")
 
-    if "time" in dataset.coords and dataset["time"].dtype.kind != "M":
-        raise InputError("'time' has no calendar dates; it needs units such as 'hours since 2000-01-01'")
+    if "time" in dataset.coords:
+        times_of(dataset)
 
 
 @contextmanager
@@ -232,9 +233,10 @@ def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
 
     failure = None
     with naming(file), opened_dataset(file) as dataset:
-        dataset.encoding["source"] = str(file)
+        fields = with_own_time(dataset)
+        fields.encoding["source"] = str(file)
         try:
-            yield dataset
+            yield fields
         except Exception as error:  # from the caller's code: must not become an error about this file
             failure = error
 

@@ -13,8 +13,16 @@ from pathlib import Path
 import xarray as xr
 from pyproj import CRS
 
+from gensim_graph.errors import InputError
 from gensim_graph.io.cf import is_gridded, read_grid, read_gridded
-from gensim_graph.io.fesom import is_fesom, is_fesom_output, read_fesom, read_fesom_output
+from gensim_graph.io.fesom import (
+    is_fesom,
+    is_fesom_output,
+    is_old_diagnostics,
+    read_fesom,
+    read_fesom_output,
+    read_old_diagnostics,
+)
 from gensim_graph.io.gensim_zarr import is_gensim, read_gensim
 from gensim_graph.io.gmsh import MESHIO_SUFFIXES, read_gmsh
 from gensim_graph.io.moorings import is_moorings, read_moorings, read_moorings_mesh
@@ -83,6 +91,25 @@ def _read_dataset_mesh(file: Path, crs: CRS | None, defects: Defects) -> Mesh:
         return mpas_mesh(dataset, crs, defects) if is_mpas(dataset) else read_grid(dataset, crs).mesh
 
 
+def read_topology(file: Path, crs: CRS | None, defects: Defects, name: str) -> Mesh:
+    """Read one of several UGRID topologies of a file.
+
+    Args:
+        file: netCDF file or zarr store.
+        crs: plane, or None.
+        defects: treatment of defects.
+        name: name of the topology variable.
+
+    Raises:
+        InputError: the file has no topologies, or none of this name.
+    """
+    if file.suffix.lower() not in DATASET_SUFFIXES:
+        raise InputError(f"topology='{name}' (--topology) is for netCDF and zarr with UGRID topologies")
+
+    with opened_dataset(file) as dataset:
+        return ugrid_mesh(dataset, crs, defects, name)
+
+
 def _read_nextsimdg_mesh(file: Path, crs: CRS | None) -> Mesh:
     return mesh_of_geometry(read_geometry(file), crs)
 
@@ -97,6 +124,7 @@ FORMATS: list[Format] = [
     Format("moorings (neXtSIM)", is_moorings, _without_repair(read_moorings_mesh), read_moorings),
     Format(".nc (neXtSIM-DG)", is_nextsimdg, _without_repair(_read_nextsimdg_mesh), read_nextsimdg),
     Format("output of FESOM 2", is_fesom_output, read_fields=read_fesom_output),
+    Format("fesom.mesh.diag.nc", is_old_diagnostics, read_old_diagnostics),
     Format("trajectory of another program", is_gridded, read_fields=read_gridded),
     Format(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _has_suffix(*DATASET_SUFFIXES), _read_dataset_mesh),
     Format(".smesh (neXtSIM-DG)", _has_suffix(".smesh"), _without_repair(read_smesh)),

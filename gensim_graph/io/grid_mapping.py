@@ -1,11 +1,26 @@
 """The grid mapping of CF: a variable without values; its attributes describe the plane of the coordinates."""
 
+import re
+
 import numpy as np
 import xarray as xr
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from gensim_graph.errors import InputError
+
+_CODES = ("epsg", "epsg_code", "epsg_number", "spatial_epsg")
+_TEXTS = (
+    "crs_wkt",
+    "spatial_ref",
+    "esri_pe_string",
+    "proj4_params",
+    "proj4",
+    "proj4text",
+    "proj4_string",
+    "proj_string",
+)
+"""Attributes, in lower case, that define a plane."""
 
 
 def crs_variable(crs: CRS) -> xr.Variable:
@@ -23,15 +38,61 @@ def crs_of(variable: xr.DataArray | xr.Variable) -> CRS | None:
     """Return the crs of a grid mapping; None if the variable is not a grid mapping.
 
     Raises:
-        InputError: pyproj does not understand the grid mapping.
+        InputError: pyproj does not understand the grid mapping, and it has no EPSG code.
+    """
+    crs, problem = crs_if_known(variable)
+    if problem:
+        raise InputError(f"{problem}; give crs=")
+    return crs
+
+
+def crs_if_known(variable: xr.DataArray | xr.Variable) -> tuple[CRS | None, str]:
+    """Return the crs of a grid mapping, and what is wrong with it: a crs or a problem, or neither without a mapping.
+
+    Attributes that other programs write are used where those of CF are not understood: EPSG codes (D-Flow FM), PROJ
+    strings, WKT (GDAL).
+
+    Args:
+        variable: any variable.
     """
     if not _is_grid_mapping(variable):
-        return None
+        return None, ""
+
     try:
-        return CRS.from_cf(variable.attrs)
-    except (CRSError, KeyError) as error:
-        raise InputError(f"the grid mapping of the file is not understood ({error}); give crs=") from None
+        return CRS.from_cf(variable.attrs), ""
+    except (CRSError, KeyError, TypeError, ValueError) as error:
+        problem = f"the grid mapping of the file is not understood ({' '.join(str(error).split())[:120]})"
+
+    without_text = {name: value for name, value in variable.attrs.items() if name not in ("crs_wkt", "spatial_ref")}
+    for definition in (*_other_definitions(variable), without_text):
+        try:
+            return (CRS.from_user_input if isinstance(definition, str) else CRS.from_cf)(definition), ""
+        except (CRSError, KeyError, TypeError, ValueError):
+            continue
+
+    return None, problem
+
+
+def _other_definitions(variable: xr.DataArray | xr.Variable) -> list[str]:
+    """Definitions of the crs in attributes that CF does not know, codes first."""
+    lowered = {str(name).lower(): value for name, value in variable.attrs.items()}
+    found = [_epsg(lowered[name]) for name in _CODES if name in lowered]
+    if "epsg" in str(lowered.get("value", "")).lower() and variable.ndim == 0:  # D-Flow FM: the value is the code
+        found.append(_epsg(variable.values))
+
+    found += [str(lowered[name]).strip() for name in _TEXTS if name in lowered]
+    return [text for text in found if text]
+
+
+def _epsg(value: object) -> str:
+    """Code as pyproj understands it; empty if there is none (D-Flow FM writes 0)."""
+    digits = "".join(re.findall(r"\d+", str(np.asarray(value).ravel()[0] if np.size(value) else ""))[:1])
+    return f"EPSG:{int(digits)}" if digits and int(digits) > 0 else ""
 
 
 def _is_grid_mapping(variable: xr.DataArray | xr.Variable) -> bool:
-    return bool({"grid_mapping_name", "crs_wkt"} & set(variable.attrs))
+    if {"grid_mapping_name", "crs_wkt"} & set(variable.attrs):
+        return True
+
+    names = {str(name).lower() for name in variable.attrs}
+    return variable.ndim == 0 and bool({*_CODES, *_TEXTS} & names)

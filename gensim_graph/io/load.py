@@ -1,20 +1,27 @@
 """Loading of a mesh from a file or folder of any format in :mod:`~gensim_graph.io.formats`."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path as FilePath
 
 import numpy as np
 from pyproj import CRS
 
 from gensim_graph.errors import InputError, naming
-from gensim_graph.io.formats import find_mesh_reader, mesh_format_names
-from gensim_graph.mesh import Mesh, as_crs
+from gensim_graph.io.formats import find_mesh_reader, mesh_format_names, read_topology
+from gensim_graph.mesh import REPAIR_ADVICE, Defects, Mesh, as_crs
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
 
+_SMALLEST_EXTENT = 1000.0  # m
+_SMALLEST_SPACING = 100.0  # m, finer than sea-ice models; the spacing of the Arctic in km is between 1 and 50
 
-def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = False) -> Mesh:
+
+def load_mesh(
+    path: Path, crs: CRS | str | int | None = None, repair: bool = False, topology: str | None = None
+) -> Mesh:
     """Read a mesh from a file or folder of any known format.
 
     ``.msh`` is gmsh 2.2 or 4.1, ascii or binary; neXtSIM's points on a sphere are projected to its plane. ``.nc`` and
@@ -28,6 +35,7 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
         path: the file or folder.
         crs: plane of the coordinates if the file does not say, or the plane to project a sphere to.
         repair: merge duplicate nodes, turn clockwise faces and leave out faces without area instead of refusing them.
+        topology: name of the UGRID topology to read, if the file has several of dimension 2.
 
     Raises:
         InputError: missing, unknown, truncated or invalid file; the message names it and what to do.
@@ -42,19 +50,58 @@ def load_mesh(path: Path, crs: CRS | str | int | None = None, repair: bool = Fal
     if not file.exists():
         raise InputError(f"{file}: there is no such file; check the path")
 
-    read = find_mesh_reader(file)
+    read = find_mesh_reader(file) if topology is None else partial(read_topology, name=topology)
     if read is None:
         what = "is a folder without a mesh" if file.is_dir() else f"unknown kind of mesh '{file.suffix}'"
         raise InputError(f"{file}: {what}; supported are {'; '.join(mesh_format_names())}")
 
     with naming(file):
-        mesh = read(file, as_crs(crs), "drop" if repair else "raise")
+        mesh = _read(read, file, as_crs(crs), repair)
 
     _warn_if_tiny(file, mesh)
     return mesh
 
 
+def _read(read: Callable[[FilePath, CRS | None, Defects], Mesh], file: FilePath, crs: CRS | None, repair: bool) -> Mesh:
+    """Read a mesh. If it is refused, the message advises a repair only where the repair gives a mesh."""
+    try:
+        return read(file, crs, "drop" if repair else "raise")
+    except InputError as error:
+        if REPAIR_ADVICE not in str(error) or (not repair and _can_be_repaired(read, file, crs)):
+            raise
+        plain = str(error).replace(f", or {REPAIR_ADVICE}", "").replace(f"; {REPAIR_ADVICE}", "")
+        raise InputError(plain) from None
+
+
+def _can_be_repaired(read: Callable[[FilePath, CRS | None, Defects], Mesh], file: FilePath, crs: CRS | None) -> bool:
+    logger = logging.getLogger("gensim_graph")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # the log of a trial would not be true of the mesh
+    try:
+        read(file, crs, "drop")
+    except InputError:
+        return False
+    finally:
+        logger.setLevel(level)
+
+    return True
+
+
 def _warn_if_tiny(file: FilePath, mesh: Mesh) -> None:
-    extent = np.ptp(mesh.nodes, axis=0).max()
-    if extent < 1000.0:
-        log.warning("%s: the mesh is only %.3g m wide; coordinates must be metres, not km or degrees", file, extent)
+    """Log a line if the coordinates of a mesh are hardly metres."""
+    extent = float(np.ptp(mesh.nodes, axis=0).max())
+    spacing = float(np.median(mesh.spacing))
+    if extent >= _SMALLEST_EXTENT and spacing >= _SMALLEST_SPACING:
+        return
+
+    log.warning(
+        "%s: the mesh is only %.3g m wide, with a spacing of %.3g m; coordinates must be metres, not km or degrees%s",
+        file, extent, spacing, _advice_on_degrees(mesh),
+    )  # fmt: skip
+
+
+def _advice_on_degrees(mesh: Mesh) -> str:
+    """Advice for coordinates that may be longitude and latitude."""
+    x, y = np.abs(mesh.nodes).max(axis=0)
+    is_possible = mesh.crs is None and x <= 360.0 and y <= 90.0
+    return "; if they are longitude and latitude, say so with crs='EPSG:4326' or --crs EPSG:4326" if is_possible else ""

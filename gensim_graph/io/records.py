@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError, naming
-from gensim_graph.io.cf import is_foreign, is_gridded, mesh_in_file, on_faces_of, with_time
+from gensim_graph.io.cf import is_foreign, is_gridded, mesh_in_file, on_faces_of
 from gensim_graph.io.export import FieldValues, on_other_mesh
 from gensim_graph.io.fields import Fields
 from gensim_graph.io.formats import find_format
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 from gensim_graph.io.store import Source, open_store
+from gensim_graph.io.times import times_of, with_own_time, with_time
 from gensim_graph.io.ugrid import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
@@ -54,7 +55,7 @@ class Records:
         with naming(self.name):
             raw = _opened(source, mesh, table, files)
             is_other = is_foreign(raw)  # in another layout than this package writes
-            self._raw = with_time(raw) if is_other else raw
+            self._raw = with_time(raw) if is_other else with_own_time(raw)
             self.times = _times(self._raw)
             self._in_file = mesh_in_file(self._raw.isel(time=[0]), mesh) if is_other else None
             self._mesh = self._in_file.mesh if self._in_file is not None else mesh_from_dataset(raw)
@@ -123,10 +124,10 @@ def _opened(source: Source, mesh: Mesh, table: VariableTable, files: ExitStack) 
 def _times(raw: xr.Dataset) -> Array:
     if "trajectory" in raw.dims:
         raise InputError(f"holds {raw.sizes['trajectory']} trajectories; choose one, .isel(trajectory=...)")
-    if "time" not in raw.dims or "time" not in raw.coords or raw["time"].dtype.kind != "M":
+    if "time" not in raw.dims or "time" not in raw.coords:
         raise InputError("needs a dimension 'time' with calendar dates, such as 'hours since 2000-01-01'")
 
-    times = raw["time"].values.astype("datetime64[ns]")
+    times = times_of(raw)
     if not len(times) or not (np.diff(times) > np.timedelta64(0)).all():
         raise InputError("its times must increase from record to record, and there must be at least one")
 

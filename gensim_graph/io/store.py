@@ -16,9 +16,13 @@ import xarray as xr
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import is_foreign, on_faces
 from gensim_graph.io.checks import check_cover, check_field_values, check_unit
+from gensim_graph.io.coordinates import find_coordinates
 from gensim_graph.io.formats import find_format
+from gensim_graph.io.mpas import is_mpas
+from gensim_graph.io.names import list_known_names
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
-from gensim_graph.io.ugrid import keep_mesh, mesh_from_dataset, mesh_to_dataset
+from gensim_graph.io.times import times_of, with_own_time
+from gensim_graph.io.ugrid import has_topology, keep_mesh, mesh_from_dataset, mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import conservative_weights, remap_faces, rotation
 from gensim_graph.typing import Array, Path
@@ -145,7 +149,10 @@ def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, x
     if isinstance(item, xr.Dataset):
         name = item.encoding.get("source", "dataset")
         with naming(name):
-            return name, on_faces(item, mesh) if is_foreign(item) else item
+            if is_foreign(item):
+                return name, on_faces(item, mesh)
+            _refuse_unknown_grid(item)
+            return name, with_own_time(item)
 
     path = FilePath(item)
     known = find_format(path)
@@ -157,9 +164,25 @@ def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, x
             f"{path}: cannot be read as netCDF or zarr, which end in {', '.join(sorted(DATASET_SUFFIXES))}"
         )
 
-    with naming(path), opened_dataset(path) as raw:
+    with naming(path), opened_dataset(path) as stored:
+        _refuse_unknown_grid(stored)
+        raw = with_own_time(stored)
         names = {variable.name for variable in table.variables}
         return str(path), raw[[name for name in raw.variables if name in names or "time" not in raw[name].dims]].load()
+
+
+def _refuse_unknown_grid(ds: xr.Dataset) -> None:
+    """Refuse a grid, or a mesh of MPAS, without a variable whose name is known: it is valid, but cannot be used."""
+    if has_topology(ds):
+        return
+    if not is_mpas(ds):
+        find_coordinates(ds)
+
+    fields = [str(name) for name, column in ds.data_vars.items() if column.ndim >= 2]
+    raise InputError(
+        f"none of its variables has a known name or standard name; it has {', '.join(fields) or 'no fields'}; known "
+        f"are {list_known_names()}. Rename its variables, or add their names to configs/variables/names.yaml"
+    )
 
 
 def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:
@@ -220,13 +243,13 @@ def _column(name: str, values: xr.DataArray, variable: Variable, mesh: Mesh) -> 
 
 
 def _times(name: str, raw: xr.Dataset) -> Array:
-    times = raw["time"].values
-    if not np.issubdtype(times.dtype, np.datetime64):
-        raise InputError(f"{name}: 'time' has no calendar dates; it needs units such as 'hours since 2000-01-01'")
+    with naming(name):
+        times = times_of(raw)
+
     if len(times) > 1 and not (np.diff(times) > np.timedelta64(0)).all():
         raise InputError(f"{name}: 'time' does not increase from record to record")
 
-    return times.astype("datetime64[ns]")
+    return times
 
 
 def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh, table: VariableTable) -> xr.Dataset:

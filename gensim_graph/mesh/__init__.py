@@ -16,17 +16,19 @@ from gensim_graph.mesh.geometry import gradient_weights, signed_areas
 from gensim_graph.mesh.mesh import Mesh
 from gensim_graph.mesh.planes import as_crs
 from gensim_graph.mesh.quality import MeshQuality, quality_report
-from gensim_graph.mesh.topology import edge_table
-from gensim_graph.mesh.validity import Defects, first_few, reversed_faces
+from gensim_graph.mesh.topology import edge_table, find_pairs
+from gensim_graph.mesh.validity import REPAIR_ADVICE, Defects, first_few, reversed_faces
 from gensim_graph.moved import moved_names
 
 __all__ = [
+    "REPAIR_ADVICE",
     "Defects",
     "Mesh",
     "MeshQuality",
     "as_crs",
     "coarsen_mesh",
     "edge_table",
+    "find_pairs",
     "first_few",
     "gradient_weights",
     "quality_report",

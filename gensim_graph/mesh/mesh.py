@@ -261,9 +261,10 @@ class Mesh:
     def boundary_kind(self) -> Array:
         """Name of the boundary that each boundary edge belongs to, (E,) strings.
 
-        An edge in no named boundary is ``open``; but if the mesh has no named boundary at all, every edge is ``coast``.
+        An edge in no named boundary is ``open``; but if no boundary edge has a name, every edge is ``coast``.
         """
-        kinds = np.full(len(self.boundary_edges), "open" if self.boundaries else "coast", dtype=object)
+        is_named = any(map(len, self.boundaries.values()))
+        kinds = np.full(len(self.boundary_edges), "open" if is_named else "coast", dtype=object)
         for name, pairs in self.boundaries.items():
             kinds[find_pairs(self.boundary_edges, pairs, self.n_nodes) >= 0] = name
         return kinds.astype(str)

@@ -16,10 +16,11 @@ from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
 
-Defects = Literal["raise", "mend", "drop"]
+Defects = Literal["raise", "refuse", "mend", "drop"]
 """Treatment of defects.
 
 - ``raise``: refuse all of them; a mesh with clockwise faces only is still turned.
+- ``refuse``: the same for readers that cannot repair; the message does not advise it.
 - ``mend``: merge duplicate nodes and turn single clockwise faces.
 - ``drop``: as ``mend``, and leave out faces without area.
 """
@@ -27,7 +28,14 @@ Defects = Literal["raise", "mend", "drop"]
 _SAME_POINT = 1e-9  # of the extent of the mesh: a few mm over the Arctic, far below any spacing
 _TOO_FAR = 1e12  # m
 _NO_AREA = 1e-8  # of the longest side squared: an angle of about 1e-6 degrees
-_ADVICE = "mend it with load_mesh(path, repair=True) or --repair"
+REPAIR_ADVICE = "mend it with load_mesh(path, repair=True) or --repair"
+"""End of messages about defects that a repair may mend; :func:`~gensim_graph.io.load_mesh` checks if it does."""
+
+_OTHER_ADVICE = "correct the coordinates or the corners of the cells in the file, or mask the cells there"
+
+
+def _advice(defects: Defects) -> str:
+    return _OTHER_ADVICE if defects == "refuse" else REPAIR_ADVICE
 
 
 def first_few(indices: Array, count: int = 5) -> str:
@@ -120,13 +128,13 @@ def renumbering(nodes: Array, faces: Array, defects: Defects) -> tuple[Array, Ar
     Args:
         nodes: (N, 2) m.
         faces: (F, k) node numbers, padded with -1.
-        defects: ``raise`` refuses duplicate nodes.
+        defects: ``raise`` and ``refuse`` refuse duplicate nodes.
 
     Returns:
         kept: (M,) old numbers of the nodes that stay; number: (N,) new number of each old node, -1 if it is dropped.
 
     Raises:
-        InputError: there are duplicate nodes and ``defects`` is ``raise``.
+        InputError: there are duplicate nodes and ``defects`` is ``raise`` or ``refuse``.
     """
     is_used = np.zeros(len(nodes), dtype=bool)
     is_used[faces[faces >= 0]] = True
@@ -152,9 +160,9 @@ def _first_of_duplicates(nodes: Array, used: Array, defects: Defects) -> Array:
     if len(pairs) == 0:
         return used
 
-    if defects == "raise":
+    if defects in ("raise", "refuse"):
         shown = "; ".join(f"{a} and {b}" for a, b in used[pairs[:5]])
-        raise InputError(f"{len(pairs)} pairs of nodes have the same position ({shown}); {_ADVICE}")
+        raise InputError(f"{len(pairs)} pairs of nodes have the same position ({shown}); {_advice(defects)}")
 
     group = connected_groups(pairs, len(used))
     _, first = np.unique(group, return_index=True)
@@ -192,7 +200,7 @@ def without_degenerate(nodes: Array, faces: Array, defects: Defects) -> Array:
     )
 
     if defects != "drop":
-        raise InputError(f"{found}; remove them from the mesh, or {_ADVICE}")
+        raise InputError(f"{found}; remove them from the mesh, or {_advice(defects)}")
 
     if bad.all():
         raise InputError(f"{found}; no face is left")
@@ -219,10 +227,10 @@ def counter_clockwise(nodes: Array, faces: Array, defects: Defects) -> Array:
     clockwise = signed_areas(nodes, faces) < 0
     turned = np.flatnonzero(clockwise)
 
-    if 0 < len(turned) < len(faces) and defects == "raise":
+    if 0 < len(turned) < len(faces) and defects in ("raise", "refuse"):
         raise InputError(
             f"faces {first_few(_minority(clockwise))} are inverted: their winding is opposite to that of the other "
-            f"{max(len(turned), len(faces) - len(turned))}; {_ADVICE}"
+            f"{max(len(turned), len(faces) - len(turned))}; {_advice(defects)}"
         )
 
     if len(turned):

@@ -13,7 +13,6 @@ from gensim_graph.io.cf.gridded import (
     on_faces_of,
     on_mesh,
     read_gridded,
-    with_time,
 )
 from gensim_graph.io.cf.grids import read_grid
 
@@ -26,5 +25,4 @@ __all__ = [
     "on_mesh",
     "read_grid",
     "read_gridded",
-    "with_time",
 ]

@@ -19,8 +19,9 @@ from gensim_graph.io.cf.masks import find_mask
 from gensim_graph.io.coordinates import find_coordinates, is_angle
 from gensim_graph.io.file_mesh import FileMesh, FilePositions
 from gensim_graph.io.mpas import is_mpas, read_mpas
-from gensim_graph.io.names import known_names, with_known_names
+from gensim_graph.io.names import known_names, log_left_out, with_known_names
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
+from gensim_graph.io.times import with_time
 from gensim_graph.io.ugrid import has_topology, mesh_to_dataset, node_coordinates, read_ugrid
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.planes import Frame
@@ -28,8 +29,6 @@ from gensim_graph.typing import Array
 from gensim_graph.variables import default_variables, vector_pairs
 
 log = logging.getLogger(__name__)
-
-_TIMES = ("time", "time_counter", "Time")
 
 
 def is_gridded(path: Path) -> bool:
@@ -50,7 +49,9 @@ def is_foreign(ds: xr.Dataset) -> bool:
             x = node_coordinates(ds)[0]
         except InputError:
             return False  # the reader that opens it next reports what is missing
-        return bool(known_names(ds)) and (x.dims != ("node",) or is_angle(x))
+        is_own = x.dims == ("node",) and not is_angle(x)
+        table = {variable.name for variable in default_variables().variables}
+        return bool(known_names(ds)) and not (is_own and table & set(map(str, ds.variables)))
 
     return any(ds[name].ndim >= 2 and not {"face", "node"} & set(ds[name].dims) for name in known_names(ds))
 
@@ -82,8 +83,11 @@ def on_faces(ds: xr.Dataset, mesh: Mesh | None = None) -> xr.Dataset:
     Raises:
         InputError: see :func:`read_gridded`.
     """
-    ds = with_known_names(with_time(ds))
+    raw = with_time(ds)
+    ds = with_known_names(raw)
     source, columns = _read(ds, mesh)
+    log_left_out(raw, ds, {name for found in columns.values() for name in found})
+
     return _as_dataset(ds, source, columns)
 
 
@@ -97,7 +101,12 @@ def mesh_in_file(ds: xr.Dataset, mesh: Mesh | None = None) -> FileMesh:
     Raises:
         InputError: see :func:`read_gridded`.
     """
-    return _read(with_known_names(with_time(ds)), mesh)[0]
+    raw = with_time(ds)
+    ds = with_known_names(raw)
+    source, columns = _read(ds, mesh)
+    log_left_out(raw, ds, {name for found in columns.values() for name in found})
+
+    return source
 
 
 def on_faces_of(source: FileMesh, ds: xr.Dataset) -> xr.Dataset:
@@ -110,7 +119,7 @@ def on_faces_of(source: FileMesh, ds: xr.Dataset) -> xr.Dataset:
     Raises:
         InputError: see :func:`read_gridded`.
     """
-    ds = with_known_names(with_time(ds))
+    ds = with_known_names(with_time(ds), report=False)
     return _as_dataset(ds, source, _columns_of(source, ds))
 
 
@@ -162,29 +171,6 @@ def on_mesh(source: FileMesh, columns: dict[str, dict[str, Array]], attributes: 
     return result
 
 
-def with_time(ds: xr.Dataset) -> xr.Dataset:
-    """Return the dataset with a dimension ``time``, whatever the file calls it.
-
-    A dataset with a scalar coordinate ``time`` becomes one record.
-
-    Raises:
-        InputError: there is no dimension of time, or it has no coordinate.
-    """
-    if "time" in ds.coords and ds["time"].ndim == 0:
-        fields = {name: ds[name].expand_dims("time") for name in known_names(ds) if ds[name].ndim >= 1}
-        return ds.assign(fields).assign_coords(time=ds["time"].expand_dims("time"))
-
-    name = next((name for name in _TIMES if name in ds.dims), None)
-    if name is None:
-        raise InputError(f"no dimension 'time' (dimensions: {', '.join(map(str, ds.dims))})")
-
-    ds = ds if name == "time" else ds.rename({name: "time"})
-    if "time" not in ds.variables:
-        raise InputError("the dimension 'time' has no coordinate; it needs units such as 'hours since 2000-01-01'")
-
-    return ds
-
-
 def _locations(source: FileMesh) -> list[tuple[str, FilePositions]]:
     return [("face", source.faces)] + ([("node", source.nodes)] if source.nodes is not None else [])
 
@@ -212,7 +198,7 @@ def _values_at(positions: FilePositions, ds: xr.Dataset) -> dict[str, Array]:
 
 def _read_grid(ds: xr.Dataset, crs: CRS | None) -> tuple[FileMesh, dict[str, Array]]:
     """Cells inside the mask that have a value of the state at some time, and the variables on them (time, P)."""
-    where = find_coordinates(ds)
+    where = find_coordinates(ds, crs)
     names = _names_on(ds, where.dims)
     if not names:
         raise InputError(f"no variable of the table has dimensions (time, {', '.join(where.dims)})")

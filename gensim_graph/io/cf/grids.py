@@ -10,7 +10,7 @@ import xarray as xr
 from pyproj import CRS, Transformer
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.cf.masks import find_bounds, find_ocean, find_upper_right
+from gensim_graph.io.cf.masks import find_bounds, find_lattice, find_ocean, find_upper_right, known_corners
 from gensim_graph.io.coordinates import Coordinates, find_coordinates
 from gensim_graph.io.file_mesh import FileMesh, FilePositions
 from gensim_graph.mesh import Mesh
@@ -22,6 +22,8 @@ from gensim_graph.mesh.build import (
     known_degrees,
     quadrilaterals,
     straight_axes,
+    tile_corners,
+    tile_quadrilaterals,
     with_first,
 )
 from gensim_graph.mesh.operators import in_plane
@@ -52,8 +54,8 @@ def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None
         InputError: no coordinates, coordinates that are missing at ocean cells, a mask that does not fit, or cells that
             overlap.
     """
-    where = find_coordinates(ds)
-    if len(where.dims) == 2 and min(where.shape) < 2:
+    where = find_coordinates(ds, crs)
+    if len(where.dims) > 1 and min(where.shape[-2:]) < 2:
         raise InputError(f"a grid needs at least 2 x 2 cells to tell their size; got {where.shape}")
 
     water = find_ocean(ds, where) if ocean is None else ocean
@@ -125,7 +127,7 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
     bounds = find_bounds(ds, where) if where.kind == "globe" else None
 
     if bounds is not None and not (x.ndim == 1 and len(where.dims) == 2):
-        nodes = unit_vectors(*bounds).reshape(-1, 3)
+        nodes = unit_vectors(*known_corners(*bounds)).reshape(-1, 3)
         return nodes, np.arange(len(nodes)).reshape(-1, bounds[0].shape[-1])
 
     if len(where.dims) == 1:
@@ -133,6 +135,11 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
             f"cells along '{where.dims[0]}' have centres but no corners; expected lon_bnds and lat_bnds or UGRID. From "
             "centres alone: Mesh.from_points"
         )
+
+    stored = find_lattice(ds, where)
+    if stored is not None or len(where.dims) == 3:
+        lattices = tile_corners(centres) if stored is None else unit_vectors(*stored)
+        return lattices.reshape(-1, 3), tile_quadrilaterals(where.shape)
 
     axes = straight_axes(x, y)
     upper_right = find_upper_right(ds, where)
@@ -171,14 +178,14 @@ def _axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame
     x, y = where.as_arrays()
     if where.kind == "rotated":
         return _rotated_axes(where, x, y, index, plane)
-    if len(where.dims) == 1 or straight_axes(x, y):
+    if len(where.dims) == 1 or (len(where.dims) == 2 and straight_axes(x, y)):
         return None
 
-    lattice = corners_from_centres(centres)
-    right = lattice[1:, 1:] + lattice[:-1, 1:]
-    left = lattice[1:, :-1] + lattice[:-1, :-1]
-    upper = lattice[1:, 1:] + lattice[1:, :-1]
-    lower = lattice[:-1, 1:] + lattice[:-1, :-1]
+    lattice = tile_corners(centres) if len(where.dims) == 3 else corners_from_centres(centres)
+    right = lattice[..., 1:, 1:, :] + lattice[..., :-1, 1:, :]
+    left = lattice[..., 1:, :-1, :] + lattice[..., :-1, :-1, :]
+    upper = lattice[..., 1:, 1:, :] + lattice[..., 1:, :-1, :]
+    lower = lattice[..., :-1, 1:, :] + lattice[..., :-1, :-1, :]
     x_step, y_step = (part.reshape(-1, 3)[index] for part in (right - left, upper - lower))
 
     return axes_on_globe(centres.reshape(-1, 3)[index], x_step, y_step, plane)

@@ -6,13 +6,21 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.coordinates import Coordinates, first_record
+from gensim_graph.io.coordinates import (
+    Coordinates,
+    first_record,
+    is_lattice_of,
+    is_record_dim,
+    is_same_in_all,
+    without_records,
+)
 from gensim_graph.mesh.build import ocean_mask
 from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
 
-_MASKS = {"mask": True, "tmask": True, "tmaskutil": True, "wet": True, "ocean_mask": True, "land_mask": False}
+_MASKS = dict.fromkeys(("mask_rho", "mask", "tmask", "tmaskutil", "wet", "ocean_mask", "maskC"), True)
+_MASKS |= {"land_mask": False}
 """Name of a mask -> True if its value 1 means ocean, False if it means land."""
 
 _BOUNDS = {
@@ -24,6 +32,10 @@ _BOUNDS = {
     for axis, short in (("longitude", "lon"), ("latitude", "lat"))
 }  # fmt: skip
 """Axis -> names that models use for the corners of cells."""
+
+_LATTICES = (("corner_lons", "corner_lats"), ("grid_lon", "grid_lat"), ("geolonb", "geolatb"), ("geolon_c", "geolat_c"),
+             ("lon_vert", "lat_vert"), ("glonf", "glatf"), ("x_vert", "y_vert"))  # fmt: skip
+"""Names of the corners (ny + 1, nx + 1) of all cells: GEOS, FV3, MOM, ROMS."""
 
 _UPPER_RIGHT = ("glamf", "gphif")
 
@@ -58,6 +70,9 @@ def find_mask(ds: xr.Dataset, where: Coordinates) -> Array | None:
             values = np.nan_to_num(column.transpose(*where.dims).values)  # NaN is land
             return ocean_mask(values if ocean_is_one else 1 - values, where.shape)
 
+    others = [name for name, _ in _mask_names(ds) if ds[name].ndim >= 2]
+    if others:
+        log.warning("the mask '%s' is not on the cells (%s): not used", "', '".join(others), ", ".join(where.dims))
     return None
 
 
@@ -72,16 +87,21 @@ def _mask_names(ds: xr.Dataset) -> list[tuple[str, bool]]:
 
 
 def _cells_with_values(ds: xr.Dataset, where: Coordinates) -> Array:
-    """Cells at which the first field with gaps has a value; all cells if no field has gaps."""
+    """Cells at which the first field with gaps has a value; all cells if no field has gaps.
+
+    Of several records the first is used; of several levels, all: below the ground or the sea bed there is no value.
+    """
     for name, column in ds.data_vars.items():
         is_field = column.dtype.kind == "f" and tuple(column.dims[-len(where.dims) :]) == where.dims
         if not is_field or name in (where.x.name, where.y.name):
             continue
 
-        has_value = np.isfinite(first_record(column, len(where.dims)).values)
+        leading = [str(dim) for dim in column.dims[: -len(where.dims)]]
+        first = column.isel({dim: 0 for dim in leading if is_record_dim(dim, ds)})
+        has_value = np.isfinite(first.values.reshape(-1, *where.shape)).any(axis=0)
         if has_value.any() and not has_value.all():
             log.warning("no mask in the file: %d cells where '%s' has no value are land", (~has_value).sum(), name)
-            return has_value
+            return np.asarray(has_value)
 
     return np.ones(where.shape, dtype=bool)
 
@@ -103,18 +123,62 @@ def find_bounds(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | Non
     for centre, axis in ((where.x, "longitude"), (where.y, "latitude")):
         names = [str(centre.attrs.get("bounds", "")), *_BOUNDS[axis]]
         name = next((name for name in names if name in ds.variables), None)
-        if name is None:
+        column = None if name is None else _in_one_record(ds[name], centre, ds)
+        if column is None:
             return None
 
-        values = ds[name].values.astype(np.float64)
+        values = column.values.astype(np.float64)
         if values.shape[:-1] != centre.shape or values.shape[-1] < 2:
             raise InputError(f"corners '{name}' have shape {values.shape}, cells '{centre.name}' {centre.shape}")
-        if str(ds[name].attrs.get("units", centre.attrs.get("units", ""))).startswith("rad"):
+        if str(column.attrs.get("units", centre.attrs.get("units", ""))).startswith("rad"):
             values = np.degrees(values)
 
         found.append(values)
 
     return found[0], found[1]
+
+
+def known_corners(lon: Array, lat: Array) -> tuple[Array, Array]:
+    """Replace the corners of cells without any by NaN: values out of range, or the same value at all corners of a cell.
+
+    Args:
+        lon: (*shape, k) degrees east.
+        lat: (*shape, k) degrees north.
+    """
+    missing = ~(np.abs(lat) <= 90.0 + 1e-6) | ~(np.abs(lon) <= 720.0)
+    missing |= ((lon == lon[..., :1]) & (lat == lat[..., :1])).all(axis=-1, keepdims=True)
+    return np.where(missing, np.nan, lon), np.where(missing, np.nan, lat)
+
+
+def _in_one_record(corners: xr.DataArray, centre: xr.DataArray, ds: xr.Dataset) -> xr.DataArray | None:
+    """The corners (*cells, corner) without records in time; None, with a warning, if they change with time."""
+    for dim in map(str, corners.dims):
+        is_leading = corners.dims[0] == dim and corners.ndim > centre.ndim + 1
+        if dim in centre.dims or not (is_record_dim(dim, ds) or is_leading):
+            continue
+        if not is_same_in_all(corners, dim):
+            log.warning("the corners '%s' change along '%s' and are not used", corners.name, dim)
+            return None
+        corners = corners.isel({dim: 0}, drop=True)
+
+    rest = [dim for dim in corners.dims if dim not in centre.dims]
+    return corners.transpose(*centre.dims, *rest) if set(centre.dims) <= set(corners.dims) else corners
+
+
+def find_lattice(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | None:
+    """Return corners that neighbours share, (..., ny + 1, nx + 1) degrees; None if the dataset has none.
+
+    Args:
+        ds: the dataset.
+        where: its cell centres, of a grid of rows and columns.
+    """
+    for names in _LATTICES:
+        if all(name in ds.variables for name in names):
+            lon, lat = (without_records(ds[name], 2, ds) for name in names)
+            if is_lattice_of(lon, where.x) and is_lattice_of(lat, where.x) and where.kind == "globe":
+                return lon.values.astype(np.float64), lat.values.astype(np.float64)
+
+    return None
 
 
 def find_upper_right(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | None:

@@ -1,8 +1,8 @@
 """FESOM 2's output: one file for each variable and year, with fields at the nodes and the mesh in another file.
 
 ``a_ice.fesom.1948.nc`` stands for all ice variables of that year in its folder. The mesh is ``fesom.mesh.diag.nc``,
-which FESOM writes beside its output, or a mesh folder (``nod2d.out``, ``elem2d.out``), or a mesh that the caller gives,
-if it has the same number of nodes.
+which FESOM writes beside its output, or a mesh folder (``nod2d.out``, ``elem2d.out``), or a mesh that the caller gives:
+the first of them that can be read and has the same number of nodes.
 
 FESOM computes on a globe with its pole on Greenland. The vectors of its output point along the meridians and parallels
 of that globe, unless FESOM was asked to turn them back.
@@ -10,6 +10,7 @@ of that globe, unless FESOM was asked to turn them back.
 
 import logging
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import on_faces
+from gensim_graph.io.fesom.fesom_diagnostics import NODE_DIM, read_diagnostics, topology_dataset
 from gensim_graph.io.fesom.fesom_mesh import is_fesom, read_tables
 from gensim_graph.io.safe import opened_dataset
-from gensim_graph.io.ugrid import node_coordinates
+from gensim_graph.io.times import times_of
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.planes import local_directions, lonlat, unit_vectors, unproject
 from gensim_graph.typing import Array
@@ -31,7 +33,6 @@ _NAMES = {"sic": "a_ice", "sit": "m_ice", "snt": "m_snow", "siu": "uice", "siv":
 
 _FILE = re.compile(r"(\w+)\.fesom\.(\w+)\.nc")
 _DIAGNOSTICS = "fesom.mesh.diag.nc"
-_NODE_DIM = "nod2"
 _TURNED_BACK = "FESOM_autorotate_back_to_geo"
 _EULER_ANGLES = (50.0, 15.0, -90.0)
 """alpha, beta and gamma of the rotated globe, degrees: FESOM's default, which no run known to us changes."""
@@ -60,9 +61,6 @@ def read_fesom_output(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     with naming(path):
         fields = _read_fields(path)
         topology = _find_topology(path if path.is_dir() else path.parent, fields, mesh)
-        if topology.sizes[_NODE_DIM] != fields.sizes[_NODE_DIM]:
-            raise InputError(f"the fields have {fields.sizes[_NODE_DIM]} nodes, their mesh {topology.sizes[_NODE_DIM]}")
-
         return on_faces(topology.assign(_with_geographic_drift(fields, topology)), mesh)
 
 
@@ -105,10 +103,9 @@ def _read_fields(path: Path) -> xr.Dataset:
     if not found:
         raise InputError(f"no ice beside it; expected {', '.join(f'{own}.fesom.{year}.nc' for own in _NAMES.values())}")
 
-    times = {name: column["time"].values for name, column in found.items()}
-    first = next(iter(times))
-    for name, values in times.items():
-        if not np.array_equal(values, times[first]):
+    first = next(iter(found))
+    for name, column in found.items():
+        if not np.array_equal(column["time"].values, found[first]["time"].values):
             raise InputError(f"{_NAMES[name]} has other times than {_NAMES[first]}; take whole years")
 
     return xr.Dataset(found)
@@ -119,9 +116,11 @@ def _read_year(file: Path, name: str) -> xr.DataArray:
         if name not in ds:
             raise InputError(f"has no '{name}'")
         column = ds[name].load().assign_attrs(ds.attrs | ds[name].attrs)
+        if "time" in column.coords:
+            column = column.assign_coords(time=("time", times_of(ds)))
 
-    if set(column.dims) != {"time", _NODE_DIM}:
-        raise InputError(f"{file.name}: '{name}' has dimensions {column.dims}; expected (time, {_NODE_DIM})")
+    if set(column.dims) != {"time", NODE_DIM}:
+        raise InputError(f"{file.name}: '{name}' has dimensions {column.dims}; expected (time, {NODE_DIM})")
     if name == "a_ice" and float(column.max()) <= 1.0 + 1e-6:
         column.attrs["units"] = "1"  # FESOM writes % although the values are fractions
 
@@ -129,51 +128,54 @@ def _read_year(file: Path, name: str) -> xr.DataArray:
 
 
 def _find_topology(folder: Path, fields: xr.Dataset, mesh: Mesh | None) -> xr.Dataset:
-    """Return FESOM's mesh as a UGRID dataset with longitude, latitude and triangles."""
-    if (folder / _DIAGNOSTICS).is_file():
-        return _read_diagnostics(folder / _DIAGNOSTICS)
+    """Return FESOM's mesh as a UGRID dataset with longitude, latitude and triangles.
 
-    folder_of_run = Path(str(next(iter(fields.values())).attrs.get("FESOM_MeshPath", "")))
-    for candidate in (folder, folder.parent, folder_of_run):
-        if is_fesom(candidate):
-            return _topology_dataset(*read_tables(candidate))
+    The first mesh in or near the folder that can be read and has the nodes of the fields is taken.
 
-    if mesh is not None and mesh.crs is not None and mesh.n_nodes == fields.sizes[_NODE_DIM]:
+    Raises:
+        InputError: there is none; the message says what is wrong with those that were found.
+    """
+    count = fields.sizes[NODE_DIM]
+    failures = []
+
+    for candidate, read in _candidates(folder, fields):
+        try:
+            topology = read(candidate)
+        except InputError as error:
+            failures.append(str(error))
+            continue
+        if topology.sizes[NODE_DIM] == count:
+            for failure in failures:
+                log.warning("%s: the mesh of %s is taken", failure, candidate)
+            return topology
+
+        failures.append(f"the fields have {count} nodes, their mesh {topology.sizes[NODE_DIM]} ({candidate.name})")
+
+    if mesh is not None and mesh.crs is not None and mesh.n_nodes == count:
         log.warning("the mesh is taken for FESOM's own: it has as many nodes")
         lon, lat = lonlat(unproject(mesh.nodes, mesh.crs))
-        return _topology_dataset(lon, lat, mesh.faces, np.zeros(mesh.n_nodes))
+        return topology_dataset(lon, lat, mesh.faces, np.zeros(mesh.n_nodes))
+    if failures:
+        raise InputError("; ".join(failures))
 
     raise InputError(
         f"where is FESOM's mesh? Put {_DIAGNOSTICS}, or nod2d.out and elem2d.out, beside it, or pass "
-        f"mesh=load_mesh(...) with its {fields.sizes[_NODE_DIM]} nodes"
+        f"mesh=load_mesh(...) with its {count} nodes"
     )
 
 
-def _read_diagnostics(file: Path) -> xr.Dataset:
-    with naming(file.name), opened_dataset(file) as ds:
-        lon, lat = node_coordinates(ds)
-        if lon.dims != (_NODE_DIM,):
-            raise InputError(f"expected node coordinates on '{_NODE_DIM}', got {lon.dims}")
+def _candidates(folder: Path, fields: xr.Dataset) -> Iterator[tuple[Path, Callable[[Path], xr.Dataset]]]:
+    """Files and folders that may hold FESOM's mesh, with their readers."""
+    named = folder / _DIAGNOSTICS
+    others = sorted(file for file in folder.glob("*.mesh.diag.nc") if file != named)
+    for file in [named, *others]:
+        if file.is_file():
+            yield file, read_diagnostics
 
-        return ds[["fesom_mesh", lon.name, lat.name, "face_nodes"]].load()
-
-
-def _topology_dataset(lon: Array, lat: Array, faces: Array, flags: Array) -> xr.Dataset:
-    topology = {
-        "cf_role": "mesh_topology",
-        "topology_dimension": 2,
-        "node_coordinates": "lon lat",
-        "face_node_connectivity": "face_nodes",
-    }
-    return xr.Dataset(
-        {
-            "fesom_mesh": ((), 0, topology),
-            "lon": (_NODE_DIM, lon, {"units": "degrees_east", "standard_name": "longitude"}),
-            "lat": (_NODE_DIM, lat, {"units": "degrees_north", "standard_name": "latitude"}),
-            "face_nodes": (("elem", "n3"), faces, {"start_index": 0}),
-            "node_flag": (_NODE_DIM, (flags == 1).astype(np.int8)),
-        }
-    )
+    folder_of_run = Path(str(next(iter(fields.values())).attrs.get("FESOM_MeshPath", "")))
+    for candidate in dict.fromkeys((folder, folder.parent, folder_of_run)):
+        if is_fesom(candidate):
+            yield candidate, lambda place: topology_dataset(*read_tables(place))
 
 
 def _with_geographic_drift(fields: xr.Dataset, topology: xr.Dataset) -> xr.Dataset:
@@ -186,7 +188,7 @@ def _with_geographic_drift(fields: xr.Dataset, topology: xr.Dataset) -> xr.Datas
 
     if int(eastward.attrs.get("FESOM_force_rotation", 1)) and not int(eastward.attrs.get(_TURNED_BACK, 0)):
         first, second = rotated_axes(unit_vectors(topology["lon"].values, topology["lat"].values))
-        u, v = (column.transpose("time", _NODE_DIM) for column in (eastward, northward))
+        u, v = (column.transpose("time", NODE_DIM) for column in (eastward, northward))
         eastward = u.copy(data=u.values * first[:, 0] + v.values * second[:, 0])
         northward = u.copy(data=u.values * first[:, 1] + v.values * second[:, 1])
 

@@ -62,7 +62,7 @@ class NextsimMesh:
         if len(unused):
             raise InputError(f"nodes {first_few(unused)} belong to no triangle; the file is damaged")
 
-        mesh = Mesh.from_faces(self.nodes, self.faces, crs or NEXTSIM_CRS, defects="raise")
+        mesh = Mesh.from_faces(self.nodes, self.faces, crs or NEXTSIM_CRS, defects="refuse")
         if on_coast is None:
             return mesh
 

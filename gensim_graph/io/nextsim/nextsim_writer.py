@@ -80,7 +80,7 @@ def write_restart(
         >>> from gensim_graph.io import write_restart
         >>> corners = np.array([[0.0, 0.0], [1e4, 0.0], [1e4, 1e4], [0.0, 1e4]])
         >>> coast = {"coast": np.array([[0, 1], [1, 2], [2, 3], [3, 0]])}
-        >>> mesh = gg.Mesh.from_faces(corners, [[0, 1, 2], [0, 2, 3]], boundaries=coast)
+        >>> mesh = gg.Mesh.from_faces(corners, np.array([[0, 1, 2], [0, 2, 3]]), boundaries=coast)
         >>> ice = {"sic": ("face", [1.0, 0.5]), "sit": ("face", [2.0, 0.5])}
         >>> state = xr.Dataset(ice, {"time": np.datetime64("2000-01-01", "ns")})
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +132,7 @@ def write_output(folder: Path, name: str, state: xr.Dataset, mesh: Mesh, ids: Ar
         >>> import gensim_graph as gg
         >>> from gensim_graph.io import write_output
         >>> corners = np.array([[0.0, 0.0], [1e4, 0.0], [1e4, 1e4], [0.0, 1e4]])
-        >>> mesh = gg.Mesh.from_faces(corners, [[0, 1, 2], [0, 2, 3]])
+        >>> mesh = gg.Mesh.from_faces(corners, np.array([[0, 1, 2], [0, 2, 3]]))
         >>> state = xr.Dataset({"sic": ("face", [1.0, 0.5])}, {"time": np.datetime64("2000-01-01", "ns")})
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_output(folder, "20000101T000000Z", state, mesh)

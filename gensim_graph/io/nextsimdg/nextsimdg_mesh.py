@@ -19,8 +19,11 @@ from gensim_graph.mesh.build import CornerCells, arrays_of_cells, quadrilaterals
 from gensim_graph.mesh.planes import Frame, axes_on_globe, choose_plane, plane_axes, unit_vectors, unproject
 from gensim_graph.typing import Array
 
-DATA_GROUP = "data"
-"""Name of the group with the fields."""
+_DATA_GROUP = "data"
+_CELL_DIMS = (("ydim", "xdim"), ("y", "x"))
+"""Names of the dimensions of the cells; the second are those of files from before May 2024."""
+
+_FIELDS_ON_CELLS = ("mask", "cice", "hice", "hsnow", "sst", "longitude", "latitude")
 
 _SAME_CORNER = 1e-6  # of the spacing: two corners that are closer are one
 _MAX_COORDINATE = 1e8  # m, beyond any plane
@@ -131,11 +134,47 @@ def read_geometry(path: FilePath) -> Geometry:
     return geometry
 
 
-def _holds_nextsimdg(content: netCDF4.Dataset) -> bool:
-    if DATA_GROUP not in content.groups or "structure" not in content.groups:
-        return False
+def data_of(content: netCDF4.Dataset) -> netCDF4.Dataset:
+    """Return the group with the fields; the newest files have no groups, the fields are in the file itself."""
+    return content.groups.get(_DATA_GROUP, content)
 
-    return getattr(content.groups["structure"], "type", "") == "parametric_rectangular"
+
+def sizes_of(data: netCDF4.Dataset) -> dict[str, int]:
+    """Return the sizes of the dimensions of a group and of its variables, which may be those of the file around it."""
+    used = [dim for variable in data.variables.values() for dim in variable.get_dims()]
+    return {dim.name: len(dim) for dim in [*data.dimensions.values(), *used]}
+
+
+def cell_dims(data: netCDF4.Dataset) -> tuple[str, str]:
+    """Return the names of the dimensions of the cells along y and x.
+
+    They are those that the fields lie on; in files without fields, those that the model uses.
+
+    Args:
+        data: the group with the fields.
+
+    Raises:
+        InputError: there are none.
+    """
+    sizes = sizes_of(data)
+    known = [pair for pair in _CELL_DIMS if set(pair) <= set(sizes)]
+    if not known:
+        missing = [name for name in _CELL_DIMS[0] if name not in sizes]
+        raise InputError(
+            f"has no dimension {' and '.join(missing)}; expected ydim and xdim, or y and x as before May 2024; it has "
+            f"{', '.join(sizes) or 'none'}"
+        )
+
+    fields = [data.variables[name] for name in _FIELDS_ON_CELLS if name in data.variables]
+    used = [pair for field in fields for pair in known if set(pair) <= set(field.dimensions)]
+    return (used or known)[0]
+
+
+def _holds_nextsimdg(content: netCDF4.Dataset) -> bool:
+    if _DATA_GROUP in content.groups and "structure" in content.groups:
+        return getattr(content.groups["structure"], "type", "") == "parametric_rectangular"
+
+    return {"coords", "mask"} <= set(content.variables) and "ncoords" in content.variables["coords"].dimensions
 
 
 def _checked_corners(geometry: Geometry, quads: Array) -> Array:
@@ -155,12 +194,10 @@ def _checked_corners(geometry: Geometry, quads: Array) -> Array:
 def _shape_and_geometry(path: FilePath) -> tuple[tuple[int, int], Geometry | None]:
     """Return the number of cells along y and x, and the geometry if the file has both corners and mask."""
     with opened(path) as content:
-        data = content.groups[DATA_GROUP]
-        missing = [name for name in ("ydim", "xdim") if name not in data.dimensions]
-        if missing:
-            raise InputError(f"group '{DATA_GROUP}' has no dimension {' and '.join(missing)}")
-
-        shape = (len(data.dimensions["ydim"]), len(data.dimensions["xdim"]))
+        data = data_of(content)
+        y, x = cell_dims(data)
+        sizes = sizes_of(data)
+        shape = (sizes[y], sizes[x])
         if "coords" not in data.variables or "mask" not in data.variables:
             return shape, None
 
@@ -168,20 +205,22 @@ def _shape_and_geometry(path: FilePath) -> tuple[tuple[int, int], Geometry | Non
         if coords.shape != (shape[0] + 1, shape[1] + 1, 2):
             raise InputError(f"coords {coords.shape} must be the corners of {shape[0]} x {shape[1]} cells")
 
-        return shape, Geometry(coords, _read_ocean(data, shape), _has_degrees(data, coords))
+        return shape, Geometry(coords, _read_ocean(data, (y, x), shape), _has_degrees(data, coords))
 
 
-def _has_degrees(data: netCDF4.Group, coords: Array) -> bool:
+def _has_degrees(data: netCDF4.Dataset, coords: Array) -> bool:
     if "longitude" in data.variables or "x" in data.variables:
         return "longitude" in data.variables
 
     return bool(np.nanmax(np.abs(coords)) <= 360.0)
 
 
-def _read_ocean(data: netCDF4.Group, shape: tuple[int, int]) -> Array:
+def _read_ocean(data: netCDF4.Dataset, dims: tuple[str, str], shape: tuple[int, int]) -> Array:
     variable = data.variables["mask"]
     values = read_values(variable)
-    if variable.dimensions == ("xdim", "ydim"):  # diagnostic files swap the names of the dimensions, not the values
+    if values.ndim == 3 and variable.dimensions[1:] == dims:  # the mask of each record: the grid stands still
+        values = values[0]
+    if variable.dimensions == dims[::-1]:  # diagnostic files swap the names of the dimensions, not the values
         values = values.reshape(shape)
 
     if values.shape != shape or not np.isin(values, (0.0, 1.0)).all():

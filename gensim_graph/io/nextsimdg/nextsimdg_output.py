@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError, naming
-from gensim_graph.io.nextsimdg.nextsimdg_mesh import DATA_GROUP, mesh_of_geometry, read_geometry, vector_axes
+from gensim_graph.io.nextsimdg.nextsimdg_mesh import cell_dims, data_of, mesh_of_geometry, read_geometry, vector_axes
 from gensim_graph.io.safe import opened, read_values
 from gensim_graph.io.ugrid import mesh_to_dataset
 from gensim_graph.mesh import Mesh
@@ -27,8 +27,7 @@ _NAMES = {"sic": "cice", "siu": "u", "siv": "v", "uas": "wind_u", "vas": "wind_v
 _VOLUMES = {"sit": ("hice", "hice_true"), "snt": ("hsnow", "hsnow_true")}
 """Variable -> names of the volume per area of the cell, and of the thickness of the ice (or of the snow on it)."""
 
-_CELL_DIMS = ("ydim", "xdim")
-_POINT_DIMS = {("y_cg", "x_cg"), ("yvertex", "xvertex")}
+_POINT_DIMS = {("y_cg", "x_cg"), ("ycg", "xcg"), ("yvertex", "xvertex")}
 _MEAN_WEIGHTS = {1: np.array([0.5, 0.5]), 2: np.array([1.0, 4.0, 1.0]) / 6.0}
 """Degree of a continuous element -> weights of its points in the mean over the element."""
 
@@ -55,7 +54,7 @@ def read_nextsimdg(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
 
         with opened(path) as content:
             times = _read_times(content)
-            columns = _read_variables(content.groups[DATA_GROUP], grid)
+            columns = _read_variables(data_of(content), grid)
 
         for x, y in (("siu", "siv"), ("uas", "vas")):
             if x in columns and y in columns:
@@ -71,7 +70,7 @@ def read_nextsimdg(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
     return mesh_to_dataset(grid).assign_coords(time=times).assign(data)
 
 
-def _read_variables(data: netCDF4.Group, grid: Mesh) -> dict[str, Array]:
+def _read_variables(data: netCDF4.Dataset, grid: Mesh) -> dict[str, Array]:
     """Return the variables of the table on the ocean cells, (time, face), with the units and signs of the table."""
     stored = {name: variable for name, variable in data.variables.items() if "ncoords" not in variable.dimensions}
 
@@ -117,10 +116,12 @@ def _ocean_cell_means(variable: netCDF4.Variable, grid: Mesh) -> Array:
     else:
         values = values[None]
 
+    on_cells = cell_dims(variable.group())
     if tuple(dims) in _POINT_DIMS:
         values = _mean_over_cells(values, grid.grid_shape)
-    elif tuple(dims) != _CELL_DIMS:
-        raise InputError(f"'{variable.name}' has dimensions {variable.dimensions}; expected (time, ydim, xdim)")
+    elif tuple(dims) != on_cells:
+        expected = ", ".join(("time", *on_cells))
+        raise InputError(f"'{variable.name}' has dimensions {variable.dimensions}; expected ({expected})")
 
     return values.reshape(len(values), -1)[:, grid.grid_index]
 
@@ -146,12 +147,12 @@ def _read_times(content: netCDF4.Dataset) -> Array:
 
     Times are Unix seconds, whatever the ``units`` attribute says. A restart has one time, in the group ``metadata``.
     """
-    data = content.groups[DATA_GROUP]
+    data = data_of(content)
     metadata = content.groups.get("metadata")
     clock = metadata.groups.get("time") if metadata is not None else None
 
     if "time" in data.variables:
-        seconds = read_values(data.variables["time"], np.float64)
+        seconds = np.atleast_1d(read_values(data.variables["time"], np.float64))
     elif clock is not None and "time" in clock.variables:
         seconds = np.atleast_1d(read_values(clock.variables["time"], np.float64))
     else:

@@ -80,7 +80,7 @@ def _build_mesh(nodes: Array, ocean: Array, held_sides: Array, crs: CRS | None) 
         held_edges = np.take_along_axis(quads[cell], _SIDE_CORNERS[side], axis=1)
         boundaries = _renamed_to_coast(boundaries or {"open": boundary_edges}, np.sort(held_edges, axis=1))
 
-    mesh = Mesh.from_faces(nodes, faces, crs, boundaries, defects="raise")
+    mesh = Mesh.from_faces(nodes, faces, crs, boundaries, defects="refuse")
     return Mesh(mesh.nodes, mesh.faces, mesh.boundaries, mesh.crs, ocean.shape, cells)
 
 

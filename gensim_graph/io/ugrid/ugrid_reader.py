@@ -4,6 +4,7 @@ A mesh depends on a few variables of its dataset only. :class:`_MeshVariables` c
 once; the key of the cache and the mesh are made from nothing else.
 """
 
+import logging
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,17 +12,30 @@ import xarray as xr
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.coordinates import in_metres_or_degrees, is_angle, is_latitude
+from gensim_graph.io.coordinates import in_metres_or_degrees, in_unknown_unit, is_angle, is_latitude
 from gensim_graph.io.file_mesh import FileMesh, locate_in_file
-from gensim_graph.io.grid_mapping import crs_of, grid_mapping_variable
+from gensim_graph.io.grid_mapping import crs_if_known, grid_mapping_variable
 from gensim_graph.io.ugrid.mesh_cache import MeshCache, content_key
+from gensim_graph.io.ugrid.topologies import (
+    edge_pairs_table,
+    face_table,
+    find_topology,
+    mesh_topologies,
+    node_numbers,
+    referenced,
+)
 from gensim_graph.io.ugrid.ugrid_writer import NODE_FLAGS
 from gensim_graph.mesh import Defects, Mesh
 from gensim_graph.mesh.build import Drawing, arrays_of_drawing, from_globe, named_boundaries, on_plane, rim
-from gensim_graph.mesh.planes import unit_vectors
+from gensim_graph.mesh.planes import degrees_to_vectors, plane_name, unit_vectors
 from gensim_graph.typing import Array
 
+log = logging.getLogger(__name__)
+
 _CACHE = MeshCache()
+
+_COASTS = ("coast", "closed", "land", "wall", "island", "shore")
+_CRS_ADVICE = "give the plane with crs= or --crs EPSG:..., or the mesh has none"
 
 
 def mesh_from_dataset(
@@ -68,18 +82,19 @@ def keep_mesh(ds: xr.Dataset, mesh: Mesh) -> None:
     _CACHE.get(content_key(_mesh_variables(ds).columns, None, "raise"), lambda: mesh)
 
 
-def ugrid_mesh(ds: xr.Dataset, crs: CRS | None = None, defects: Defects = "raise") -> Mesh:
+def ugrid_mesh(ds: xr.Dataset, crs: CRS | None = None, defects: Defects = "raise", name: str | None = None) -> Mesh:
     """Read the mesh of a UGRID dataset anew, without the cache: every repair and projection is logged again.
 
     Args:
-        ds: a dataset with one 2-D mesh topology.
+        ds: a dataset with a 2-D mesh topology.
         crs: see :func:`mesh_from_dataset`.
         defects: see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.
+        name: name of the topology variable; needed where there are several.
 
     Raises:
         InputError: see :func:`mesh_from_dataset`.
     """
-    return _parse(_mesh_variables(ds), crs, defects)
+    return _parse(_mesh_variables(ds, name), crs, defects)
 
 
 def read_ugrid(ds: xr.Dataset, crs: CRS | None = None) -> FileMesh:
@@ -99,8 +114,8 @@ def read_ugrid(ds: xr.Dataset, crs: CRS | None = None) -> FileMesh:
 
 
 def has_topology(ds: xr.Dataset) -> bool:
-    """Return True if a dataset has a UGRID mesh topology."""
-    return bool(_topology_names(ds))
+    """Return True if a dataset has a UGRID mesh topology of dimension 2."""
+    return bool(mesh_topologies(ds))
 
 
 def node_coordinates(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
@@ -109,7 +124,7 @@ def node_coordinates(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     Raises:
         InputError: there is no topology, or it does not name its coordinates.
     """
-    x, y = _referenced(ds, _topology(ds, None), "node_coordinates")[:2]
+    x, y = referenced(ds, find_topology(ds), "node_coordinates")[:2]
     return x, y
 
 
@@ -142,25 +157,37 @@ class _MeshVariables:
 
 
 def _mesh_variables(ds: xr.Dataset, name: str | None = None) -> _MeshVariables:
-    topology = _topology(ds, name)
-    x, y = _referenced(ds, topology, "node_coordinates")[:2]
-    boundary_nodes = boundary_flag = node_flag = None
-
-    if "boundary_node_connectivity" in topology.attrs and "boundary_flag" in ds:
-        (boundary_nodes,) = _referenced(ds, topology, "boundary_node_connectivity")
-        boundary_flag = ds["boundary_flag"]
-    elif "node_flag" in ds and ds["node_flag"].size == x.size:
-        node_flag = ds["node_flag"]
+    topology = find_topology(ds, name)
+    x, y = referenced(ds, topology, "node_coordinates")[:2]
+    boundary_nodes, boundary_flag = _boundary_columns(ds, topology)
+    has_flags = boundary_flag is None and "node_flag" in ds and ds["node_flag"].size == x.size
+    node_flag = ds["node_flag"] if has_flags else None
 
     return _MeshVariables(
         x=_in_memory(x),
         y=_in_memory(y),
-        faces=_in_memory(_face_table(ds, topology)),
+        faces=_in_memory(face_table(ds, topology)),
         boundary_nodes=None if boundary_nodes is None else _in_memory(boundary_nodes),
         boundary_flag=None if boundary_flag is None else _in_memory(boundary_flag),
         node_flag=None if node_flag is None else _in_memory(node_flag),
         grid_mapping=_grid_mapping_of(ds, x),
     )
+
+
+def _boundary_columns(ds: xr.Dataset, topology: xr.DataArray) -> tuple[xr.DataArray | None, xr.DataArray | None]:
+    """Node pairs of the boundary edges, and the variable with flags that names the boundary of each; or None twice."""
+    if "boundary_node_connectivity" not in topology.attrs:
+        return None, None
+
+    table = edge_pairs_table(referenced(ds, topology, "boundary_node_connectivity")[0])
+    if "boundary_flag" in ds:
+        return table, ds["boundary_flag"]
+
+    for name, column in ds.variables.items():
+        if column.dims == table.dims[:1] and {"flag_values", "flag_meanings"} <= set(column.attrs):
+            return table, ds[name]
+
+    return None, None
 
 
 def _in_memory(column: xr.DataArray) -> xr.DataArray:
@@ -172,43 +199,14 @@ def _in_memory(column: xr.DataArray) -> xr.DataArray:
 
 def _grid_mapping_of(ds: xr.Dataset, x: xr.DataArray) -> xr.Variable | None:
     """Attributes of the grid mapping that a coordinate names, else of the first one in the dataset."""
-    variable = ds.variables.get(x.attrs.get("grid_mapping", "crs"))
+    named = str(x.attrs.get("grid_mapping", "crs")).split(":")[0].strip()  # "crs: x y" is allowed
+    variable = ds.variables.get(named)
     variable = grid_mapping_variable(ds) if variable is None else variable
-    return None if variable is None else xr.Variable((), 0, variable.attrs)  # its value has no meaning
+    if variable is None:
+        return None
 
-
-def _topology_names(ds: xr.Dataset) -> list[str]:
-    return [str(key) for key, column in ds.variables.items() if column.attrs.get("cf_role") == "mesh_topology"]
-
-
-def _topology(ds: xr.Dataset, name: str | None) -> xr.DataArray:
-    found = [key for key in _topology_names(ds) if name in (None, key)]
-
-    if len(found) != 1:
-        what = f"{len(found)} mesh topologies {found}; name one" if found else "no mesh topology"
-        raise InputError(f"the dataset has {what}; UGRID needs a variable with cf_role = 'mesh_topology'")
-
-    return ds[found[0]]
-
-
-def _referenced(ds: xr.Dataset, topology: xr.DataArray, attribute: str) -> list[xr.DataArray]:
-    """Variables that an attribute of the topology names."""
-    names = str(topology.attrs.get(attribute, "")).split()
-    missing = [name for name in names if name not in ds.variables]
-
-    if not names or missing:
-        raise InputError(
-            f"mesh topology '{topology.name}': {attribute} names {missing or 'nothing'} that is not in the dataset"
-        )
-
-    return [ds[name] for name in names]
-
-
-def _face_table(ds: xr.Dataset, topology: xr.DataArray) -> xr.DataArray:
-    """Corners of the faces, faces first."""
-    (variable,) = _referenced(ds, topology, "face_node_connectivity")
-    is_transposed = variable.ndim == 2 and topology.attrs.get("face_dimension") == variable.dims[1]
-    return variable.T if is_transposed else variable
+    is_code = variable.ndim == 0 and "value" in variable.attrs  # D-Flow FM; else the value has no meaning
+    return xr.Variable((), variable.values if is_code else 0, variable.attrs)
 
 
 def _parse(variables: _MeshVariables, crs: CRS | None, defects: Defects) -> Mesh:
@@ -222,37 +220,54 @@ def _mesh_of(drawing: Drawing, variables: _MeshVariables, defects: Defects) -> M
 def _drawing(variables: _MeshVariables, crs: CRS | None) -> Drawing:
     """Nodes and faces in a plane."""
     x, y = variables.x, variables.y
-    faces = _connectivity(variables.faces)
+    faces = node_numbers(variables.faces, x.size)
     if x.ndim != 1 or x.dims != y.dims:
         raise InputError(f"node coordinates '{x.name}' {x.dims} and '{y.name}' {y.dims} need one dimension, the same")
 
     if is_angle(x):
         longitude, latitude = (y, x) if is_latitude(x) else (x, y)
         vectors = unit_vectors(in_metres_or_degrees(longitude), in_metres_or_degrees(latitude))
-        return from_globe(vectors, faces, crs)
+        return from_globe(vectors, faces, _projected(crs))
 
-    plane = None if variables.grid_mapping is None else crs_of(variables.grid_mapping)
+    plane = _plane(variables, crs)
     points = np.stack([in_metres_or_degrees(x), in_metres_or_degrees(y)], axis=1)
+    if plane is not None and plane.is_geographic and not x.attrs.get("units"):
+        return from_globe(degrees_to_vectors(points), faces, _projected(crs))
 
-    return on_plane(points, faces, plane or crs)
+    for column in (x, y):
+        _check_length(column)
+
+    return on_plane(points, faces, _projected(plane))
 
 
-def _connectivity(variable: xr.DataArray) -> Array:
-    """Node numbers counted from 0, -1 where there is none, for any fill value and start index of the file."""
-    values = np.asarray(variable.values)
-    start = int(variable.attrs.get("start_index", 0))
-    fill = variable.attrs.get("_FillValue", variable.encoding.get("_FillValue"))
+def _projected(crs: CRS | None) -> CRS | None:
+    """The crs if it is a plane; None for longitude and latitude, which are not the plane of a mesh."""
+    return None if crs is None or crs.is_geographic else crs
 
-    absent = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
-    absent |= (values == fill) if fill is not None else (values < start)
 
-    return np.where(absent, -1, np.where(absent, 0, values).astype(np.int64) - start)
+def _plane(variables: _MeshVariables, crs: CRS | None) -> CRS | None:
+    """The plane that the file says, else the one that was asked for; logs one line if they differ."""
+    said, problem = (None, "") if variables.grid_mapping is None else crs_if_known(variables.grid_mapping)
+    if problem and crs is None:
+        log.warning("%s; %s", problem, _CRS_ADVICE)
+    elif said is not None and crs is not None and said != crs:
+        log.warning("the file says that its plane is '%s': crs= is not used", plane_name(said))
+
+    return crs if said is None else said
+
+
+def _check_length(x: xr.DataArray) -> None:
+    """Refuse coordinates in an unknown unit; log one line if there is no unit."""
+    if in_unknown_unit(x):
+        raise InputError(f"'{x.name}' is in '{x.attrs['units']}'; expected m, km or another length, or degrees")
+    if not str(x.attrs.get("units", "")).strip():
+        log.warning("node coordinates '%s' have no units: taken as m", x.name)
 
 
 def _boundaries(variables: _MeshVariables, drawing: Drawing) -> dict[str, Array] | None:
     """Node pairs of each named boundary; None if the file does not name any."""
     if variables.boundary_nodes is not None and variables.boundary_flag is not None:
-        return _named_edges(variables.boundary_nodes, variables.boundary_flag)
+        return _named_edges(variables.boundary_nodes, variables.boundary_flag, variables.x.size)
 
     if variables.node_flag is not None:
         # An edge is coast if both its nodes are coast, and open if one of them is open or the plane cuts the mesh here.
@@ -264,8 +279,30 @@ def _boundaries(variables: _MeshVariables, drawing: Drawing) -> dict[str, Array]
     return None
 
 
-def _named_edges(boundary_nodes: xr.DataArray, flag: xr.DataArray) -> dict[str, Array]:
-    pairs = _connectivity(boundary_nodes)
+def _named_edges(boundary_nodes: xr.DataArray, flag: xr.DataArray, n_nodes: int) -> dict[str, Array] | None:
+    pairs = node_numbers(boundary_nodes, n_nodes)
     names = str(flag.attrs["flag_meanings"]).split()
     numbers = np.atleast_1d(flag.attrs["flag_values"])
-    return {name: pairs[flag.values == number] for name, number in zip(names, numbers, strict=True) if number != 0}
+    if len(names) != len(numbers):
+        log.warning("boundaries are not used: '%s' has %d flag_values and %d flag_meanings",
+                    flag.name, len(numbers), len(names))  # fmt: skip
+        return None
+
+    if flag.name == "boundary_flag":  # of this package: 0 is the edges without a name
+        return {name: pairs[flag.values == number] for name, number in zip(names, numbers, strict=True) if number != 0}
+
+    found: dict[str, Array] = {}
+    for name, number in zip(names, numbers, strict=True):
+        kind = _known_boundary(name)
+        rows = pairs[flag.values == number]
+        found[kind] = np.concatenate([found[kind], rows]) if kind in found else rows
+
+    return {name: rows for name, rows in found.items() if len(rows)}
+
+
+def _known_boundary(name: str) -> str:
+    """Name of this package for a boundary of another program."""
+    lowered = name.lower()
+    if "open" in lowered:
+        return "open"
+    return "coast" if any(word in lowered for word in _COASTS) else name

@@ -7,7 +7,8 @@ builders.
 Read :mod:`~gensim_graph.mesh.build.arrays` first (all builders end there). Then read, for data in a plane,
 :mod:`~gensim_graph.mesh.build.grid` and :mod:`~gensim_graph.mesh.build.points`; for data on the globe,
 :mod:`~gensim_graph.mesh.build.globe` (nodes and faces), :mod:`~gensim_graph.mesh.build.cells` (cells with corners of
-their own), :mod:`~gensim_graph.mesh.build.lattice` and :mod:`~gensim_graph.mesh.build.degrees` (grids).
+their own), :mod:`~gensim_graph.mesh.build.lattice`, :mod:`~gensim_graph.mesh.build.tiles` and
+:mod:`~gensim_graph.mesh.build.degrees` (grids).
 """
 
 from gensim_graph.mesh.build.arrays import MeshArrays, assemble, named_boundaries
@@ -17,6 +18,7 @@ from gensim_graph.mesh.build.globe import Drawing, arrays_of_drawing, from_globe
 from gensim_graph.mesh.build.grid import coast_and_rim, corners, ocean_mask, plane_grid, quadrilaterals
 from gensim_graph.mesh.build.lattice import corners_from_centres, with_first
 from gensim_graph.mesh.build.points import point_cells
+from gensim_graph.mesh.build.tiles import tile_corners, tile_quadrilaterals
 
 __all__ = [
     "CornerCells",
@@ -41,5 +43,7 @@ __all__ = [
     "quadrilaterals",
     "rim",
     "straight_axes",
+    "tile_corners",
+    "tile_quadrilaterals",
     "with_first",
 ]

@@ -82,6 +82,10 @@ def assemble(
     rim = edges.nodes[edges.single]
     kept = {name: _on_boundary(name, number[rows], rim, len(points)) for name, rows in pairs.items()}
 
+    # A name without edges says nothing about the boundary; kept, it would turn all other edges open.
+    if not any(map(len, kept.values())):
+        kept = {}
+
     return MeshArrays(points, table, kept, crs, edges=edges)
 
 

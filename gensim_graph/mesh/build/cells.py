@@ -83,14 +83,14 @@ def arrays_of_cells(cells: CornerCells, crs: CRS | None) -> tuple[MeshArrays, Ar
     if len(rows) == 0:
         raise InputError("no ocean cell with coordinates is left; check the mask (1 = ocean) and the crs")
 
-    boundaries = _boundaries(faces[rows], faces[whole & ~cells.ocean], faces[lost], len(plane))
+    boundaries = _boundaries(faces[rows], faces[~cells.ocean], faces[lost], len(plane))
     plane = np.where(np.isfinite(plane), plane, 0.0)  # only nodes that no face uses are not finite
     table = faces[rows]
 
     if np.median(signed_areas(plane, table)) < 0:
         table = reversed_faces(table)
 
-    return assemble(plane, table, crs, boundaries, defects="raise"), rows
+    return assemble(plane, table, crs, boundaries, defects="refuse"), rows
 
 
 def _boundaries(water: Array, land: Array, lost: Array, n_nodes: int) -> dict[str, Array]:

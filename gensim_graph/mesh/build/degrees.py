@@ -12,12 +12,19 @@ from pyproj import CRS
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh.build.arrays import MeshArrays
+from gensim_graph.mesh.build.bare_land import sides_facing_bare_land
 from gensim_graph.mesh.build.cells import CornerCells, arrays_of_cells
 from gensim_graph.mesh.build.grid import ocean_mask, quadrilaterals
 from gensim_graph.mesh.build.lattice import corners_from_centres, keep_once, tolerance_of
 from gensim_graph.mesh.planes import choose_plane, unit_vectors
 from gensim_graph.mesh.validity import first_few
 from gensim_graph.typing import Array
+
+_MOST_FILLS = 16
+"""No file uses more pairs of longitude and latitude for land."""
+
+_FAR = 30.0
+"""In median distances of neighbours: a cell farther than this from all its neighbours is in a wrong position."""
 
 
 def degree_grid(lon: Array, lat: Array, mask: Array | None) -> MeshArrays:
@@ -62,7 +69,8 @@ def globe_cells(
     """Build a mesh of cells with known corners, without land and without repeated cells.
 
     Args:
-        centres: (*shape, 3) unit vectors of the cell centres; shape is (ny, nx), or (cells,) without a grid.
+        centres: (*shape, 3) unit vectors of the cell centres; shape is (ny, nx), (tile, ny, nx), or (cells,) without a
+            grid.
         nodes: (N, 3) unit vectors of the corners.
         faces: (cells, k) corner numbers of each cell, in the order of the grid, padded with -1.
         ocean: (*shape,) True = ocean.
@@ -81,7 +89,8 @@ def globe_cells(
     _refuse_missing(nodes, faces[kept[water]], kept[water])
 
     plane = crs or choose_plane(centres[ocean])
-    arrays, rows = arrays_of_cells(CornerCells(nodes, faces[kept], water, tolerance), plane)
+    table, is_water = _with_bare_coast(nodes, faces, faces[kept], ocean, water)
+    arrays, rows = arrays_of_cells(CornerCells(nodes, table, is_water, tolerance), plane)
     index = kept[rows]
 
     if ocean.ndim == 2:
@@ -90,10 +99,22 @@ def globe_cells(
     return arrays, index
 
 
+def _with_bare_coast(nodes: Array, faces: Array, table: Array, ocean: Array, water: Array) -> tuple[Array, Array]:
+    """Add a face of two corners for each side of the ocean behind which land has no corners, as a part of the land."""
+    have_own_corners = faces.size == len(nodes) and ocean.ndim == 2
+    if not have_own_corners or faces.min() < 0:
+        return table, water
+
+    sides = sides_facing_bare_land(nodes, faces, ocean)
+    extra = np.pad(sides, ((0, 0), (0, table.shape[1] - 2)), constant_values=-1)
+    return np.concatenate([table, extra]), np.concatenate([water, np.zeros(len(extra), dtype=bool)])
+
+
 def known_degrees(lon: Array, lat: Array) -> tuple[Array, Array]:
     """Replace fill values of longitude and latitude by NaN.
 
-    Fill values are out of range; or they are 0 E, 0 N, if several cells have these coordinates.
+    Fill values are out of range; or several cells next to each other have the same coordinates, as on the land that
+    NEMO leaves out (0 E, 0 N or -1 E, -1 N); or a single cell lies far from all cells around it.
 
     Args:
         lon: degrees east, any shape.
@@ -107,7 +128,53 @@ def known_degrees(lon: Array, lat: Array) -> tuple[Array, Array]:
     if np.count_nonzero(is_zero) > 1:
         missing |= is_zero
 
+    if lon.ndim >= 2:
+        missing |= _is_repeated(lon, lat, missing)
+        missing |= _is_displaced(lon, lat, missing)
+
     return np.where(missing, np.nan, lon), np.where(missing, np.nan, np.clip(lat, -90.0, 90.0))
+
+
+def _is_repeated(lon: Array, lat: Array, missing: Array) -> Array:
+    """Find the cells with coordinates that three cells in a row or column have, at a pole in a row and in a column.
+
+    Two of them may be equal where a grid is folded, and all of a row at a pole.
+    """
+    runs = [_third_of_equals(lon, lat, axis) & ~missing for axis in (lon.ndim - 2, lon.ndim - 1)]
+    at_pole = np.abs(lat) >= 90.0 - 1e-6
+    fills = [np.stack([lon, lat], axis=-1)[run & ~at_pole] for run in runs]
+    fills.append(np.stack([lon, lat], axis=-1)[runs[0] & runs[1]])
+
+    repeated = np.zeros(lon.shape, dtype=bool)
+    for fill_lon, fill_lat in np.unique(np.concatenate(fills), axis=0)[:_MOST_FILLS]:
+        repeated |= (lon == fill_lon) & (lat == fill_lat)
+
+    return repeated
+
+
+def _third_of_equals(lon: Array, lat: Array, axis: int) -> Array:
+    """Find the cells with the coordinates of the two cells before them along an axis."""
+    same = (np.diff(lon, axis=axis) == 0) & (np.diff(lat, axis=axis) == 0)
+    first, second = (np.take(same, range(start, same.shape[axis] - 1 + start), axis=axis) for start in (0, 1))
+    width = [(0, 0)] * lon.ndim
+    width[axis] = (min(2, lon.shape[axis]), 0)
+    return np.pad(first & second, width)
+
+
+def _is_displaced(lon: Array, lat: Array, missing: Array) -> Array:
+    """Find the cells of a grid that lie far from all cells beside, above and below them."""
+    vectors = unit_vectors(np.where(missing, np.nan, lon), np.where(missing, np.nan, lat))
+    nearest = np.full(lon.shape, np.inf)
+
+    for axis in (lon.ndim - 2, lon.ndim - 1):
+        apart = np.linalg.norm(np.diff(vectors, axis=axis), axis=-1)
+        apart = np.where(np.isfinite(apart), apart, np.inf)
+        for cut in (slice(None, -1), slice(1, None)):
+            part = nearest[(..., cut, slice(None)) if axis == lon.ndim - 2 else (..., cut)]
+            np.minimum(part, apart, out=part)
+
+    known = np.isfinite(nearest)
+    return known & (nearest > _FAR * np.median(nearest[known])) if known.any() else known
 
 
 def straight_axes(x: Array, y: Array) -> tuple[Array, Array] | None:
@@ -149,8 +216,8 @@ def _halfway(axis: Array) -> Array:
 def _stored_once(centres: Array, axes: tuple[Array, Array] | None, tolerance: float) -> Array:
     """Find the cells to keep if a grid stores some columns, or the rows at a fold, twice: (cells,) bool."""
     shape = centres.shape[:-1]
-    if len(shape) == 1:
-        return np.ones(shape, dtype=bool)
+    if len(shape) != 2:  # cells along one dimension, or tiles, are stored once
+        return np.ones(int(np.prod(shape)), dtype=bool)
     if axes is None:
         return keep_once(centres, tolerance).ravel()
 

@@ -40,7 +40,7 @@ def plane_grid(x: Array, y: Array, mask: Array | None, crs: CRS | None) -> MeshA
 
     table = edge_table(faces, len(nodes))
     boundaries = coast_and_rim(table.nodes[table.single], ocean)
-    arrays = assemble(nodes, faces, crs, boundaries, defects="raise")
+    arrays = assemble(nodes, faces, crs, boundaries, defects="refuse")
 
     return replace(arrays, grid_shape=x.shape, grid_index=cells)
 
