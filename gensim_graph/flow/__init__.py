@@ -13,4 +13,13 @@ from gensim_graph.flow.path import NoisedSample, noised_sample
 from gensim_graph.flow.sampler import SamplerConfig, sample
 from gensim_graph.flow.schedule import sigmoid_schedule
 
-__all__ = ["Bounds", "SamplerConfig", "ScaleModel", "censored_nll", "noised_sample", "sample", "sigmoid_schedule"]
+__all__ = [
+    "Bounds",
+    "NoisedSample",
+    "SamplerConfig",
+    "ScaleModel",
+    "censored_nll",
+    "noised_sample",
+    "sample",
+    "sigmoid_schedule",
+]

@@ -1,6 +1,7 @@
 """The grid mapping of CF: a variable without values; its attributes describe the plane of the coordinates."""
 
 import re
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -64,9 +65,10 @@ def crs_if_known(variable: xr.DataArray | xr.Variable) -> tuple[CRS | None, str]
         problem = f"the grid mapping of the file is not understood ({' '.join(str(error).split())[:120]})"
 
     without_text = {name: value for name, value in variable.attrs.items() if name not in ("crs_wkt", "spatial_ref")}
-    for definition in (*_other_definitions(variable), without_text):
+    definitions: list[str | dict[Any, Any]] = [*_other_definitions(variable), without_text]
+    for definition in definitions:
         try:
-            return (CRS.from_user_input if isinstance(definition, str) else CRS.from_cf)(definition), ""
+            return CRS.from_user_input(definition) if isinstance(definition, str) else CRS.from_cf(definition), ""
         except (CRSError, KeyError, TypeError, ValueError):
             continue
 
@@ -86,7 +88,8 @@ def _other_definitions(variable: xr.DataArray | xr.Variable) -> list[str]:
 
 def _epsg(value: object) -> str:
     """Code as pyproj understands it; empty if there is none (D-Flow FM writes 0)."""
-    digits = "".join(re.findall(r"\d+", str(np.asarray(value).ravel()[0] if np.size(value) else ""))[:1])
+    values = np.ravel(np.asarray(value))
+    digits = "".join(re.findall(r"\d+", str(values[0]) if len(values) else "")[:1])
     return f"EPSG:{int(digits)}" if digits and int(digits) > 0 else ""
 
 

@@ -10,7 +10,8 @@ import xarray as xr
 from pyproj import CRS, Transformer
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.cf.masks import find_bounds, find_lattice, find_ocean, find_upper_right, known_corners
+from gensim_graph.io.cf.masks import find_ocean
+from gensim_graph.io.cf.stored_corners import find_bounds, find_lattice, find_upper_right, known_corners
 from gensim_graph.io.coordinates import Coordinates, find_coordinates
 from gensim_graph.io.file_mesh import FileMesh, FilePositions
 from gensim_graph.mesh import Mesh

@@ -37,6 +37,7 @@ OLD_VERSIONS = ("4", "4.0")
 
 _NAMES = {POINT: "vertex", LINE: "line", TRIANGLE: "triangle", QUADRILATERAL: "quad", SOLID: "solids"}
 _PART = re.compile(r"_part\{[\d,]*\}_physical\{-?(?P<number>\d+)\}_dim\{(?P<dimension>\d)\}")
+_LARGEST = 2.0**53  # whole numbers up to here are exact as float64
 _DAMAGED = "cannot be read as a mesh file, it is damaged or of another format"
 
 
@@ -158,7 +159,12 @@ class _Numbers:
             values = self._ascii[self._at : stop]
 
         self._at = stop
-        return values if kind == "float" else values.astype(np.int64)
+        if kind == "float":
+            return values
+        if not (np.abs(values.astype(np.float64)) < _LARGEST).all():
+            raise InputError(f"{_DAMAGED} (a whole number is not finite or too large)")
+
+        return values.astype(np.int64)
 
     def one(self, kind: str) -> int:
         """Take one whole number."""

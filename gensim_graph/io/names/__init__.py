@@ -1,8 +1,9 @@
 """Names, units and means of other programs: from the variables of a file to those of the variable table.
 
-Read :mod:`~gensim_graph.io.names.field_names` first: it finds the variables by the table ``configs/variables/names.yaml``
-and says in one line what it did. It uses :mod:`~gensim_graph.io.names.field_values` (units and flags),
-:mod:`~gensim_graph.io.names.unit_spelling` (units in any spelling) and :mod:`~gensim_graph.io.names.humidity`.
+Read :mod:`~gensim_graph.io.names.field_names` first: it finds the variables by the table
+``configs/variables/names.yaml`` and says in one line what it did. It uses
+:mod:`~gensim_graph.io.names.field_values` (units and flags), :mod:`~gensim_graph.io.names.unit_spelling` (units in any
+spelling) and :mod:`~gensim_graph.io.names.humidity`.
 """
 
 from gensim_graph.io.names.field_names import (

@@ -119,9 +119,9 @@ def with_known_names(ds: xr.Dataset, report: bool = True) -> xr.Dataset:
         if name is not None and not _is_over_ice(ds, name, variable):
             found[variable.name] = _converted(ds[name], variable, notes, report)
     for variable in default_variables().variables:
-        name = None if variable.name in found else _name_of(ds, variable, _Report())
-        if name is not None:
-            _add_from_ice_only(found, ds[name], variable, notes, report)
+        thickness = None if variable.name in found else _name_of(ds, variable, _Report())
+        if thickness is not None:
+            _add_from_ice_only(found, ds[thickness], variable, notes, report)
 
     _add_humidity(found, ds, notes)
     if report:
@@ -141,8 +141,7 @@ def log_left_out(ds: xr.Dataset, renamed: xr.Dataset, read: set[str]) -> None:
     used = set()
     for variable in default_variables().variables:
         if variable.name in read:
-            name = _name_of(ds, variable, _Report())
-            used |= {variable.name, *([] if name is None else [name])}
+            used |= {variable.name, str(_name_of(ds, variable, _Report()))}
 
     known = known_names(ds)
     left = []

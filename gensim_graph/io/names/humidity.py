@@ -35,10 +35,10 @@ def humidity_from_dew_point(ds: xr.Dataset) -> tuple[xr.DataArray, str] | None:
     if to_kelvin is None or to_pascal is None:
         return None
 
-    temperature: xr.DataArray = ds[dew] * to_kelvin[0] + to_kelvin[1]
+    temperature = ds[dew] * to_kelvin[0] + to_kelvin[1]
     pascal = ds[pressure] * to_pascal[0]
-    vapour: xr.DataArray = 611.21 * np.exp(17.502 * (temperature - 273.16) / (temperature - 32.19))
-    humidity: xr.DataArray = _VAPOUR * vapour / (pascal - (1.0 - _VAPOUR) * vapour)
+    vapour = 611.21 * xr.apply_ufunc(np.exp, 17.502 * (temperature - 273.16) / (temperature - 32.19))
+    humidity = _VAPOUR * vapour / (pascal - (1.0 - _VAPOUR) * vapour)
     humidity.encoding = dict(ds[dew].encoding)
 
     return humidity.assign_attrs(units="kg kg-1"), f"{dew}, {pressure}"

@@ -401,8 +401,11 @@ def test_inverted_cells_of_a_grid_do_not_advise_a_repair(tmp_path):
 # Units of length
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("m", 1), ("km", 1e3), ("meters", 1), ("Kilometers", 1e3),
-                                              ("1000 m", 1e3), ("100 km", 1e5), ("cm", 0.01), ("1000 meter", 1e3)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("m", 1), ("km", 1e3), ("meters", 1), ("Kilometers", 1e3), ("1000 m", 1e3), ("100 km", 1e5), ("cm", 0.01),
+     ("1000 meter", 1e3)],
+)  # fmt: skip
 def test_lengths_in_any_spelling(unit, factor):
     ds = xr.Dataset(coords={name: (name, np.arange(4) * 1e6 / factor, {"units": unit}) for name in ("x", "y")})
     np.testing.assert_allclose(read_grid(ds).mesh.areas, 1e12)
