@@ -23,6 +23,9 @@ from gensim_graph.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 ICE_EDGE = 0.15
 """Concentration above which a face counts as ice, as in the definition of the ice extent."""
 
+PACK = 0.80
+"""Concentration from which on ice is pack ice and no longer in the marginal ice zone."""
+
 TRUTH = "truth"
 """Name of the truth among the models."""
 

@@ -59,7 +59,7 @@ def compiled_gradients() -> dict:
 @pytest.mark.parametrize("case", ["compiled_forecasts", "compiled_gradients"])
 def test_one_graph_with_the_same_numbers(case):
     command = [sys.executable, __file__, case]
-    environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": str(ROOT / "tests")}
+    environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

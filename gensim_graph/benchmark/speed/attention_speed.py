@@ -41,7 +41,7 @@ from gensim_graph.typing import Tensor
 
 ATTENTION_CELLS = (4096, 16384, 65536, 262144)
 HEADS, CHANNELS = 8, 64
-DENSE, PADDED, WINDOWS, EDGES = "dense SDPA", "dense SDPA, padded", "windows", "edge-wise"
+DENSE_SDPA, PADDED, WINDOWS, EDGES = "dense SDPA", "dense SDPA, padded", "windows", "edge-wise"
 STAGES = (FORWARD, BACKWARD)
 
 _REFERENCE_CELLS, _EDGE_TOKENS = 4096, 4096
@@ -181,9 +181,9 @@ def _refuse(name: str, stage: str, cells: int, graph: MeshGraph) -> None:
         raise InputError(f"{name}: too much memory and time; measured up to {_EDGE_TOKENS:,} tokens")
 
     kind = name.split(",")[0]
-    vectors = {EDGES: tokens * math.pi * float(graph.radius[0]) ** 2, DENSE: 2 * graph.halo.numel()}.get(kind, 0)
+    vectors = {EDGES: tokens * math.pi * float(graph.radius[0]) ** 2, DENSE_SDPA: 2 * graph.halo.numel()}.get(kind, 0)
     # Arrays of this size at the same time: gathered queries, keys and their product; with gradients, twice as many.
-    copies = {EDGES: 3, DENSE: 1}.get(kind, 0) * (1 if stage == FORWARD else 2)
+    copies = {EDGES: 3, DENSE_SDPA: 1}.get(kind, 0) * (1 if stage == FORWARD else 2)
     need = copies * vectors * HEADS * CHANNELS * precision(device).itemsize
     free = free_memory(device)
 
@@ -237,7 +237,7 @@ def _edges(graph: MeshGraph) -> Entry:
 
 
 _ENTRIES: dict[str, Callable[[MeshGraph], Entry]] = {
-    DENSE: _dense,
+    DENSE_SDPA: _dense,
     PADDED: _padded,
     WINDOWS: _windows,
     EDGES: _edges,

@@ -28,14 +28,11 @@ import numpy as np
 import pandas as pd
 
 from gensim_graph.evaluate.bootstrap import interval_ends, redraw, starts_only
-from gensim_graph.evaluate.tally import ICE_EDGE, TRUTH, Step, Tally, by_model, tabulate
+from gensim_graph.evaluate.tally import ICE_EDGE, PACK, TRUTH, Step, Tally, by_model, tabulate
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh.operators import Contour, ContourFinder
 from gensim_graph.typing import Array
 from gensim_graph.units import KM_PER_METRE
-
-PACK = 0.80
-"""Concentration from which on ice is pack ice and no longer in the marginal ice zone."""
 
 KM2_PER_M2, KM3_PER_M3 = 1e-6, 1e-9
 

@@ -1,8 +1,8 @@
 """Data of other programs that follow the CF conventions: grids of any shape, UGRID and MPAS, as fields on a mesh.
 
 Read :mod:`~gensim_graph.io.cf.gridded` first: it turns a dataset into fields on a mesh. It uses
-:mod:`~gensim_graph.io.cf.grids`, which turns a grid into a mesh, :mod:`~gensim_graph.io.cf.masks`, which finds ocean
-cells of a grid, and :mod:`~gensim_graph.io.cf.stored_corners`, which finds the corners that it stores.
+:mod:`~gensim_graph.io.cf.grids`, which turns a grid into a mesh. That uses :mod:`~gensim_graph.io.cf.masks`, which
+finds the ocean cells of a grid, and :mod:`~gensim_graph.io.cf.stored_corners`, which finds the corners that it stores.
 """
 
 from gensim_graph.io.cf.gridded import (

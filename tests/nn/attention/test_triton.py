@@ -180,7 +180,9 @@ def run_alone(what: str, **environment: str) -> dict:
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"UNCHECKED": "1", "PYTHONPATH": str(ROOT / "tests")} | environment,
+        env=os.environ
+        | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+        | environment,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
