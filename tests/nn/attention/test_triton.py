@@ -175,15 +175,8 @@ def interpret() -> dict:
 def run_alone(what: str, **environment: str) -> dict:
     """What a process of its own measures."""
     command = [sys.executable, __file__, what]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ
-        | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
-        | environment,
-    )
+    own = {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | own | environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
