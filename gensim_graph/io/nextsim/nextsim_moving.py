@@ -57,7 +57,7 @@ def open_moving(path: Path, remeshings: bool = True) -> list[xr.Dataset]:
         >>> corners = np.array([[0.0, 0.0], [1e4, 0.0], [1e4, 1e4], [0.0, 1e4]])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for hour in (0, 1):
-        ...         mesh = gg.Mesh.from_faces(corners + [360.0 * hour, 0.0], [[0, 1, 2], [0, 2, 3]])
+        ...         mesh = gg.Mesh.from_faces(corners + [360.0 * hour, 0.0], np.array([[0, 1, 2], [0, 2, 3]]))
         ...         time = np.datetime64("2000-01-01", "ns") + np.timedelta64(hour, "h")
         ...         state = xr.Dataset({"sic": ("face", [1.0, 0.5])}, {"time": time})
         ...         write_output(folder, f"20000101T{hour:02d}0000Z", state, mesh)
