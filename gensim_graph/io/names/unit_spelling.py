@@ -8,7 +8,6 @@ compiled library udunits2, which pip installs on some systems only.
 import re
 from dataclasses import dataclass
 
-_NOTHING: dict[str, int] = {}
 _LENGTH, _TIME, _MASS, _HEAT = {"m": 1}, {"s": 1}, {"kg": 1}, {"K": 1}
 _PRESSURE = {"kg": 1, "m": -1, "s": -2}
 
@@ -78,10 +77,7 @@ def parse_unit(text: object) -> Unit | None:
     lower = plain.lower()
     span = _ONE_RANGE.fullmatch(lower)
 
-    if lower in (
-        "degree",
-        "degrees",
-    ):  # of what? only together with a time (degree days) they are those of a temperature
+    if lower in ("degree", "degrees"):  # alone they may be angles; degree days, with a time, are temperatures
         return None
     if lower in _PERCENT or (span and span["top"] == "100"):
         return Unit(0.01, 0.0, ())
@@ -97,7 +93,8 @@ def parse_unit(text: object) -> Unit | None:
 
 def _product(text: str) -> Unit | None:
     """Parse a product of powers such as ``0.01 m s-1``; after a stroke, one name is divided by."""
-    factor, powers, position, sign = 1.0, dict(_NOTHING), 0, 1
+    powers: dict[str, int] = {}
+    factor, position, sign = 1.0, 0, 1
 
     while position < len(text):
         token = _TOKEN.match(text, position)
@@ -111,7 +108,7 @@ def _product(text: str) -> Unit | None:
         if token["number"]:
             factor *= float(token["number"]) ** sign
         else:
-            scale, parts = _BASE.get(token["name"], _BASE.get(token["name"].lower(), (0.0, _NOTHING)))
+            scale, parts = _BASE.get(token["name"], _BASE.get(token["name"].lower(), (0.0, {})))
             if scale == 0.0:
                 return None
             power = sign * int(token["power"] or 1)
