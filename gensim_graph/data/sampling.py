@@ -4,6 +4,7 @@ Everything random in a sample follows from (seed, number of the sample), so an i
 Samples come from any number of meshes and coarsening levels. Read ``sampling_config`` first, then ``training_batch``.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,16 +17,9 @@ from gensim_graph.data.augment import turn_graph
 from gensim_graph.data.normalise import Normaliser
 from gensim_graph.data.sampling_config import SamplingConfig
 from gensim_graph.data.training_batch import TrainingBatch
-from gensim_graph.data.trajectories import Trajectories
+from gensim_graph.data.training_data import TrainingData
 from gensim_graph.flow import noised_sample
-from gensim_graph.graph import (
-    CLUSTER_TOKENS,
-    TOKEN_CELLS,
-    MeshGraph,
-    coarse_cells,
-    extract_subgraph,
-    graph_of_cells,
-)
+from gensim_graph.graph import CLUSTER_TOKENS, TOKEN_CELLS, CellGroups, MeshGraph, SubgraphCutter, cell_groups
 from gensim_graph.nn import rotate_vectors
 from gensim_graph.typing import Array, Tensor
 from gensim_graph.variables import vector_pairs
@@ -38,7 +32,7 @@ _SMALLEST_MESH = 64
 
 
 class _Fields(NamedTuple):
-    """Fields of a sample, (F, variable) each; ``next_...`` is one lead time later."""
+    """Fields of a sample as tensors, in the order of :class:`~gensim_graph.data.training_data.StatePair`."""
 
     state: Tensor
     next_state: Tensor
@@ -74,7 +68,7 @@ class TrainingSamples(Dataset[TrainingBatch]):
 
     def __init__(
         self,
-        data: list[Trajectories],
+        data: Sequence[TrainingData],
         normaliser: Normaliser,
         config: SamplingConfig,
         seed: int,
@@ -86,10 +80,10 @@ class TrainingSamples(Dataset[TrainingBatch]):
 
         sizes = np.array([part.n_pairs * self._cores(part) for part in data], dtype=float) ** config.balance
         self._share = sizes / sizes.sum()
-        self._meshes = {part.mesh.hash: part.mesh for part in data}
+        self._parts = {part.mesh.hash: part for part in data}
         self._prepared = lru_cache(maxsize=_GRAPHS_KEPT)(self._prepare)
 
-    def _cores(self, part: Trajectories) -> float:
+    def _cores(self, part: TrainingData) -> float:
         """Number of samples that contain every cell of the mesh once; larger meshes are drawn more often."""
         cluster_cells = CLUSTER_TOKENS * TOKEN_CELLS
         fits = part.mesh.n_faces <= self.config.clusters * cluster_cells
@@ -104,16 +98,14 @@ class TrainingSamples(Dataset[TrainingBatch]):
 
         level = self._draw_level(rng, part)
         partition = int(rng.integers(self.config.partitions))
-        graph, restriction = self._prepared(part.mesh.hash, level, partition)
+        cutter, groups = self._prepared(part.mesh.hash, level, partition)
 
-        first_core = int(rng.integers(max(1, graph.n_clusters - self.config.core + 1)))
-        subgraph = extract_subgraph(graph, first_core, self.config.core, self.config.clusters)
-        cells = subgraph.cells.numpy()
+        first_core = int(rng.integers(max(1, cutter.graph.n_clusters - self.config.core + 1)))
+        subgraph = cutter.cut(first_core, self.config.core, self.config.clusters)
 
-        trajectory = int(rng.integers(len(part.state)))
-        time = int(rng.integers(part.state.shape[1] - part.lead_steps))
-        coarse = (restriction @ values for values in _fields(part, trajectory, time))
-        fields = _Fields(*(torch.from_numpy(values[cells]).float() for values in coarse))
+        trajectory = int(rng.integers(part.n_trajectories))
+        start = int(rng.integers(part.n_starts))
+        fields = _read_means(part, trajectory, start, groups, subgraph.cells.numpy())
 
         # Stratified: each sample of a batch has a flow time in its own part of [0, 1].
         flow_time = (number % self.config.batch + rng.random()) / self.config.batch
@@ -121,7 +113,7 @@ class TrainingSamples(Dataset[TrainingBatch]):
 
         return self._augment(sample, rng)
 
-    def _draw_level(self, rng: np.random.Generator, part: Trajectories) -> int:
+    def _draw_level(self, rng: np.random.Generator, part: TrainingData) -> int:
         share = np.array(self.config.levels)
         cells = part.mesh.n_faces / 4.0 ** np.arange(len(share))
 
@@ -130,10 +122,11 @@ class TrainingSamples(Dataset[TrainingBatch]):
 
         return int(rng.choice(len(share), p=share / share.sum()))
 
-    def _prepare(self, mesh: str, level: int, partition: int) -> tuple[MeshGraph, sparse.csr_array]:
+    def _prepare(self, mesh: str, level: int, partition: int) -> tuple[SubgraphCutter, CellGroups]:
         angle = np.random.default_rng([self.seed, 1, partition]).uniform(0, np.pi) if partition else 0.0
-        cells, restriction = coarse_cells(self._meshes[mesh], level, angle)
-        return graph_of_cells(cells, angle=angle), restriction
+        part = self._parts[mesh]
+        groups = cell_groups(part.mesh, level, angle, folder=part.graph_folder)
+        return SubgraphCutter(groups.graph), groups
 
     def _sample(
         self, graph: MeshGraph, fields: _Fields, core: Tensor, flow_time: float, rng: np.random.Generator
@@ -179,13 +172,14 @@ class TrainingSamples(Dataset[TrainingBatch]):
         )
 
 
-def _fields(part: Trajectories, trajectory: int, time: int) -> tuple[Array, ...]:
-    """Return the fields of the whole mesh, in the order of :class:`_Fields`."""
-    later = time + part.lead_steps
-    return (
-        part.state[trajectory, time],
-        part.state[trajectory, later],
-        part.forcing[trajectory, time],
-        part.forcing[trajectory, later],
-        part.slow[trajectory, time],
-    )
+def _read_means(part: TrainingData, trajectory: int, start: int, groups: CellGroups, cells: Array) -> _Fields:
+    """Read the fields of some cells of a coarsening level: means over the cells of the mesh."""
+    if groups.restriction is None:
+        return _Fields(*(torch.from_numpy(values).float() for values in part.read(trajectory, start, cells)))
+
+    rows = groups.restriction[cells]
+    needed, columns = np.unique(rows.indices, return_inverse=True)
+    means = sparse.csr_array((rows.data, columns, rows.indptr), shape=(len(cells), len(needed)))
+    pair = part.read(trajectory, start, needed)
+
+    return _Fields(*(torch.from_numpy(means @ values).float() for values in pair))

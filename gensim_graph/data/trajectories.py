@@ -1,13 +1,14 @@
 """Trajectories in memory as arrays, from which the training samples are drawn and the statistics are computed."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from gensim_graph.data.statistics import Statistics, compute_statistics
+from gensim_graph.data.training_data import StatePair, TrainingData
 from gensim_graph.errors import InputError
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Trajectories:
+class Trajectories(TrainingData):
     """Trajectories on one mesh, in the units of the variable table; absent variables are zero.
 
     Attributes:
@@ -73,15 +74,36 @@ class Trajectories:
         return cls(mesh_from_dataset(dataset), state, forcing, slow, present, steps)
 
     @property
-    def n_pairs(self) -> int:
-        """Number of pairs (t, t + lead)."""
-        return self.state.shape[0] * (self.state.shape[1] - self.lead_steps)
+    def n_trajectories(self) -> int:
+        """Number of trajectories."""
+        return len(self.state)
 
-    def pairs(self) -> Iterator[tuple[Array, Array, Array, Array]]:
-        """Yield state, residual, forcing and slow inputs of each trajectory, (T, F, variable) each, for the statistics.
+    @property
+    def n_starts(self) -> int:
+        """Number of times t from which a pair (t, t + lead) starts."""
+        return self.state.shape[1] - self.lead_steps
 
-        The residual has ``lead_steps`` fewer times.
+    def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
+        """Return the fields of some cells, see :meth:`TrainingData.read`.
+
+        Args:
+            trajectory: number of the trajectory.
+            start: number of the pair.
+            cells: (n,) numbers of the cells; None for all.
         """
+        chosen = slice(None) if cells is None else cells
+        later = start + self.lead_steps
+
+        return StatePair(
+            self.state[trajectory, start][chosen],
+            self.state[trajectory, later][chosen],
+            self.forcing[trajectory, start][chosen],
+            self.forcing[trajectory, later][chosen],
+            self.slow[trajectory, start][chosen],
+        )
+
+    def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
+        """Yield state, residual, forcing and slow inputs of each trajectory, (T, F, variable) each."""
         for state, forcing, slow in zip(self.state, self.forcing, self.slow, strict=True):
             yield state, state[self.lead_steps :] - state[: -self.lead_steps], forcing, slow
 
@@ -98,7 +120,7 @@ def _without_beginning(dataset: xr.Dataset, skip: np.timedelta64) -> xr.Dataset:
     return dataset.isel(time=kept)
 
 
-def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: float) -> Statistics:
+def statistics_of(data: Sequence[TrainingData], table: VariableTable, lead_hours: float) -> Statistics:
     """Compute the statistics of trajectories on one mesh or several; every cell has the same weight.
 
     Args:
@@ -123,11 +145,11 @@ def statistics_of(data: list[Trajectories], table: VariableTable, lead_hours: fl
     present = {variable.name: any(part.present[variable.name] for part in data) for variable in table.variables}
     _check_present(data, table, present)
 
-    chunks = (pair for part in data for pair in part.pairs())
+    chunks = (chunk for part in data for chunk in part.statistics_chunks())
     return compute_statistics(chunks, table, present, lead_hours)
 
 
-def _check_present(data: list[Trajectories], table: VariableTable, present: dict[str, bool]) -> None:
+def _check_present(data: Sequence[TrainingData], table: VariableTable, present: dict[str, bool]) -> None:
     state = [variable.name for variable in table.state if not present[variable.name]]
     if state:
         log.warning("the training data lack %s; the model will not forecast them", ", ".join(state))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -13,7 +14,7 @@ from gensim_graph.graph.graph_builder import build_graph
 from gensim_graph.graph.mesh_graph import MeshGraph
 from gensim_graph.mesh import Mesh
 from gensim_graph.system import cache_folder, write_atomically
-from gensim_graph.typing import Path
+from gensim_graph.typing import Path, Tensor
 
 log = logging.getLogger(__name__)
 
@@ -50,21 +51,41 @@ def cached_graph(
     if mesh.n_faces < smallest:
         return build_graph(mesh, level, **options)
 
+    tensors = cached_tensors(
+        f"{_key(mesh, level, options)}.safetensors", lambda: _tensors(build_graph(mesh, level, **options)), folder
+    )
+    return MeshGraph(num_nodes=len(tensors["area"]), **tensors)
+
+
+def cached_tensors(
+    name: str, build: Callable[[], dict[str, Tensor]], folder: Path | None = None, shared: bool = False
+) -> dict[str, Tensor]:
+    """Return tensors from a file of the cache, or compute and keep them.
+
+    Tensors from a file are views of it, so processes that read the same file share its memory.
+
+    Args:
+        name: name of the file; it must say everything that the tensors depend on.
+        build: computes the tensors.
+        folder: folder of the cache; None takes :func:`~gensim_graph.system.resources.cache_folder`.
+        shared: read the tensors from their file even if this call computed them.
+    """
     directory = FilePath(folder) if folder is not None else cache_folder()
-    file = directory / f"{_key(mesh, level, options)}.safetensors"
+    file = directory / name
     cached = _read(file)
     if cached is not None:
         return cached
 
-    graph = build_graph(mesh, level, **options)
+    tensors = build()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, lambda path: save_file(_tensors(graph), path))
+        write_atomically(file, lambda path: save_file(tensors, path))
         _limit_size(directory, newest=file)
     except OSError as error:
         log.warning("the prepared mesh is not kept (%s); set GENSIM_GRAPH_CACHE to a folder that can be written", error)
+        return tensors
 
-    return graph
+    return (_read(file) if shared else None) or tensors
 
 
 def _key(mesh: Mesh, level: int, options: dict[str, Any]) -> str:
@@ -76,16 +97,18 @@ def _tensors(graph: MeshGraph) -> dict[str, Any]:
     return {name: value.contiguous() for name, value in graph.to_dict().items() if name != "num_nodes"}
 
 
-def _read(file: FilePath) -> MeshGraph | None:
-    """Read a graph; None if there is no file or it cannot be read."""
+def _read(file: FilePath) -> dict[str, Tensor] | None:
+    """Read tensors; None if there is no file or it cannot be read."""
     if not file.is_file():
         return None
 
     try:
         tensors = load_file(file)
+        if "area" not in tensors:
+            raise SafetensorError("it holds no graph")
         file.touch()  # its modification time says when it was last used
-        return MeshGraph(num_nodes=len(tensors["area"]), **tensors)
-    except (OSError, SafetensorError, KeyError) as error:
+        return tensors
+    except (OSError, SafetensorError) as error:
         log.warning("%s: cannot be read (%s); the mesh is prepared again", file, error)
         return None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gensim_graph.graph.cluster_members import ClusterMembers
 from gensim_graph.graph.mesh_graph import PADDED_LOG_AREA, MeshGraph
 from gensim_graph.graph.order import TOKEN_CELLS
 from gensim_graph.typing import Bool, Float, Int, Tensor
@@ -36,7 +37,7 @@ def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> 
     """Cut out ``core`` consecutive clusters and, around them, the clusters that hold most of their halo.
 
     The core does not attend to keys in clusters that are left out. The smaller the core is compared with ``clusters``,
-    the fewer keys are lost.
+    the fewer keys are lost. To cut many parts out of the same graph, keep a :class:`SubgraphCutter`.
 
     Args:
         graph: the whole graph. If it has at most ``clusters`` clusters, it is returned whole and all of it is core.
@@ -44,20 +45,98 @@ def extract_subgraph(graph: MeshGraph, start: int, core: int, clusters: int) -> 
         core: number of clusters in the core.
         clusters: number of clusters in the subgraph, core included.
     """
-    if graph.n_clusters <= clusters:
-        cells = torch.arange(graph.n_cells)
-        return Subgraph(graph, cells, torch.ones(graph.n_cells, dtype=torch.bool))
+    return SubgraphCutter(graph).cut(start, core, clusters)
 
-    chosen, in_core = _choose_clusters(graph, start, core, clusters)
-    cluster_slots = graph.query_pos.shape[1] * TOKEN_CELLS
-    new_cluster = torch.full((graph.n_clusters,), -1, dtype=torch.long)
-    new_cluster[chosen] = torch.arange(len(chosen))
 
-    cluster_of_cell = graph.slot // cluster_slots
-    cells = torch.nonzero(new_cluster[cluster_of_cell] >= 0).squeeze(1)
-    part = _cut(graph, chosen, new_cluster, cells, cluster_slots)
+class SubgraphCutter:
+    """Cuts subgraphs out of one graph. The cost of a cut depends on the size of the part, not of the graph.
 
-    return Subgraph(part, cells, in_core[new_cluster[cluster_of_cell[cells]]])
+    The cutter looks up the cells and edges of each cluster once, at the start.
+
+    Args:
+        graph: the whole graph.
+    """
+
+    def __init__(self, graph: MeshGraph) -> None:
+        self.graph = graph
+        self._cluster_slots = graph.query_pos.shape[1] * TOKEN_CELLS
+        self._cluster_of_cell = graph.slot // self._cluster_slots
+        self._cells = ClusterMembers(self._cluster_of_cell, graph.n_clusters)
+        self._edges = ClusterMembers(self._cluster_of_cell[graph.edge_index[1]], graph.n_clusters)
+        self._new_cell = torch.full((graph.n_cells,), -1)  # -1 between two cuts; filling it costs more than a cut
+        self._choices: dict[tuple[int, int, int], tuple[Tensor, Tensor]] = {}
+
+    def cut(self, start: int, core: int, clusters: int) -> Subgraph:
+        """Cut out a part.
+
+        Args:
+            start: first cluster of the core, see :func:`extract_subgraph`.
+            core: number of clusters in the core.
+            clusters: number of clusters in the subgraph, core included.
+        """
+        graph = self.graph
+        if graph.n_clusters <= clusters:
+            return Subgraph(graph, torch.arange(graph.n_cells), torch.ones(graph.n_cells, dtype=torch.bool))
+
+        key = (start, core, clusters)
+        if key not in self._choices:
+            self._choices[key] = _choose_clusters(graph, start, core, clusters)
+
+        chosen, in_core = self._choices[key]
+        new_cluster = torch.full((graph.n_clusters,), -1)
+        new_cluster[chosen] = torch.arange(len(chosen))
+
+        cells = self._cells.of(chosen)
+        part = self._cut(chosen, new_cluster, cells)
+
+        return Subgraph(part, cells, in_core[new_cluster[self._cluster_of_cell[cells]]])
+
+    def _cut(
+        self, chosen: Int[Tensor, " chosen"], new_cluster: Int[Tensor, " cluster"], cells: Int[Tensor, " cell"]
+    ) -> MeshGraph:
+        """Take the chosen clusters out of the graph.
+
+        Args:
+            chosen: clusters to take.
+            new_cluster: number of each cluster in the part, -1 for clusters that are left out.
+            cells: cells of the chosen clusters.
+        """
+        graph, slots = self.graph, self._cluster_slots
+        tokens = slots // TOKEN_CELLS
+        attributes = {name: graph[name][cells] for name in ("pos", "area", "length", "boundary")}
+        attributes |= {name: graph[name][chosen] for name in ("cluster_length", "query_pos")}
+
+        for name in ("token_pos", "token_pos_low", "token_area", "token_length", "token_valid", "token_graph"):
+            attributes[name] = graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
+        for name in ("slot_weight", "slot_offset"):
+            attributes[name] = graph[name].unflatten(0, (-1, slots))[chosen].flatten(0, 1)
+
+        slot = graph.slot[cells]
+        attributes["slot"] = new_cluster[slot // slots] * slots + slot % slots
+        attributes |= self._cut_edges(chosen, cells) | _cut_halo(graph, chosen, new_cluster)
+
+        return MeshGraph(num_nodes=len(cells), radius=graph.radius, **attributes)
+
+    def _cut_edges(self, chosen: Int[Tensor, " chosen"], cells: Int[Tensor, " cell"]) -> dict[str, Tensor]:
+        """Edges and stencils inside the part; neighbours outside have weight 0."""
+        graph, new_cell = self.graph, self._new_cell
+        new_cell[cells] = torch.arange(len(cells))
+
+        neighbours = new_cell[graph.neighbours[cells]]
+        inside = neighbours >= 0
+        candidates = self._edges.of(chosen)
+        edges = new_cell[graph.edge_index[:, candidates]]
+        kept = edges[0] >= 0  # the receiving cells are all inside
+
+        new_cell[cells] = -1
+
+        return {
+            "edge_index": edges[:, kept],
+            "edge_attr": graph.edge_attr[candidates[kept]],
+            "neighbours": neighbours.clamp(min=0),
+            "mean": graph.mean[cells] * inside,
+            "gradient": graph.gradient[cells] * inside.unsqueeze(-1),
+        }
 
 
 def _choose_clusters(
@@ -96,57 +175,6 @@ def _key_mass(graph: MeshGraph, core_clusters: Int[Tensor, " core"]) -> Float[Te
     mass = ((1 - distance.square()).clamp(min=0).square() * graph.token_area[keys]).sum(dim=0)
 
     return torch.zeros(graph.n_clusters).index_add(0, keys // tokens, mass)
-
-
-def _cut(
-    graph: MeshGraph,
-    chosen: Int[Tensor, " chosen"],
-    new_cluster: Int[Tensor, " cluster"],
-    cells: Int[Tensor, " cell"],
-    cluster_slots: int,
-) -> MeshGraph:
-    """Take the chosen clusters out of a graph.
-
-    Args:
-        graph: the whole graph.
-        chosen: clusters to take.
-        new_cluster: number of each cluster in the part, -1 for clusters that are left out.
-        cells: cells of the chosen clusters.
-        cluster_slots: number of slots in a cluster.
-    """
-    tokens = cluster_slots // TOKEN_CELLS
-    attributes = {name: graph[name][cells] for name in ("pos", "area", "length", "boundary")}
-    attributes |= {name: graph[name][chosen] for name in ("cluster_length", "query_pos")}
-
-    for name in ("token_pos", "token_pos_low", "token_area", "token_length", "token_valid", "token_graph"):
-        attributes[name] = graph[name].unflatten(0, (-1, tokens))[chosen].flatten(0, 1)
-    for name in ("slot_weight", "slot_offset"):
-        attributes[name] = graph[name].unflatten(0, (-1, cluster_slots))[chosen].flatten(0, 1)
-
-    slot = graph.slot[cells]
-    attributes["slot"] = new_cluster[slot // cluster_slots] * cluster_slots + slot % cluster_slots
-    attributes |= _cut_edges(graph, cells) | _cut_halo(graph, chosen, new_cluster)
-
-    return MeshGraph(num_nodes=len(cells), radius=graph.radius, **attributes)
-
-
-def _cut_edges(graph: MeshGraph, cells: Int[Tensor, " cell"]) -> dict[str, Tensor]:
-    """Edges and stencils inside the part; neighbours outside have weight 0."""
-    new_cell = torch.full((graph.n_cells,), -1, dtype=torch.long)
-    new_cell[cells] = torch.arange(len(cells))
-
-    neighbours = new_cell[graph.neighbours[cells]]
-    inside = neighbours >= 0
-    edges = new_cell[graph.edge_index]
-    kept = (edges >= 0).all(dim=0)
-
-    return {
-        "edge_index": edges[:, kept],
-        "edge_attr": graph.edge_attr[kept],
-        "neighbours": neighbours.clamp(min=0),
-        "mean": graph.mean[cells] * inside,
-        "gradient": graph.gradient[cells] * inside.unsqueeze(-1),
-    }
 
 
 def _cut_halo(

@@ -12,7 +12,7 @@ import torch
 import xarray as xr
 
 from gensim_graph.config import RunConfig, compose_config
-from gensim_graph.data import Normaliser, Statistics, Trajectories, cyclone_trajectories, statistics_of
+from gensim_graph.data import Normaliser, Statistics, TrainingData, Trajectories, cyclone_trajectories, statistics_of
 from gensim_graph.errors import InputError
 from gensim_graph.io import Source, open_stores
 from gensim_graph.mesh import Mesh
@@ -40,7 +40,7 @@ class TrainingPlan:
     """
 
     config: RunConfig
-    data: list[Trajectories]
+    data: Sequence[TrainingData]
     normaliser: Normaliser
     start: Surrogate | None = None
     statistics: Statistics | None = None
@@ -61,10 +61,8 @@ class TrainingPlan:
     def pairs(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield state and forcing at t, forcing and state at t + lead, (variable, face) each, for a regression."""
         for part in self.data:
-            for state, forcing in zip(part.state, part.forcing, strict=True):
-                for now in range(len(state) - part.lead_steps):
-                    then = now + part.lead_steps
-                    yield state[now].T, forcing[now].T, forcing[then].T, state[then].T
+            for pair in part.pairs():
+                yield pair.state.T, pair.forcing.T, pair.next_forcing.T, pair.next_state.T
 
     def identity(self) -> dict[str, Any]:
         """Return what two runs must have in common to be the same run: configuration, meshes, data, variables."""

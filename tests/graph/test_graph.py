@@ -12,6 +12,7 @@ from gensim_graph.graph import (
     CellTable,
     MeshGraph,
     Subgraph,
+    SubgraphCutter,
     batch_graphs,
     build_graph,
     coarse_cells,
@@ -265,6 +266,24 @@ def test_neighbours_outside_a_subgraph_have_no_weight():
     assert outside.any()
     assert not part.graph.gradient[outside].any()
     assert not part.graph.mean[outside].any()
+
+
+def test_edges_of_a_subgraph_are_those_between_its_cells():
+    graph = build_graph(MESHES["box"], cluster_tokens=16)
+    part = extract_subgraph(graph, 1, 2, 5)
+    kept = torch.isin(graph.edge_index, part.cells).all(dim=0)
+    assert torch.equal(part.cells[part.graph.edge_index], graph.edge_index[:, kept])
+    assert torch.equal(part.graph.edge_attr, graph.edge_attr[kept])
+
+
+def test_a_cut_does_not_depend_on_earlier_cuts():
+    graph = build_graph(MESHES["box"], cluster_tokens=16)
+    cutter = SubgraphCutter(graph)
+    for start in (0, 5, 2, 0):
+        came, expected = cutter.cut(start, 2, 5), extract_subgraph(graph, start, 2, 5)
+        assert torch.equal(came.cells, expected.cells)
+        for name, value in expected.graph.to_dict().items():
+            assert name == "num_nodes" or torch.equal(came.graph[name], value)
 
 
 def test_keys_of_a_subgraph_are_those_of_the_whole_inside_it():

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from gensim_graph.errors import InputError
-from gensim_graph.graph import build_graph, cached_graph
+from gensim_graph.graph import build_graph, cached_graph, cell_groups, coarse_cells, graph_of_cells
 from gensim_graph.graph import cache as module
 from gensim_graph.mesh import Mesh
 from gensim_graph.system import cache_folder
@@ -111,3 +111,17 @@ def test_where_the_folder_is(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "gensim-graph"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder().parts[-2:] == (".cache", "gensim-graph")
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_the_cells_of_a_level_are_kept_with_their_matrix(mesh, tmp_path, monkeypatch, level):
+    """From the file: the same graph and the same means as prepared anew."""
+    monkeypatch.setattr("gensim_graph.graph.cell_groups.SMALLEST", 1)
+    fresh, kept = (cell_groups(mesh, level, 0.4, folder=tmp_path) for _ in range(2))
+    cells, restriction = coarse_cells(mesh, level, 0.4)
+
+    assert same(fresh.graph, graph_of_cells(cells, angle=0.4))
+    assert same(kept.graph, fresh.graph)
+    assert len(list(tmp_path.iterdir())) == 1
+    if level:
+        assert (kept.restriction != restriction).nnz == 0

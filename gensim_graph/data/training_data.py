@@ -1,0 +1,88 @@
+"""Training data on one mesh, wherever they are kept: in memory, in a prepared store, or with forcing from elsewhere.
+
+The samples of the training (:mod:`~gensim_graph.data.sampling`) ask for the fields of a few cells at two times. Each
+kind of data answers that question in its own way; the sample does not depend on it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+
+
+class StatePair(NamedTuple):
+    """Fields at a time t and one lead time later, in the units of the variable table; absent variables are zero.
+
+    Attributes:
+        state: (F, state) at t.
+        next_state: (F, state) at t + lead.
+        forcing: (F, forcing) at t.
+        next_forcing: (F, forcing) at t + lead.
+        slow: (F, slow) at t.
+    """
+
+    state: Array
+    next_state: Array
+    forcing: Array
+    next_forcing: Array
+    slow: Array
+
+
+class TrainingData(ABC):
+    """Trajectories on one mesh, all with the same times.
+
+    Attributes:
+        mesh: the mesh.
+        present: variable -> whether the data have it.
+        lead_steps: number of records from t to t + lead.
+        graph_folder: folder that keeps the prepared graphs of a large mesh; None for the cache of the user.
+    """
+
+    mesh: Mesh
+    present: dict[str, bool]
+    lead_steps: int
+    graph_folder: Path | None = None
+
+    @property
+    @abstractmethod
+    def n_trajectories(self) -> int:
+        """Number of trajectories."""
+
+    @property
+    @abstractmethod
+    def n_starts(self) -> int:
+        """Number of times t in each trajectory from which a pair (t, t + lead) starts."""
+
+    @abstractmethod
+    def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
+        """Read the fields of some cells at a time t and one lead time later.
+
+        Args:
+            trajectory: number of the trajectory.
+            start: number of the pair, 0 to ``n_starts - 1``.
+            cells: (n,) numbers of the cells, ascending; None for all cells of the mesh.
+
+        Raises:
+            InputError: the values cannot be read.
+        """
+
+    @abstractmethod
+    def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
+        """Yield state, residual, forcing and slow inputs in pieces, (T, F, variable) each, for the statistics.
+
+        Each value is in exactly one piece. A piece has fewer times of the residual than of the state.
+        """
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs (t, t + lead)."""
+        return self.n_trajectories * self.n_starts
+
+    def pairs(self) -> Iterator[StatePair]:
+        """Yield the fields of all cells for every pair (t, t + lead)."""
+        for trajectory in range(self.n_trajectories):
+            for start in range(self.n_starts):
+                yield self.read(trajectory, start)
