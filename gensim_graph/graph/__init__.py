@@ -13,13 +13,13 @@ Tokens and clusters are padded to their full size. A position in this padded lay
 
 Reading order: ``cell_table`` (what the graph takes from a mesh), ``order`` (tokens and clusters), ``stencil``,
 ``halo``, ``mesh_graph`` (the graph and its attributes), ``graph_builder`` (all steps together), ``cluster_members`` and
-``subgraph`` (parts to train on), ``cache`` and ``cell_groups`` (graphs on disk).
+``subgraph`` (parts to train on), ``cache`` and ``grouped_cells`` (graphs on disk).
 """
 
 from gensim_graph.graph.cache import cached_graph
-from gensim_graph.graph.cell_groups import CellGroups, cell_groups
 from gensim_graph.graph.cell_table import CellTable
 from gensim_graph.graph.graph_builder import build_graph, coarse_cells, graph_of_cells
+from gensim_graph.graph.grouped_cells import CellGroups, cell_groups
 from gensim_graph.graph.mesh_graph import MeshGraph, batch_graphs, with_length_unit
 from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, order_cells
 from gensim_graph.graph.subgraph import Subgraph, SubgraphCutter, extract_subgraph

@@ -116,7 +116,7 @@ def test_where_the_folder_is(monkeypatch, tmp_path):
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_the_cells_of_a_level_are_kept_with_their_matrix(mesh, tmp_path, monkeypatch, level):
     """From the file: the same graph and the same means as prepared anew."""
-    monkeypatch.setattr("gensim_graph.graph.cell_groups.SMALLEST", 1)
+    monkeypatch.setattr("gensim_graph.graph.grouped_cells.SMALLEST", 1)
     fresh, kept = (cell_groups(mesh, level, 0.4, folder=tmp_path) for _ in range(2))
     cells, restriction = coarse_cells(mesh, level, 0.4)
 

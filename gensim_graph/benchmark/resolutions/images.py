@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional
 
-from gensim_graph.data import Trajectories
+from gensim_graph.data import TrainingData, Trajectories
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph, build_graph
 from gensim_graph.mesh import Mesh
@@ -88,18 +88,21 @@ class Images:
         return torch.stack((x, y)) * self.spacing.reshape(-1, 1, 1, 1)
 
 
-def with_blocks(part: Trajectories, levels: int) -> list[Trajectories]:
+def with_blocks(part: TrainingData, levels: int) -> list[Trajectories]:
     """Return trajectories on a grid and their means over blocks of 2 x 2 pixels, 4 x 4 pixels and so on.
 
     Coarsening ends if a side is odd, the grid has gaps, or the coarse grid would have too few cells.
 
     Args:
-        part: trajectories on a regular grid.
+        part: trajectories in memory, on a regular grid.
         levels: largest number of results, including the trajectories that are given.
 
     Raises:
-        InputError: the mesh is no regular grid.
+        InputError: the mesh is no regular grid, or the trajectories are not in memory.
     """
+    if not isinstance(part, Trajectories):
+        raise InputError("GenSIM's network is trained on data in memory only; give the files, not a prepared store")
+
     images = Images.of(build_graph(part.mesh))
     rows, columns = int(images.row.max()) + 1, int(images.column.max()) + 1
     if levels < 2 or rows % 2 or columns % 2 or rows * columns != part.mesh.n_faces or rows * columns < 4 * _FEWEST:
