@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # type checkers and the documentation see the names; Python i
     from gensim_graph.flow import SamplerConfig
     from gensim_graph.forecast import write_forecast
     from gensim_graph.graph import MeshGraph, build_graph
-    from gensim_graph.io import load_mesh, open_store, open_stores
+    from gensim_graph.io import attach, load_mesh, open_store, open_stores
     from gensim_graph.mesh import Mesh
     from gensim_graph.nn import VelocityOperator
     from gensim_graph.simulate import simulate_cyclone
@@ -37,6 +37,7 @@ __all__ = [
     "Variable",
     "VariableTable",
     "VelocityOperator",
+    "attach",
     "build_graph",
     "default_variables",
     "evaluate",
@@ -59,6 +60,7 @@ _HOMES = {
     "Variable": "variables",
     "VariableTable": "variables",
     "VelocityOperator": "nn",
+    "attach": "io",
     "build_graph": "graph",
     "default_variables": "variables",
     "load_mesh": "io",

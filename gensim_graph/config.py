@@ -36,7 +36,7 @@ class TrainerConfig:
     """Settings of the optimisation.
 
     Attributes:
-        max_steps: optimisation steps.
+        max_steps: optimisation steps; with more of them, a finished run goes on.
         learning_rate: peak rate of the network, reached after ``warmup`` steps; a cosine takes it to a hundredth.
         scale_learning_rate: rate of the scale model.
         warmup: steps over which the rate rises.
@@ -50,7 +50,16 @@ class TrainerConfig:
             a GPU.
         accelerator: device in the words of Lightning: ``auto``, ``cpu`` or ``gpu``.
         precision: precision in the words of Lightning: ``32-true``, ``bf16-mixed``.
-        devices: 1; several devices are not supported yet.
+        devices: devices of each machine; every process makes its part of each batch.
+        num_nodes: machines. Start the same command on each, with torchrun or SLURM.
+        strategy: how the devices share the work, in the words of Lightning: ``auto`` (ddp), ``ddp``, ``fsdp``.
+        logger: where the measures go besides ``metrics.csv``: ``tensorboard``, ``wandb``, ``mlflow``, with commas.
+        log_every: steps between two rows of ``metrics.csv``.
+        validate_every: steps between two validations; 0 takes a twentieth of the run, at least 100.
+        forecast_every: steps between two small ensemble forecasts of the validation data; 0 takes a fifth of the run,
+            at least 500. Forecasts that would take more than 2 % of the time are left out.
+        patience: validations without improvement after which the training ends; 0 trains to ``max_steps``.
+        profile: write where the time went to ``profile.txt``.
 
     Raises:
         InputError: a value that makes no sense.
@@ -69,7 +78,15 @@ class TrainerConfig:
     compile: bool = False
     accelerator: str = "auto"
     devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
     precision: str = "32-true"
+    logger: str = "csv"
+    log_every: int = 50
+    validate_every: int = 0
+    forecast_every: int = 0
+    patience: int = 0
+    profile: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -83,9 +100,26 @@ class TrainerConfig:
             "ema": (lambda came: 0 <= came <= 1, "a number from 0 to 1"),
             "seed": at_least(0),
             "save_every": at_least(1),
-            "devices": (lambda came: came == 1, "1, as training on several devices is not supported yet"),
+            "devices": at_least(1),
+            "num_nodes": at_least(1),
+            "log_every": at_least(1),
+            "validate_every": at_least(0),
+            "forecast_every": at_least(0),
+            "patience": at_least(0),
         }
         check_values(self, "trainer", rules)
+
+    @property
+    def steps_between_validations(self) -> int:
+        """Steps between two validations."""
+        return self.validate_every or max(100, self.max_steps // 20)
+
+    @property
+    def steps_between_forecasts(self) -> int:
+        """Steps between two forecasts of the validation data; a multiple of those between validations."""
+        every = self.steps_between_validations
+        wanted = self.forecast_every or max(500, self.max_steps // 5)
+        return max(1, round(wanted / every)) * every
 
 
 @dataclass(frozen=True)

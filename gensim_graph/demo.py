@@ -3,6 +3,7 @@
 ``gensim-graph demo`` runs it small; ``benchmarks/cyclone.py`` runs it with a longer training, for published figures.
 """
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path as FilePath
 import numpy as np
 import xarray as xr
 from rich.console import Console
+from rich.markup import escape
 
 from gensim_graph.config import compose_config
 from gensim_graph.data import cyclone_trajectories
@@ -19,6 +21,7 @@ from gensim_graph.evaluate import LinearBaseline, write_report
 from gensim_graph.forecast import write_forecast
 from gensim_graph.io import open_store
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import check_space
 from gensim_graph.train import TrainingPlan, fit, plan_training
 from gensim_graph.typing import Path
 
@@ -67,20 +70,25 @@ def run_study(study: Study, out: Path, console: Console | None = None) -> FilePa
     plans = {name: plan_study(study, name) for name in ("model", "twin")}
 
     console.print(f"[bold]2/4[/] training: {study.preset}, {study.steps} steps, then its deterministic twin")
-    models = {name: fit(plan, folder / name) for name, plan in plans.items()}
+    models = {name: fit(plan, folder / name, progress=not console.quiet) for name, plan in plans.items()}
     linear = fit_linear(plans["model"])
 
     console.print(f"[bold]3/4[/] forecasting {study.members} members for {12 * study.leads} h on an unseen trajectory")
     truth = open_store([str(path) for path in cyclone_trajectories("test")])
-    report = compare(models, linear, truth, study, folder)
+    report = compare(models, linear, truth, study, folder, progress=not console.quiet)
 
-    console.print(f"[bold]4/4[/] the report: [link=file://{report.resolve()}]{report}[/]")
+    console.print("[bold]4/4[/] the report:", escape(shlex.quote(str(report))), soft_wrap=True, highlight=False)
 
     return report
 
 
 def compare(
-    models: dict[str, Surrogate], linear: LinearBaseline, truth: xr.Dataset, study: Study, folder: FilePath
+    models: dict[str, Surrogate],
+    linear: LinearBaseline,
+    truth: xr.Dataset,
+    study: Study,
+    folder: FilePath,
+    progress: bool = True,
 ) -> FilePath:
     """Forecast with the model, its twin and the linear regression, and write the report.
 
@@ -90,6 +98,7 @@ def compare(
         truth: the test trajectory.
         study: starts, leads and members of the forecasts.
         folder: folder of stores and report.
+        progress: show progress bars.
 
     Returns:
         Path of the HTML report.
@@ -100,7 +109,7 @@ def compare(
     for name, model in models.items():
         path = folder / f"{name}.zarr"
         shutil.rmtree(path, ignore_errors=True)  # of an earlier model
-        write_forecast(model, initial, truth, path, steps=study.leads, members=study.members)
+        write_forecast(model, initial, truth, path, steps=study.leads, members=study.members, progress=progress)
         forecasts[name] = xr.open_zarr(path).load()
 
     leads = np.arange(1, study.leads + 1) * models["model"].lead_time
@@ -133,3 +142,4 @@ def plan_study(study: Study, name: str) -> TrainingPlan:
 def _check_place(folder: FilePath) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / "model" / "run.json").exists()):
         raise InputError(f"{folder}: exists and is not a demo of ours; choose another folder with --out")
+    check_space(folder)

@@ -1,10 +1,11 @@
 """The variable table: names, roles, units and bounds of the variables that the model forecasts and is driven by.
 
-The default table is a file, ``configs/variables/default.yaml``. New variables are added to a table, not to the code.
+The default table is a file, ``configs/variables/default.yaml``. New variables are added to a table, not to the code. The
+names that other programs give to variables are in ``configs/variables/names.yaml`` (:mod:`gensim_graph.io.names`).
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
@@ -15,6 +16,12 @@ from gensim_graph.errors import InputError
 from gensim_graph.system import resource
 
 Role = Literal["state", "forcing", "slow"]
+
+NAME_KEYS = ("names", "over_ice", "standard_names")
+"""Attributes with the names that files of other programs give to a variable."""
+
+TABLE_ADVICE = "leave it out for the table that ships, or make one, gensim_graph.VariableTable((...))"
+"""End of messages about arguments that are no variable table."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,10 @@ class Variable:
         upper: upper physical bound, inf if there is none.
         vector: name of the other component of a vector, None for a scalar.
         range: plausible values; values outside are taken as a sign of wrong units.
+        names: names of the variable in files of other programs, in addition to those that the package knows. Names in
+            a tuple of their own stand for the same data, the best one first.
+        over_ice: names of its mean over the ice only.
+        standard_names: further standard names of CF.
 
     Example:
         >>> import gensim_graph as gg
@@ -50,6 +61,17 @@ class Variable:
     upper: float = math.inf
     vector: str | None = None
     range: tuple[float, float] = (-math.inf, math.inf)
+    names: Sequence[str | Sequence[str]] = ()
+    over_ice: Sequence[str] = ()
+    standard_names: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Make tuples of lists, which YAML and JSON have."""
+        for key in NAME_KEYS:
+            listed = getattr(self, key)
+            if isinstance(listed, str):
+                raise InputError(f"variable '{self.name}': '{key}' needs a list of names, such as ['{listed}']")
+            object.__setattr__(self, key, tuple(one if isinstance(one, str) else tuple(one) for one in listed))
 
     @property
     def is_bounded(self) -> bool:
@@ -124,10 +146,15 @@ class VariableTable:
         rows = {}
         for variable in self.variables:
             row = {
-                key: value for key, value in asdict(variable).items() if value not in (None, "", -math.inf, math.inf)
+                key: value
+                for key, value in asdict(variable).items()
+                if value not in (None, "", (), -math.inf, math.inf)
             }
             name = row.pop("name")
             row["range"] = [bound if math.isfinite(bound) else None for bound in variable.range]
+            for key in NAME_KEYS:
+                if key in row:
+                    row[key] = [one if isinstance(one, str) else list(one) for one in row[key]]
             rows[name] = row
 
         return rows

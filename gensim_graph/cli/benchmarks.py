@@ -15,9 +15,9 @@ from gensim_graph.benchmark.resolutions import (
     run_resolutions,
 )
 from gensim_graph.benchmark.speed import SUITES, Options, Report, parse_cells, run_suite
-from gensim_graph.cli.console import console
+from gensim_graph.cli.console import console, place, say
 from gensim_graph.errors import InputError
-from gensim_graph.system import keep_freed_memory
+from gensim_graph.system import check_space, keep_freed_memory
 
 _STUDY = "resolutions"
 """Suite that was the study's name before it became a command of its own."""
@@ -52,10 +52,11 @@ def study_command(
     protocol = Protocol(4, 2, 1) if quick else Protocol(members)
     study = StudyOptions(read_plan("quick" if quick else plan), out, data, budget, protocol)
 
+    check_space(out)
     keep_freed_memory()
     table = run_resolutions(study, lambda what, share: console.print(f"[dim]{100 * share:3.0f} %[/] {what}"))
     console.print(table.read_text(), highlight=False, soft_wrap=True)
-    console.print(f"the table is in [bold]{table}[/], beside it resolutions.json and resolutions.png")
+    say(f"the table is in {place(table)}, beside it resolutions.json and resolutions.png")
 
 
 def benchmark_command(
@@ -94,6 +95,7 @@ def benchmark_command(
     if overrides:
         raise InputError(f"{' '.join(overrides)}: suite {suite} trains nothing; leave it out")
 
+    check_space(out)
     options = Options(parse_cells(cells), rounds, device, threads, preset, keep_memory=keep_memory)
     with Progress(console=console) as progress:
         task = progress.add_task(suite, total=1.0)
@@ -104,7 +106,7 @@ def benchmark_command(
         report = run_suite(suite, options, out, watch)
 
     _print_benchmark(report)
-    console.print(f"table and figure are in [bold]{out}[/]: {suite}.json, {suite}.png")
+    say(f"table and figure are in {place(out)}: {suite}.json, {suite}.png")
 
 
 def _print_benchmark(report: Report) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gensim_graph.cli.console import console
+from gensim_graph.cli.console import command_line, console, place, say
 from gensim_graph.data import open_forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, split_initial, steps_of, write_forecast
@@ -51,6 +51,16 @@ def forecast_command(
     compiled: Annotated[
         bool, typer.Option("--compile", help="Compile the network first; it takes minutes and pays in long runs.")
     ] = False,
+    mirror: Annotated[
+        str,
+        typer.Option(
+            help="auto: a mesh in the other hemisphere than the training data is forecast in its mirror image; always; "
+            "never."
+        ),
+    ] = "auto",
+    topology: Annotated[
+        str | None, typer.Option(help="Name of the mesh topology, where the file of the state has several.")
+    ] = None,
 ) -> None:
     """Forecast an ensemble into a zarr store, of any length, on one process or many.
 
@@ -64,6 +74,8 @@ def forecast_command(
     """
     if steps is not None and years is not None:
         raise InputError("--steps and --years: give one of them")
+    if mirror not in ("auto", "always", "never"):
+        raise InputError(f"--mirror {mirror}: expected auto, always or never")
     if precision not in ("float32", "bf16"):
         raise InputError(f"--precision {precision}: expected float32 or bf16")
 
@@ -72,13 +84,16 @@ def forecast_command(
     ranks = Ranks.from_environment()
     surrogate = Surrogate.load(model).to(choose_device(device, ranks.local_rank), precision)  # type: ignore[arg-type]
 
+    surrogate.mirror = mirror  # type: ignore[assignment]
     if compiled:
         surrogate.compile()
 
     table = surrogate.normaliser.table
-    state = read_initial(initial, None if mesh is None else load_mesh(mesh), table)
+    state = read_initial(initial, None if mesh is None else load_mesh(mesh), table, topology)
     winds = forcing or [split_initial(initial)[0]]
-    drivers = open_forcing(winds, mesh_from_dataset(state), table, interpolate=interpolate, repeat=repeat_forcing)
+    drivers = open_forcing(
+        winds, mesh_from_dataset(state), table, interpolate=interpolate, repeat=repeat_forcing, topology=topology
+    )
 
     write_forecast(
         surrogate,
@@ -91,9 +106,11 @@ def forecast_command(
         every=every,
         variables=tuple(variables.split(",")) if variables else (),
         batch=_batch(batch),
+        progress=not console.quiet,
     )
     if ranks.is_first:
-        console.print(f"the forecast is in [bold]{out}[/]; look at it with: gensim-graph evaluate {out} --truth FILE")
+        command = command_line("gensim-graph", "evaluate", out, "--truth", "FILE")
+        say(f"the forecast is in {place(out)}; look at it with:{command}")
 
 
 def _batch(text: str) -> Batch:

@@ -2,29 +2,44 @@
 
 A command is imported when it is called: PyTorch and the libraries around it take seconds.
 
+A ``~`` at the beginning of an argument, or of its value, is the home folder, also in quotes (``--data '~/runs/*.nc'``,
+``--out=~/run``).
+
 Flags are for what everyone types, Hydra overrides (``trainer.max_steps=500``) for the rest. Exit codes: 0 for success;
 2 for wrong input, with a message and no traceback; 1 for a failure of the package.
 """
 
 import errno
 import logging
+import os
+import re
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.text import Text
 from typer.core import TyperGroup
 
+from gensim_graph.cli.verbosity import Quiet, Verbose, add_options, shown_messages
 from gensim_graph.errors import InputError
+
+log = logging.getLogger(__name__)
 
 COMMANDS = {
     "demo": (
         "demonstration:demo_command",
         "Train, forecast and evaluate on the built-in data: about ten minutes on two cores.",
+    ),
+    "models": (
+        "shipped_files:models_command",
+        "Show the trained models that ship, with their size and place.",
+    ),
+    "data": (
+        "shipped_files:data_app",
+        "Show the data that ship; prepare an archive of any size for training, and show what it holds.",
     ),
     "mesh": ("meshes:mesh_app", "Look at meshes and the fields on them; bring them to other files."),
     "simulate": (
@@ -54,16 +69,22 @@ def load_command(name: str) -> Any:
     place, _ = COMMANDS[name]
     module, _, attribute = place.partition(":")
     found = getattr(import_module(f"gensim_graph.cli.{module}"), attribute)
-    if isinstance(found, typer.Typer):
-        return typer.main.get_command(found)
+    if not isinstance(found, typer.Typer):
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+        single.command(name)(found)
+        found = single
 
-    single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-    single.command(name)(found)
-    return typer.main.get_command(single)
+    command = typer.main.get_command(found)
+    add_options(command)
+    return command
 
 
 class _LazyCommands(TyperGroup):
     """Group whose commands are known by name and help until one of them is called."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Put the home folder in place of ``~`` before anything reads the arguments."""
+        return super().parse_args(ctx, [expand_home(word) for word in args])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that was typed."""
@@ -74,6 +95,23 @@ class _LazyCommands(TyperGroup):
 app = typer.Typer(cls=_LazyCommands, no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False)
 for _name, (_, _help) in COMMANDS.items():
     app.command(_name, help=_help)(lambda: None)
+
+
+def expand_home(word: str) -> str:
+    """Put the home folder in place of ``~/`` or ``~name/`` at the beginning of a word, or of its value after ``=``.
+
+    The shell does so only without quotes, and not after ``=``. Hydra's ``~key``, which removes a setting, stays.
+
+    Example:
+        >>> import os
+        >>> from gensim_graph.cli.main import expand_home
+        >>> expand_home("twin=~/twin.zarr") == f"twin={os.path.expanduser('~')}/twin.zarr"
+        True
+        >>> expand_home("~trainer.clip"), expand_home("backup~/a.nc")
+        ('~trainer.clip', 'backup~/a.nc')
+    """
+    name, path = re.fullmatch(r"([\w.+-]*=)?(.*)", word, flags=re.DOTALL).groups("")  # type: ignore[union-attr]
+    return name + os.path.expanduser(path) if re.match(r"~[\w.-]*/|~$", path) else word
 
 
 _NO_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -92,25 +130,30 @@ def common(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """A generative sea-ice model on any mesh."""
 
 
 def main() -> None:
     """Run the command line; wrong input becomes one line of text and exit code 2."""
-    logging.basicConfig(format="%(message)s", handlers=[RichHandler(console=Console(stderr=True), show_path=False)])
-    try:
-        app()
-    except InputError as error:
-        Console(stderr=True).print("[red]error:[/]", Text(str(error)), highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except OSError as error:
-        if error.errno not in _NO_PLACE:
-            raise
-        place = error.filename2 or error.filename or "the output"
-        text = f"{place}: cannot be written ({error.strerror}); make room, or choose another place with --out"
-        Console(stderr=True).print("[red]error:[/]", Text(text), highlight=False, soft_wrap=True)
-        sys.exit(2)
+    with shown_messages():
+        try:
+            app()
+        except InputError as error:
+            _exit_with(str(error))
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
+            target = error.filename2 or error.filename or "the output"
+            _exit_with(f"{target}: cannot be written ({error.strerror}); make room, or choose another place with --out")
+
+
+def _exit_with(message: str) -> NoReturn:
+    log.debug("the error came from here", exc_info=True)
+    Console(stderr=True).print("[red]error:[/]", Text(message), highlight=False, soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ import typer
 import xarray as xr
 from rich.progress import Progress
 
-from gensim_graph.cli.console import console
+from gensim_graph.cli.console import console, place, results, say
 from gensim_graph.cli.selection import chosen_times, field_of
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.pictures import mesh_map
 from gensim_graph.io import Fields, holds_fields, load_mesh, opened_fields, write_mesh, write_restart
 from gensim_graph.io.export import choose_layout, write_dataset
 from gensim_graph.mesh import Mesh, coarsen_mesh, quality_report
-from gensim_graph.system import write_atomically
+from gensim_graph.system import check_space, write_atomically
 
 mesh_app = typer.Typer(
     help="Look at meshes and the fields on them; bring them to other files.",
@@ -53,8 +53,8 @@ def info_command(
         return
 
     for name, report in reports.items():
-        console.print(f"[bold]{name}[/]")
-        console.print(report.render())
+        results.print(place(name), soft_wrap=True, highlight=False)
+        results.print(report.render())
 
 
 @mesh_app.command("convert")
@@ -93,11 +93,12 @@ def convert_command(
     if source.resolve() == target.resolve():
         raise InputError(f"{target}: is the source itself; give the target another name")
 
+    check_space(target, beside=restart is None)
     if only_mesh or not holds_fields(source):
         if grid is not None or restart is not None or mesh is not None:
             raise InputError(f"{source}: holds a mesh and no fields to bring to a grid, a mesh or a restart")
         made = write_mesh(load_mesh(source, crs=crs, repair=repair, topology=topology), target)
-        console.print(f"the mesh is in [bold]{made}[/]")
+        say(f"the mesh is in {place(made)}")
         return
 
     onto = None if mesh is None else load_mesh(mesh, crs=crs, repair=repair)
@@ -111,7 +112,7 @@ def convert_command(
                 options: dict[str, Any] = {"grid": grid, "mesh": onto, "degrees": degrees}
                 write_dataset(chosen, target, **options, on_record=lambda: progress.advance(task))
 
-    console.print(f"written to [bold]{target}[/]")
+    say(f"written to {place(target)}")
 
 
 @mesh_app.command("coarsen")
@@ -132,14 +133,15 @@ def coarsen_command(
     if source.resolve() == target.resolve():
         raise InputError(f"{target}: is the source itself; give the target another name")
 
+    check_space(target, beside=True)
     fine = load_mesh(source, crs=crs, repair=repair, topology=topology)
     coarse = coarsen_mesh(fine, levels)
     write_mesh(coarse, target)
     spacing = [float(np.median(one.spacing)) / 1e3 for one in (fine, coarse)]
 
-    console.print(
+    say(
         f"{fine.n_faces:,} faces of {spacing[0]:.3g} km became {coarse.n_faces:,} of {spacing[1]:.3g} km, "
-        f"in [bold]{target}[/]"
+        f"in {place(target)}"
     )
 
 
@@ -161,6 +163,7 @@ def plot_command(
     [dim]gensim-graph mesh plot forecast.zarr --variable sit --select lead_time=4 --select member=0[/]
     """
     picture = out or Path(f"{source.resolve().name}.png")
+    check_space(picture)
     if variable is None:
         figure = mesh_map(load_mesh(source, crs=crs, repair=repair, topology=topology), title=source.name)
     else:
@@ -174,7 +177,7 @@ def plot_command(
         raise InputError(f"{picture}: cannot be drawn; expected a name that ends in .png, .pdf or .svg")
 
     write_atomically(picture, lambda place: figure.savefig(place, format=kind))
-    console.print(f"the picture is [bold]{picture}[/]")
+    say(f"the picture is {place(picture)}")
 
 
 def _write_restart(dataset: xr.Dataset, mesh: Mesh | None, folder: Path, name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gensim_graph.cli.console import console
+from gensim_graph.cli.console import command_line, console, place, say
 from gensim_graph.io import load_mesh
 from gensim_graph.simulate import (
     Experiment,
@@ -48,9 +48,9 @@ def simulate_command(
     keep_freed_memory()
 
     ensemble = build_ensemble(loaded, experiment)
-    console.print(
+    say(
         f"{members} trajectories of {days:g} days on {loaded.n_faces:,} faces, "
         f"about {in_words(seconds_needed(ensemble))}"
     )
-    write_cyclone(ensemble, out)
-    console.print(f"the simulation is in [bold]{out}[/]; train on it with: gensim-graph train --data {out}")
+    write_cyclone(ensemble, out, progress=not console.quiet)
+    say(f"the simulation is in {place(out)}; train on it with:{command_line('gensim-graph', 'train', '--data', out)}")

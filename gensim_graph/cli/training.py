@@ -7,19 +7,33 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from rich.console import Console
 from rich.table import Table
 
-from gensim_graph.cli.console import console
+from gensim_graph.cli.console import command_line, console, place, results, say
 from gensim_graph.config import compose_config, sweep
 from gensim_graph.errors import InputError
 from gensim_graph.graph import cached_graph
 from gensim_graph.io import load_mesh
+from gensim_graph.mesh import Mesh
 from gensim_graph.nn import OperatorConfig
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.system import keep_freed_memory, write_atomically
-from gensim_graph.train import TrainingPlan, check_folder, config_of, fit, plan_simulation, plan_training
+from gensim_graph.system import choose_device, keep_freed_memory, write_atomically
+from gensim_graph.train import (
+    CHANGEABLE,
+    TrainingPlan,
+    check_folder,
+    config_of,
+    fit,
+    keep_settings,
+    plan_simulation,
+    plan_training,
+)
 
 _SWEEP = "multirun.json"
+
+_ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
+"""Option ``--device`` -> ``trainer.accelerator``, a word of Lightning."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +42,14 @@ class _Request:
 
     mesh: Path | None
     data: list[str] | None
+    forcing: list[str] | None
     preset: str | None
     file: Path | None
     start: Path | None
+    device: str | None
     dry_run: bool
     repair: bool
+    topology: str | None
 
 
 def train_command(
@@ -46,9 +63,19 @@ def train_command(
             help="File, folder or pattern; repeat it. Without it, the built-in cyclone, or ice simulated on the mesh."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run; running the same command again resumes it.")] = Path(
-        "run"
-    ),
+    forcing: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Winds and temperatures on any grid and with any time step: file, folder or pattern; repeat it. They "
+            "replace those of the data."
+        ),
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of the run; the same command again resumes it, with more trainer.max_steps extends it."
+        ),
+    ] = Path("run"),
     preset: Annotated[
         str | None, typer.Option(help="tiny (the default, minutes on a laptop), small, or base (a GPU).")
     ] = None,
@@ -58,11 +85,15 @@ def train_command(
     start: Annotated[
         Path | None, typer.Option(help="Trained model to go on from, a folder or small; its size is kept.")
     ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; short for trainer.accelerator=.")] = None,
     multirun: Annotated[
         bool, typer.Option("--multirun", "-m", help="Train once for each combination of values, in OUT/0, OUT/1, ...")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of the training and stop.")] = False,
     repair: Annotated[bool, typer.Option(help="Mend defects of the mesh.")] = False,
+    topology: Annotated[
+        str | None, typer.Option(help="Name of the mesh topology, where the mesh or the data have several.")
+    ] = None,
 ) -> None:
     """Train a model of the sea ice.
 
@@ -72,10 +103,12 @@ def train_command(
 
     [dim]gensim-graph train --data 'runs/*.nc' --preset small --out run/ trainer.max_steps=20000 data.lead_time=6h[/]
 
+    [dim]gensim-graph train --data 'runs/*.nc' --forcing 'era5/*.nc' --out run/[/]
+
     [dim]gensim-graph train --multirun operator=tiny,small data.batch=8,16 --out sweep/[/]
     """
-    request = _Request(mesh, data, preset, config, start, dry_run, repair)
-    runs = sweep(overrides or [])
+    request = _Request(mesh, data, forcing, preset, config, start, device, dry_run, repair, topology)
+    runs = [[*row, *_device_override(device, row)] for row in sweep(overrides or [])]
     if not multirun:
         if len(runs) > 1:
             raise InputError(f"{' '.join(overrides or [])}: gives several values; add --multirun to train each")
@@ -91,14 +124,37 @@ def train_command(
         _train(request, row, out / str(number))
 
 
+def _device_override(device: str | None, overrides: list[str]) -> list[str]:
+    """Return the override that ``--device`` stands for.
+
+    Args:
+        device: option of the user.
+        overrides: of the user; they may not choose the device too.
+
+    Raises:
+        InputError: an unknown device, no GPU, or two choices.
+    """
+    if device is None:
+        return []
+    if device not in _ACCELERATORS:
+        number = "; CUDA_VISIBLE_DEVICES chooses a GPU by its number" if device.startswith("cuda:") else ""
+        raise InputError(f"--device {device}: expected auto, cpu or cuda{number}")
+    if any(row.startswith("trainer.accelerator=") for row in overrides):
+        raise InputError("--device and trainer.accelerator=: both choose the device; give one of them")
+
+    choose_device(device)  # raises without a GPU
+    return [f"trainer.accelerator={_ACCELERATORS[device]}"]
+
+
 def _train(request: _Request, overrides: list[str], out: Path) -> None:
     config = compose_config(request.preset, overrides, request.file)
     model = None if request.start is None else Surrogate.load(request.start)
     if model:
         config = config_of(model, config, overrides)
     check_folder(out)
+    config = keep_settings(out, config)
 
-    mesh = None if request.mesh is None else load_mesh(request.mesh, repair=request.repair)
+    mesh = None if request.mesh is None else _mesh_of(request, request.mesh)
     data = request.data
     keep_freed_memory()
     simulated = plan_simulation(mesh, out, config.trainer.seed) if data is None else None
@@ -106,20 +162,25 @@ def _train(request: _Request, overrides: list[str], out: Path) -> None:
         if not simulated.exists:
             simulated.announce()
         if request.dry_run and not simulated.exists:
-            console.print_json(json.dumps(config.to_dict()))
+            results.print_json(json.dumps(config.to_dict()))
             return
-        data = [str(simulated.write())]
+        data = [str(simulated.write(progress=not console.quiet))]
 
-    plan = plan_training(mesh, data, config, start=model)
-    _print_plan(plan)
+    plan = plan_training(mesh, data, config, start=model, topology=request.topology, forcing=request.forcing)
+    _print_plan(plan, results if request.dry_run else console)
     if request.dry_run:
-        console.print_json(json.dumps(plan.config.to_dict()))
+        results.print_json(json.dumps(plan.config.to_dict()))
         return
 
-    fit(plan, out)
-    console.print(
-        f"the model is in [bold]{out}[/]; forecast with: gensim-graph forecast --model {out} --initial FILE@TIME"
-    )
+    fit(plan, out, progress=not console.quiet)
+    command = command_line("gensim-graph", "forecast", "--model", out, "--initial", "FILE@TIME")
+    say(f"the model is in {place(out)}; forecast with:{command}")
+
+
+def _mesh_of(request: _Request, file: Path) -> Mesh:
+    """The mesh of ``--mesh``; other formats than netCDF and zarr have one topology only."""
+    topology = request.topology if file.suffix in (".nc", ".nc4", ".zarr") else None
+    return load_mesh(file, repair=request.repair, topology=topology)
 
 
 def _open_sweep(folder: Path, runs: list[list[str]]) -> None:
@@ -127,7 +188,7 @@ def _open_sweep(folder: Path, runs: list[list[str]]) -> None:
     record = folder / _SWEEP
     rows = {str(number): row for number, row in enumerate(runs)}
     if record.exists():
-        if json.loads(record.read_text()) != rows:
+        if _of_same_runs(json.loads(record.read_text())) != _of_same_runs(rows):
             raise InputError(f"{record}: holds a sweep over other values; choose another folder with --out")
         return
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
@@ -137,23 +198,30 @@ def _open_sweep(folder: Path, runs: list[list[str]]) -> None:
     write_atomically(record, lambda path: path.write_text(json.dumps(rows, indent=1)))
 
 
-def _print_plan(plan: TrainingPlan) -> None:
+def _of_same_runs(rows: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Leave out the overrides that a run may be resumed with other values of."""
+    return {number: [one for one in row if one.partition("=")[0] not in CHANGEABLE] for number, row in rows.items()}
+
+
+def _print_plan(plan: TrainingPlan, screen: Console) -> None:
     table = Table("mesh", "faces", "trajectories", "pairs", "spacing km", "clusters", title="training data")
     for index, part in enumerate(plan.data):
         graph = cached_graph(part.mesh)
-        row = (part.mesh.n_faces, len(part.state), part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
+        row = (part.mesh.n_faces, part.n_trajectories, part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
         table.add_row(str(index), *map(str, row), str(graph.n_clusters))
-    console.print(table)
+    screen.print(table)
 
     config, operator = plan.config, plan.operator()
     present = [v.name for v in plan.normaliser.table.variables if v.name in plan.normaliser.statistics.values]
     cells = config.data.batch * min(config.data.clusters * 256, max(part.mesh.n_faces for part in plan.data))
     memory = _memory(cells, config.operator, operator.n_parameters)
-    console.print(
-        f"variables {', '.join(present)}; lead time {config.data.lead_time}\n"
+    screen.print(
+        f"variables {', '.join(present)}; lead time {config.data.lead_time}; held back for validation: "
+        f"{plan.held_out}\n"
         f"operator: {operator.n_parameters:,} weights; "
         f"{config.trainer.max_steps} steps of {config.data.batch} samples; "
-        f"about {memory:.1f} GB at {cells:,} cells a batch"
+        f"about {memory:.1f} GB at {cells:,} cells a batch",
+        highlight=False,
     )
 
 

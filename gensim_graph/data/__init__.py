@@ -2,14 +2,17 @@
 
 Read ``training_data`` (what samples need), ``trajectories`` (arrays in memory), ``statistics`` and ``normalise``
 (scales), then ``sampling_config``, ``training_batch`` and ``sampling`` (samples for the training; ``augment`` turns
-them). ``forcing`` and ``cycle`` give the forcing of a forecast at any time. ``builtin`` lists the files that come with
-the package.
+them). ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``; ``forced_trajectories`` adds it
+to training data. ``builtin`` lists the files that come with the package.
 """
 
 from gensim_graph.data.augment import turn_graph
 from gensim_graph.data.builtin import cyclone_meshes, cyclone_trajectories
+from gensim_graph.data.forced_trajectories import ForcedTrajectories, with_forcing
 from gensim_graph.data.forcing import Forcing, as_forcing, open_forcing
+from gensim_graph.data.held_out import DataPart, Split, hold_out
 from gensim_graph.data.normalise import Normaliser
+from gensim_graph.data.prepared import PreparedTrajectories, is_prepared, prepare
 from gensim_graph.data.sampling import TrainingSamples
 from gensim_graph.data.sampling_config import SamplingConfig
 from gensim_graph.data.statistics import Statistics
@@ -19,9 +22,13 @@ from gensim_graph.data.trajectories import Trajectories, lead_steps, stack_varia
 from gensim_graph.moved import moved_names
 
 __all__ = [
+    "DataPart",
+    "ForcedTrajectories",
     "Forcing",
     "Normaliser",
+    "PreparedTrajectories",
     "SamplingConfig",
+    "Split",
     "StatePair",
     "Statistics",
     "TrainingBatch",
@@ -32,11 +39,15 @@ __all__ = [
     "collate",
     "cyclone_meshes",
     "cyclone_trajectories",
+    "hold_out",
+    "is_prepared",
     "lead_steps",
     "open_forcing",
+    "prepare",
     "stack_variables",
     "statistics_of",
     "turn_graph",
+    "with_forcing",
 ]
 
 __getattr__ = moved_names(__name__)

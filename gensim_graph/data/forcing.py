@@ -1,24 +1,25 @@
-"""Forcing at any time of a forecast, read from records that can be interpolated in time and repeated year by year."""
+"""Forcing at any time, read from records that can be interpolated in time and repeated year by year.
+
+Variables may come from several sets of files, each with its own times (:mod:`~gensim_graph.data.series`).
+"""
 
 import hashlib
-import itertools
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from gensim_graph.data.cycle import Cycle, cycle_of
-from gensim_graph.errors import InputError
-from gensim_graph.io import Records, Source, expand, mesh_from_dataset
+from gensim_graph.data.series import DEGREE_DAYS, TEMPERATURE, DegreeDays, ForcingSeries, series_of
+from gensim_graph.errors import InputError, check_type
+from gensim_graph.io import MESH_ADVICE, Records, Source, expand, has_topology, mesh_from_dataset, with_given_mesh
 from gensim_graph.io.export import FieldValues
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable, default_variables
 
-_RECORDS_KEPT = 3
-"""Records in memory: the two around one time, and the one that the next time adds."""
+log = logging.getLogger(__name__)
 
 
 class Drivers(NamedTuple):
@@ -39,29 +40,34 @@ class Drivers(NamedTuple):
 
 
 class Forcing:
-    """Forcing on a mesh, made by :func:`open_forcing`. Files stay open until :meth:`close`.
+    """Forcing on a mesh, made by :func:`open_forcing`.
+
+    Files are opened when they are read, in each process that reads them, until :meth:`close`.
 
     Attributes:
         mesh: the mesh.
         times: (T,) datetime64[ns] of all records.
-        names: variables in all records.
+        names: variables that it has.
     """
 
     def __init__(
         self,
-        parts: Sequence[Records],
+        series: Sequence[ForcingSeries],
         mesh: Mesh,
         table: VariableTable,
-        interpolate: bool,
-        cycle: Cycle | None,
-        close: Callable[[], None],
+        degree_days: DegreeDays | None = None,
     ) -> None:
-        self.mesh, self.table, self.close = mesh, table, close
-        self.times = np.concatenate([part.times for part in parts])
-        self.names = frozenset.intersection(*(frozenset(part.names) for part in parts))
-        self._records = [(part, index) for part in parts for index in range(len(part.times))]
-        self._interpolate, self._cycle = interpolate, cycle
-        self._kept: dict[int, FieldValues] = {}
+        self.mesh, self.table = mesh, table
+        self.series, self._degree_days = tuple(series), degree_days
+        self.times = np.unique(np.concatenate([one.times for one in series]))
+        self.names = frozenset(name for one in series for name in one.names) | frozenset(
+            () if degree_days is None else degree_days.names
+        )
+
+    @property
+    def origin(self) -> str:
+        """The files, for the history of a forecast."""
+        return "; ".join(dict.fromkeys(one.origin for one in self.series))
 
     def at(self, time: np.datetime64) -> Drivers:
         """Return the forcing at a time.
@@ -69,15 +75,32 @@ class Forcing:
         Raises:
             InputError: there are no values at that time, or they cannot be read.
         """
-        before, after, share = self._around(time)
-        values = self._record(before)
+        values = self.values_at(time)
+        return Drivers(*(self._stacked(values, group) for group in (self.table.forcing, self.table.slow)))
 
-        if share:
-            later = self._record(after)
-            weight = np.float32(share)
-            values = {name: (1 - weight) * values[name] + weight * later[name] for name in self.names}
+    def values_at(self, time: np.datetime64, faces: Array | None = None, slow: bool = True) -> FieldValues:
+        """Return the variables that the forcing has at a time.
 
-        return Drivers(self._stacked(values, self.table.forcing), self._stacked(values, self.table.slow))
+        Args:
+            time: datetime64.
+            faces: (n,) numbers of the faces; None for all.
+            slow: with the slow inputs; False leaves them out.
+
+        Returns:
+            Variable -> (F,) or (n,) float32.
+
+        Raises:
+            InputError: see :meth:`at`.
+        """
+        unwanted = frozenset() if slow else frozenset(variable.name for variable in self.table.slow)
+        values = {}
+        for one in self.series:
+            if not unwanted.issuperset(one.names):
+                values |= one.at(time, faces)
+        if slow and self._degree_days is not None:
+            values |= self._degree_days.at(time, faces)
+
+        return values
 
     def check(self, times: Array) -> None:
         """Check that there are values at all of these times, without reading them.
@@ -89,49 +112,41 @@ class Forcing:
             InputError: there are none at one of the times; the message names the first.
         """
         for time in times:
-            self._around(time)
+            for one in self.series:
+                one.around(time)
 
-    def _around(self, time: np.datetime64) -> tuple[int, int, float]:
-        """Return the numbers of the records before and after a time, and the weight of the second."""
-        wanted = time.astype("datetime64[ns]") if self._cycle is None else self._cycle.equivalent(time)
-        last = int(np.searchsorted(self.times, wanted, side="right")) - 1
-        if last >= 0 and self.times[last] == wanted:
-            return last, last, 0.0
+    def with_degree_days(self, names: Sequence[str], times: Array | None = None) -> "Forcing":
+        """Return the forcing with degree days, which are computed from its temperature.
 
-        following, after = self._following(last)
-        if not self._interpolate or last < 0 or following is None:
-            raise InputError(self._nothing_at(time, inside=last >= 0 and following is not None))
+        Args:
+            names: slow inputs to compute, such as ``fdd_year``; those that cannot be computed are left out.
+            times: (T,) datetime64 at which they are needed; None for all times of the temperature.
 
-        return last, after, float((wanted - self.times[last]) / (following - self.times[last]))
+        Raises:
+            InputError: the temperature has a gap, or cannot be read.
+        """
+        chosen = [name for name in names if name in DEGREE_DAYS and name not in self.names]
+        temperature = next((one for one in self.series if TEMPERATURE in one.names), None)
+        if temperature is None or not chosen:
+            return self
 
-    def _following(self, index: int) -> tuple[np.datetime64 | None, int]:
-        """Return time and number of the record after ``index``; at the end of a cycle it is the first record."""
-        end = len(self.times) if self._cycle is None else int(np.searchsorted(self.times, self._cycle.end))
-        if index + 1 < end:
-            return self.times[index + 1], index + 1
-        return (None, -1) if self._cycle is None else (self._cycle.end, 0)
+        first, last = (None, None) if times is None else (times.min(), times.max())
+        begins = np.datetime_as_string(temperature.times[0], "m")
+        log.warning(
+            "forcing: %s computed from %s of %s, which begins at %s; before that nothing is added up",
+            ", ".join(chosen), TEMPERATURE, temperature.origin, begins,
+        )  # fmt: skip
+        return Forcing(self.series, self.mesh, self.table, DegreeDays(temperature, self.mesh, chosen, first, last))
 
-    def _nothing_at(self, time: np.datetime64, inside: bool) -> str:
-        first, last = (np.datetime_as_string(end, "m") for end in (self.times[0], self.times[-1]))
-        advice = "interpolate between its times (--interpolate)" if inside else "repeat it (--repeat-forcing)"
-        return (
-            f"forcing: no values at {np.datetime_as_string(time, 'm')}, which the forecast needs; "
-            f"it runs from {first} to {last} ({len(self.times)} times); give one that covers the forecast, or {advice}"
-        )
-
-    def _record(self, index: int) -> FieldValues:
-        if index not in self._kept:
-            while len(self._kept) >= _RECORDS_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            part, number = self._records[index]
-            self._kept[index] = part.read(number)
-
-        return self._kept[index]
+    def close(self) -> None:
+        """Close the files."""
+        for one in self.series:
+            one.close()
 
     def _stacked(self, values: FieldValues, variables: tuple[Variable, ...]) -> Array:
         columns = np.zeros((self.mesh.n_faces, len(variables)), dtype=np.float32)
         for channel, variable in enumerate(variables):
-            if variable.name in self.names:
+            if variable.name in values:
                 columns[:, channel] = values[variable.name]
         return columns
 
@@ -143,21 +158,25 @@ def open_forcing(
     *,
     interpolate: bool = False,
     repeat: bool = False,
+    topology: str | None = None,
 ) -> Forcing:
     """Open forcing for a mesh. Each record is read when a forecast needs it.
 
     Args:
-        source: file, glob pattern, folder, dataset (lazy ones stay lazy), or a list of them that follow each other in
-            time. Fields on another mesh or grid of the same domain are remapped; vectors are rotated to the axes of
-            the plane of ``mesh``.
+        source: file, glob pattern, folder, dataset (lazy ones stay lazy), or a list of them. Files with the same
+            variables follow each other in time; files with other variables, which may have other times and grids, are
+            merged. Fields on another mesh or grid are remapped; vectors are turned to the axes of the plane of
+            ``mesh``.
         mesh: mesh of the forecast, or a dataset on it.
         table: the forcing and slow variables of this table are read; None for the default table.
         interpolate: interpolate linearly in time between records.
         repeat: repeat the record: whole years by the calendar (29 February takes the values of 28 February if the
             record has none), a shorter record from its beginning.
+        topology: name of the UGRID topology, for files with several.
 
     Raises:
-        InputError: a file cannot be read, times overlap, there is no forcing variable, or the domain is another one.
+        InputError: a file cannot be read, two have the same variable at the same time, there is no forcing variable,
+            or the domain is another one.
 
     Example:
         >>> import gensim_graph as gg
@@ -172,39 +191,34 @@ def open_forcing(
         >>> forcing.close()
     """
     mesh = mesh_from_dataset(mesh) if isinstance(mesh, xr.Dataset) else mesh
+    check_type("mesh", mesh, Mesh, MESH_ADVICE)
     table = table or default_variables()
     wanted = VariableTable((*table.forcing, *table.slow))
 
-    with ExitStack() as files:
-        parts = sorted((Records(item, mesh, wanted, files) for item in expand(source)), key=lambda part: part.times[0])
-
-        for earlier, later in itertools.pairwise(parts):
-            if later.times[0] <= earlier.times[-1]:
-                raise InputError(f"forcing: {earlier.name} and {later.name} overlap in time; give each time once")
-
-        cycle = cycle_of(np.concatenate([part.times for part in parts])) if repeat else None
-        return Forcing(parts, mesh, table, interpolate, cycle, files.pop_all().close)
+    parts = [Records(item, mesh, wanted, topology) for item in expand(source)]
+    return Forcing(series_of(parts, interpolate, repeat), mesh, table)
 
 
 def as_forcing(forcing: xr.Dataset | Forcing, mesh: Mesh, table: VariableTable) -> Forcing:
     """Return forcing on a mesh from a dataset; :class:`Forcing` is returned unchanged.
 
     Args:
-        forcing: a dataset with its mesh, or with as many faces as ``mesh``; or opened forcing.
+        forcing: a dataset with its mesh, or with values for all faces or nodes of ``mesh``; or opened forcing.
         mesh: mesh of the forecast.
         table: the variable table.
 
     Raises:
         InputError: as :func:`open_forcing`, or the forcing is on another mesh.
     """
-    own_mesh = forcing.mesh if isinstance(forcing, Forcing) else None
-    if isinstance(forcing, xr.Dataset) and forcing.sizes.get("face") == mesh.n_faces:
-        own_mesh = mesh_from_dataset(forcing) if "face_nodes" in forcing else mesh
+    if isinstance(forcing, xr.Dataset):
+        forcing = with_given_mesh(forcing, mesh, table)
+        own_mesh = mesh_from_dataset(forcing, crs=mesh.crs) if has_topology(forcing) else None
+    else:
+        own_mesh = forcing.mesh
 
-    if own_mesh is None or not own_mesh.matches(mesh):
-        faces = own_mesh.n_faces if own_mesh is not None else forcing.sizes.get("face", "no")  # type: ignore[union-attr]
+    if own_mesh is not None and not own_mesh.matches(mesh):
         raise InputError(
-            f"forcing: on another mesh ({faces} faces) than the initial state ({mesh.n_faces} faces); "
+            f"forcing: on another mesh ({own_mesh.n_faces} faces) than the initial state ({mesh.n_faces} faces); "
             "open it with open_forcing(..., mesh), or both with open_store(..., mesh=mesh), to have them on one"
         )
 

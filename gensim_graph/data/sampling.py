@@ -31,6 +31,16 @@ _SMALLEST_MESH = 64
 """Fewest cells of a coarsened mesh."""
 
 
+def partition_angle(seed: int, partition: int) -> float:
+    """Return the angle of the axes along which a partition groups the cells (radians, counter-clockwise).
+
+    Args:
+        seed: seed of the samples.
+        partition: number of the partition; the first one lies along the axes of the mesh.
+    """
+    return float(np.random.default_rng([seed, 1, partition]).uniform(0, np.pi)) if partition else 0.0
+
+
 class _Fields(NamedTuple):
     """Fields of a sample as tensors, in the order of :class:`~gensim_graph.data.training_data.StatePair`."""
 
@@ -123,7 +133,7 @@ class TrainingSamples(Dataset[TrainingBatch]):
         return int(rng.choice(len(share), p=share / share.sum()))
 
     def _prepare(self, mesh: str, level: int, partition: int) -> tuple[SubgraphCutter, CellGroups]:
-        angle = np.random.default_rng([self.seed, 1, partition]).uniform(0, np.pi) if partition else 0.0
+        angle = partition_angle(self.seed, partition)
         part = self._parts[mesh]
         groups = cell_groups(part.mesh, level, angle, folder=part.graph_folder)
         return SubgraphCutter(groups.graph), groups

@@ -14,7 +14,7 @@ class SamplingConfig:
     """Settings for drawing training samples.
 
     Attributes:
-        batch: samples in a batch.
+        batch: samples in a batch, of all devices together.
         lead_time: length of one forecast step, such as ``12h``; a multiple of the time step of the data.
         skip: beginning of every trajectory that is left out, such as ``24h``: during the spin-up from an idealised
             state the ice behaves differently.
@@ -27,6 +27,9 @@ class SamplingConfig:
         partitions: number of random k-d axes over which the grouping of cells is varied; 1 for a single grouping.
         rotate: turn frame and vectors by a random angle; the operator does not need it, other networks do.
         mirror: reflect frame and vectors; wrong on one hemisphere, where Coriolis turns one way only.
+        validation: share of the data that is held back for validation, 0 to 0.5; see
+            :func:`~gensim_graph.data.hold_out`.
+        workers: processes that make samples beside the training; -1 takes the cores of the machine minus one.
 
     Raises:
         InputError: a value is out of its range.
@@ -42,6 +45,8 @@ class SamplingConfig:
     partitions: int = 8
     rotate: bool = False
     mirror: bool = False
+    validation: float = 0.1
+    workers: int = -1
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -54,6 +59,8 @@ class SamplingConfig:
             "levels": (_are_shares, "numbers of 0 or more, one of them above 0"),
             "balance": at_least(0),
             "partitions": at_least(1),
+            "validation": (lambda came: 0 <= came <= 0.5, "a share from 0 to 0.5"),
+            "workers": at_least(-1),
         }
         check_values(self, "data", rules)
 

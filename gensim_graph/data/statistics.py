@@ -79,13 +79,22 @@ def _columns(moments: Moments, variables: Iterable[Variable]) -> tuple[Array, Ar
 
 
 class RunningMoments:
-    """Mean and deviation of variables, accumulated chunk by chunk in float64 (Chan et al. 1979)."""
+    """Mean and deviation of variables, accumulated chunk by chunk in float64 (Chan et al. 1979).
+
+    Args:
+        variables: the variables, in the order of the columns.
+
+    Attributes:
+        count: (variable,) number of values.
+        mean: (variable,) their mean.
+        squared: (variable,) sum of the squared distances from the mean.
+    """
 
     def __init__(self, variables: tuple[Variable, ...]) -> None:
         self.variables = variables
         self.count = np.zeros(len(variables))
         self.mean = np.zeros(len(variables))
-        self.squared = np.zeros(len(variables))  # sum of the squared distances from the mean
+        self.squared = np.zeros(len(variables))
 
     def add(self, values: Array, present: Array) -> None:
         """Add a chunk of values.
@@ -100,14 +109,30 @@ class RunningMoments:
 
         mean = rows.mean(axis=0)
         squared = ((rows - mean) ** 2).sum(axis=0)
+        self._combine(np.where(present, len(rows), 0), mean, squared)
 
-        count = self.count + len(rows)
+    def merge(self, count: Array, mean: Array, squared: Array) -> None:
+        """Add the moments of many chunks, as :attr:`count`, :attr:`mean` and :attr:`squared` of each.
+
+        Args:
+            count: (chunk, variable) number of values; 0 leaves a chunk out.
+            mean: (chunk, variable) means.
+            squared: (chunk, variable) sums of the squared distances from the mean of the chunk.
+        """
+        total = count.sum(axis=0)
+        whole = (count * mean).sum(axis=0) / np.maximum(total, 1)
+        between = count * (mean - whole) ** 2
+        self._combine(total, whole, (np.where(count > 0, squared, 0.0) + between).sum(axis=0))
+
+    def _combine(self, added: Array, mean: Array, squared: Array) -> None:
+        """Join two sets of values (Chan et al. 1979, equation 2.1)."""
+        count = self.count + added
         shift = mean - self.mean
-        share = len(rows) / count
+        share = added / np.maximum(count, 1)
 
-        self.squared += (squared + shift**2 * self.count * share) * present
-        self.mean += shift * share * present
-        self.count = np.where(present, count, self.count)
+        self.squared += np.where(added > 0, squared + shift**2 * self.count * share, 0.0)
+        self.mean += np.where(added > 0, shift * share, 0.0)
+        self.count = count
 
     def moments(self, what: str) -> Moments:
         """Return mean and deviation of every variable that was present; the deviation of a constant variable is 1.
@@ -144,31 +169,46 @@ class RunningMoments:
         return seen
 
 
-def compute_statistics(
-    chunks: Iterable[tuple[Array, Array, Array, Array]],
-    table: VariableTable,
-    present: Mapping[str, bool],
-    lead_hours: float,
-) -> Statistics:
-    """Compute the statistics of training data.
+class TrainingMoments:
+    """Moments of all that a training normalises: state, its residual, forcing and slow inputs.
 
     Args:
-        chunks: pieces of the data: state, residual, forcing and slow inputs, (..., variable) each.
         table: the variable table.
         present: variable -> whether the data have it.
-        lead_hours: lead time of the residual, h.
 
-    Raises:
-        InputError: a state variable never changes.
+    Attributes:
+        state: moments of the state.
+        residual: moments of the change of the state over the lead time.
+        forcing: moments of the forcing.
+        slow: moments of the slow inputs.
     """
-    state = RunningMoments(table.state)
-    residual = RunningMoments(table.state)
-    forcing = RunningMoments(table.forcing)
-    slow = RunningMoments(table.slow)
 
-    for parts in chunks:
-        for running, values in zip((state, residual, forcing, slow), parts, strict=True):
-            running.add(values, np.array([present[variable.name] for variable in running.variables]))
+    def __init__(self, table: VariableTable, present: Mapping[str, bool]) -> None:
+        self.table, self._present = table, present
+        self.state, self.residual = RunningMoments(table.state), RunningMoments(table.state)
+        self.forcing, self.slow = RunningMoments(table.forcing), RunningMoments(table.slow)
 
-    moments = state.moments("state") | forcing.moments("forcing") | slow.moments("slow")
-    return Statistics(lead_hours, moments, residual.moments("residual"))
+    def add(self, state: Array, residual: Array, forcing: Array, slow: Array) -> None:
+        """Add a piece of the data.
+
+        Args:
+            state: (..., variable).
+            residual: (..., variable).
+            forcing: (..., variable).
+            slow: (..., variable).
+        """
+        running = (self.state, self.residual, self.forcing, self.slow)
+        for moments, values in zip(running, (state, residual, forcing, slow), strict=True):
+            moments.add(values, np.array([self._present[variable.name] for variable in moments.variables]))
+
+    def statistics(self, lead_hours: float) -> Statistics:
+        """Return the statistics of all that was added.
+
+        Args:
+            lead_hours: lead time of the residual, h.
+
+        Raises:
+            InputError: a state variable never changes.
+        """
+        values = self.state.moments("state") | self.forcing.moments("forcing") | self.slow.moments("slow")
+        return Statistics(lead_hours, values, self.residual.moments("residual"))

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from gensim_graph.data.statistics import TrainingMoments
+from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
@@ -32,7 +34,7 @@ class StatePair(NamedTuple):
 
 
 class TrainingData(ABC):
-    """Trajectories on one mesh, all with the same times.
+    """Trajectories on one mesh, all with the same number of pairs (t, t + lead).
 
     Attributes:
         mesh: the mesh.
@@ -69,12 +71,35 @@ class TrainingData(ABC):
             InputError: the values cannot be read.
         """
 
+    def times(self, trajectory: int) -> Array:
+        """Return the times of the records, which forcing from other files needs.
+
+        Args:
+            trajectory: number of the trajectory.
+
+        Returns:
+            (n_starts + lead_steps,) datetime64[ns]; pair number i goes from time i to time i + ``lead_steps``.
+
+        Raises:
+            InputError: the data do not know their times.
+        """
+        raise InputError(f"{type(self).__name__} without times: forcing from other files cannot be added to them")
+
     @abstractmethod
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield state, residual, forcing and slow inputs in pieces, (T, F, variable) each, for the statistics.
 
         Each value is in exactly one piece. A piece has fewer times of the residual than of the state.
         """
+
+    def add_moments(self, moments: TrainingMoments) -> None:
+        """Add all values to the moments of which the statistics are made.
+
+        Args:
+            moments: they are changed in place.
+        """
+        for chunk in self.statistics_chunks():
+            moments.add(*chunk)
 
     @property
     def n_pairs(self) -> int:

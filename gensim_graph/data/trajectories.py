@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from gensim_graph.data.statistics import Statistics, compute_statistics
+from gensim_graph.data.statistics import Statistics, TrainingMoments
 from gensim_graph.data.training_data import StatePair, TrainingData
 from gensim_graph.errors import InputError
 from gensim_graph.io import mesh_from_dataset
@@ -29,6 +29,7 @@ class Trajectories(TrainingData):
         slow: (R, T, F, slow).
         present: variable -> whether the data have it.
         lead_steps: number of records from t to t + lead.
+        record_times: (T,) datetime64[ns], the same in all trajectories; None if they are not known.
     """
 
     mesh: Mesh
@@ -37,6 +38,7 @@ class Trajectories(TrainingData):
     slow: Array
     present: dict[str, bool]
     lead_steps: int
+    record_times: Array | None = None
 
     @classmethod
     def from_dataset(
@@ -71,7 +73,8 @@ class Trajectories(TrainingData):
         stacked = (stack_variables(dataset, group) for group in groups)
         state, forcing, slow = (values if values.ndim == 4 else values[None] for values in stacked)
 
-        return cls(mesh_from_dataset(dataset), state, forcing, slow, present, steps)
+        times = dataset["time"].values.astype("datetime64[ns]")
+        return cls(mesh_from_dataset(dataset), state, forcing, slow, present, steps, times)
 
     @property
     def n_trajectories(self) -> int:
@@ -82,6 +85,10 @@ class Trajectories(TrainingData):
     def n_starts(self) -> int:
         """Number of times t from which a pair (t, t + lead) starts."""
         return self.state.shape[1] - self.lead_steps
+
+    def times(self, trajectory: int) -> Array:
+        """Return the times of the records, see :meth:`TrainingData.times`."""
+        return super().times(trajectory) if self.record_times is None else self.record_times
 
     def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
         """Return the fields of some cells, see :meth:`TrainingData.read`.
@@ -145,8 +152,11 @@ def statistics_of(data: Sequence[TrainingData], table: VariableTable, lead_hours
     present = {variable.name: any(part.present[variable.name] for part in data) for variable in table.variables}
     _check_present(data, table, present)
 
-    chunks = (chunk for part in data for chunk in part.statistics_chunks())
-    return compute_statistics(chunks, table, present, lead_hours)
+    moments = TrainingMoments(table, present)
+    for part in data:
+        part.add_moments(moments)
+
+    return moments.statistics(lead_hours)
 
 
 def _check_present(data: Sequence[TrainingData], table: VariableTable, present: dict[str, bool]) -> None:

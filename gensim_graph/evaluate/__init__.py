@@ -24,9 +24,11 @@ Reading order:
 3. :mod:`~gensim_graph.evaluate.verify`: scores against the truth; :mod:`~gensim_graph.evaluate.physics`: physics of the
    ice.
 4. :mod:`~gensim_graph.evaluate.assessment`: the list of all tables.
-5. :mod:`~gensim_graph.evaluate.baselines` and :mod:`~gensim_graph.evaluate.linear_baseline`: forecasts to compare with;
+5. :mod:`~gensim_graph.evaluate.observations`: scores against observations with gaps, means and grids of their own;
+   :mod:`~gensim_graph.evaluate.truth_sources` tells them from complete truths.
+6. :mod:`~gensim_graph.evaluate.baselines` and :mod:`~gensim_graph.evaluate.linear_baseline`: forecasts to compare with;
    :mod:`~gensim_graph.evaluate.explain`: the fields on which a forecast depends.
-6. :mod:`~gensim_graph.evaluate.pictures` draws; :mod:`~gensim_graph.evaluate.report` writes the page.
+7. :mod:`~gensim_graph.evaluate.pictures` draws; :mod:`~gensim_graph.evaluate.report` writes the page.
 
 Functions on one dataset (:func:`deformation`, :func:`ice_age`, :func:`volume_budget`, :func:`detect_events`,
 :func:`temporal_scaling`) take a forecast or a truth. Functions that compare (:func:`assess`, :func:`ice_scores`,
@@ -46,6 +48,7 @@ from gensim_graph.evaluate.baselines import persistence, persistence_beside
 from gensim_graph.evaluate.explain import head_reach, sensitivity
 from gensim_graph.evaluate.linear_baseline import LinearBaseline
 from gensim_graph.evaluate.matching import match, match_models
+from gensim_graph.evaluate.observations import Observations, open_observations, score_observations
 from gensim_graph.evaluate.physics import (
     deformation,
     detect_events,
@@ -57,7 +60,9 @@ from gensim_graph.evaluate.physics import (
     volume_budget,
 )
 from gensim_graph.evaluate.report import write_report
+from gensim_graph.evaluate.scored_variables import chosen_variables, scored_table
 from gensim_graph.evaluate.tally import Step, Tally
+from gensim_graph.evaluate.truth_sources import Truths, open_truths
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.evaluate.verify import (
     buoy_errors,
@@ -71,11 +76,14 @@ from gensim_graph.evaluate.verify import (
 
 __all__ = [
     "LinearBaseline",
+    "Observations",
     "Step",
     "Tally",
+    "Truths",
     "Verification",
     "assess",
     "buoy_errors",
+    "chosen_variables",
     "deformation",
     "detect_events",
     "drift_scores",
@@ -85,10 +93,14 @@ __all__ = [
     "ice_scores",
     "match",
     "match_models",
+    "open_observations",
+    "open_truths",
     "persistence",
     "persistence_beside",
     "power_spectrum",
     "rank_histogram",
+    "score_observations",
+    "scored_table",
     "sensitivity",
     "skill_table",
     "spatial_scaling",

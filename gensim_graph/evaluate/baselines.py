@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
+from gensim_graph.evaluate.scored_variables import scored_table
 from gensim_graph.io import has_topology, mesh_from_dataset, mesh_to_dataset
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable, default_variables
@@ -64,7 +65,8 @@ def persistence_beside(forecast: xr.Dataset, truth: xr.Dataset, variables: Varia
     Args:
         forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``.
         truth: dims (time, face).
-        variables: its state variables are kept; by default the variable table that ships.
+        variables: its state variables are kept; by default those of the table that ships and the further ones of the
+            forecast.
 
     Returns:
         As of :func:`persistence`.
@@ -80,7 +82,8 @@ def persistence_beside(forecast: xr.Dataset, truth: xr.Dataset, variables: Varia
             f"truth: it lacks {missing.size} starts of the forecast, the first is {missing[0]}; persistence needs them"
         )
 
-    return persistence(truth.sel(time=np.atleast_1d(starts.values)), forecast["lead_time"].values, variables)
+    initial = truth.sel(time=np.atleast_1d(starts.values))
+    return persistence(initial, forecast["lead_time"].values, scored_table(forecast, variables))
 
 
 def as_initial_state(initial: xr.Dataset) -> xr.Dataset:

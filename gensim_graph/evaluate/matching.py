@@ -1,10 +1,11 @@
 """Checks that a forecast fits a truth, and puts them side by side in a :class:`~gensim_graph.evaluate.Verification`.
 
 Every error in the input is reported here, before the first score is computed: other cells, valid times that the truth
-lacks, variables that only one of the two has. :func:`match` takes one forecast; :func:`match_models` a forecast and its
-baselines, which must have the same valid times.
+lacks, no variable that both have. :func:`match` takes one forecast; :func:`match_models` a forecast and its baselines,
+which must have the same valid times.
 """
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,8 @@ from gensim_graph.io import has_topology, mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
+
+log = logging.getLogger(__name__)
 
 
 def match(
@@ -31,15 +34,23 @@ def match(
         forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``. A lead time of zero is left
             out: it is the initial state, which is given and not forecast.
         truth: dims (time, face).
-        variables: its state variables are matched; one that neither dataset has is left out.
+        variables: its state variables are matched. Those that only one of the two has are left out, with one line in
+            the log.
         areas: (face,) m2; by default from the mesh of the forecast or, if it has none, of the truth.
         source: name of the forecast in error messages.
 
     Raises:
-        InputError: the faces differ, the truth lacks valid times, only one of the two has a state variable, or there
+        InputError: the faces differ, the truth lacks valid times, the two have no state variable in common, or there
             is neither a mesh nor ``areas``.
     """
-    forecast = _with_ensemble_dims(forecast, source)
+    common = _common_variables(forecast, truth, variables, source)
+    return _matched(forecast, truth, common, areas, source)
+
+
+def _matched(
+    forecast: xr.Dataset, truth: xr.Dataset, variables: tuple[Variable, ...], areas: Array | None, source: str
+) -> Verification:
+    forecast = with_ensemble_dims(forecast, source)
     truth = _single_trajectory(truth)
     mesh = _common_mesh(forecast, truth, source)
 
@@ -51,7 +62,7 @@ def match(
     matched = Verification(
         forecast=forecast,
         truth=truth,
-        variables=_common_variables(forecast, truth, variables, source),
+        variables=variables,
         valid_times=_valid_times(forecast, truth, source),
         areas=np.asarray(mesh.areas if areas is None and mesh is not None else areas, dtype=np.float64),
         mesh=mesh,
@@ -73,7 +84,8 @@ def match_models(
     Args:
         forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``; a lead time of zero is left out.
         truth: dims (time, face).
-        variables: its state variables are matched; one that neither dataset has is left out.
+        variables: its state variables are matched. Those that only one of the two has are left out, with one line in
+            the log.
         areas: (face,) m2; by default from the mesh of the forecast or, if it has none, of the truth.
         baselines: name -> forecast with the valid times of ``forecast``.
 
@@ -81,8 +93,8 @@ def match_models(
         Name of the model -> verification. The first model is called ``forecast``.
 
     Raises:
-        InputError: a baseline has other valid times or is called ``forecast`` or ``truth``, or what :func:`match`
-            raises.
+        InputError: a baseline has other valid times, lacks a variable of the others or is called ``forecast`` or
+            ``truth``, or what :func:`match` raises.
 
     Example:
         Persistence of a day and a half beside a trajectory that ships, read back at the second lead time:
@@ -101,14 +113,26 @@ def match_models(
         >>> ensemble.shape, reality.shape
         ((1, 2640), (2640,))
     """
-    models = {"forecast": match(forecast, truth, variables, areas)}
+    first = match(forecast, truth, variables, areas)
+    models = {"forecast": first}
+
     for name, baseline in (baselines or {}).items():
         if name in ("forecast", "truth"):
             raise InputError(f"a baseline must not be called '{name}'; give it another name")
-        models[name] = match(baseline, truth, variables, models["forecast"].areas, f"baseline '{name}'")
-        _check_same_times(name, models[name], models["forecast"])
+        _check_same_variables(name, baseline, first)
+        models[name] = _matched(baseline, truth, first.variables, first.areas, f"baseline '{name}'")
+        _check_same_times(name, models[name], first)
 
     return models
+
+
+def _check_same_variables(name: str, baseline: xr.Dataset, forecast: Verification) -> None:
+    missing = [variable.name for variable in forecast.variables if variable.name not in baseline]
+    if missing:
+        raise InputError(
+            f"baseline '{name}': it lacks '{missing[0]}', which the forecast and the truth have; all models are scored "
+            "on the same variables: add it, or choose those that all have with variables= or --variables"
+        )
 
 
 def _check_same_times(name: str, baseline: Verification, forecast: Verification) -> None:
@@ -119,15 +143,24 @@ def _check_same_times(name: str, baseline: Verification, forecast: Verification)
         )
 
 
-def _with_ensemble_dims(forecast: xr.Dataset, source: str) -> xr.Dataset:
-    """Give all fields the dimensions ``start`` and ``member``, and leave out a lead time of zero."""
+def with_ensemble_dims(forecast: xr.Dataset, source: str, keep_initial: bool = False) -> xr.Dataset:
+    """Give all fields the dimensions ``start`` and ``member``, and leave out a lead time of zero.
+
+    Args:
+        forecast: dims ([start], [member], lead_time, face), coordinate ``valid_time``.
+        source: its name in error messages.
+        keep_initial: keep a lead time of zero.
+
+    Raises:
+        InputError: there is no lead time beyond the start.
+    """
     _check_lead_times(forecast, source)
     ahead = forecast["lead_time"].values > np.timedelta64(0)
 
     if not ahead.any():
         raise InputError(f"{source}: it has no lead time beyond the start; forecast at least one step")
 
-    forecast = forecast.isel(lead_time=ahead)
+    forecast = forecast if keep_initial else forecast.isel(lead_time=ahead)
     fields = forecast.set_coords("valid_time").reset_coords("valid_time")
 
     for dim in ("member", "start"):
@@ -183,27 +216,24 @@ def _valid_times(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Array:
 def _common_variables(
     forecast: xr.Dataset, truth: xr.Dataset, table: VariableTable, source: str
 ) -> tuple[Variable, ...]:
-    """State variables that both datasets have; a variable in only one of them is an error."""
-    common = []
-    for variable in table.state:
-        present = {source: variable.name in forecast, "truth": variable.name in truth}
-        if not any(present.values()):
-            continue
-
-        for name, has in present.items():
-            if not has:
-                other = source if name == "truth" else "truth"
-                raise InputError(
-                    f"{name}: state variable '{variable.name}' is missing, the {other} has it; add it, or drop it there"
-                )
-
-        common.append(variable)
+    """State variables that both datasets have; the others are named in one line of the log."""
+    common = tuple(variable for variable in table.state if variable.name in forecast and variable.name in truth)
+    here, there = ([one.name for one in table.state if one.name in dataset] for dataset in (forecast, truth))
 
     if not common:
         names = ", ".join(variable.name for variable in table.state)
-        raise InputError(f"{source}: neither it nor the truth has a state variable; expected some of {names}")
+        raise InputError(
+            f"{source}: it has no state variable in common with the truth; it has {', '.join(here) or 'none'}, the "
+            f"truth has {', '.join(there) or 'none'}; expected some of {names}"
+        )
 
-    return tuple(common)
+    scored = [variable.name for variable in common]
+    lacking = {"the truth": set(here) - set(scored), f"the {source}": set(there) - set(scored)}
+    left = [f"{', '.join(sorted(names))} ({owner} lacks it)" for owner, names in lacking.items() if names]
+    if left:
+        log.warning("scored: %s; left out: %s", ", ".join(scored), "; ".join(left))
+
+    return common
 
 
 def _common_mesh(forecast: xr.Dataset, truth: xr.Dataset, source: str) -> Mesh | None:

@@ -15,7 +15,7 @@ from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.restart import Restart, read_restart, save_restart
 from gensim_graph.forecast.starts import Starts
 from gensim_graph.nn import GraphPlan
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.surrogate import Surrogate, states_of_members
 
 SAVE_SECONDS = 30.0
 """Longest time between restart files, s; a killed run loses no more work, unless a single step takes longer."""
@@ -93,8 +93,7 @@ class ForecastRun:
         """
         restart = read_restart(self.target, unit)
         if restart is None:
-            state = self.starts.states[unit.start].expand(len(unit.members), -1, -1)
-            return Restart(0, state, "")
+            return Restart(0, states_of_members(self.starts.states[unit.start], unit.members), "")
 
         now = self.valid_time(unit, restart.step)
         if self.forcing.at(now).digest != restart.forcing:

@@ -1,8 +1,6 @@
 """Identity of a forecast: only the same forecast is continued in an existing store; any other is left alone."""
 
 import hashlib
-import json
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.starts import Starts
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.surrogate import Surrogate, model_hash
 
 Identity = dict[str, int | str]
 """Everything but the length that distinguishes a forecast from others: name -> number, text or digest."""
@@ -28,18 +26,22 @@ def identify(model: Surrogate, starts: Starts, forcing: Forcing, request: Reques
         forcing: forcing of the forecast.
         request: what the user asks for.
     """
-    return {
-        "model": _model_digest(model),
+    identity: Identity = {
+        "model": model_hash(model),
         "precision": model.precision,
         "mesh": starts.mesh.hash[:16],
         "start": ", ".join(np.datetime_as_string(starts.times, "m")) + (" (several)" if starts.has_dimension else ""),
         "initial state": hashlib.sha256(starts.states.numpy().tobytes()).hexdigest()[:16],
         "forcing": forcing.at(starts.times[0]).digest[:16],
-        "members": 1 if model.deterministic else request.members,
+        "members": starts.count_members(request.members, model),
         "seed": request.seed,
         "every": request.every,
         "variables": ", ".join(variable.name for _, variable in request.written_variables(model)),
     }
+    if model.is_mirrored_on(starts.mesh):  # a key only where it applies: older forecasts of other meshes go on
+        identity["mirror image"] = "yes"
+
+    return identity
 
 
 def check_same(target: Path, existing: Identity, requested: Identity) -> None:
@@ -53,36 +55,18 @@ def check_same(target: Path, existing: Identity, requested: Identity) -> None:
     Raises:
         InputError: says in what they differ.
     """
-    differing = [name for name in requested if existing.get(name) != requested[name]]
+    names = dict.fromkeys([*requested, *existing])
+    differing = [name for name in names if existing.get(name) != requested.get(name)]
     if not differing:
         return
 
     words = [
         f"another {name}"
         if name in ("model", "mesh", "initial state", "forcing")
-        else f"{name} {existing.get(name)}, not {requested[name]}"
+        else f"{name} {existing.get(name, 'no')}, not {requested.get(name, 'no')}"
         for name in differing
     ]
     raise InputError(
         f"{target}: holds a forecast with {'; '.join(words)}; give it the arguments it began with to go on, "
         "remove it, or choose another path with --out"
     )
-
-
-def _model_digest(model: Surrogate) -> str:
-    """Return a digest of weights, configuration, variable table, statistics and sampler."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.operator.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-
-    parts = [
-        asdict(model.operator.config),
-        model.normaliser.table.to_dict(),
-        model.normaliser.statistics.to_dict(),
-        asdict(model.sampler),
-        model.deterministic,
-    ]
-    digest.update(json.dumps(parts, sort_keys=True).encode())
-
-    return digest.hexdigest()[:16]

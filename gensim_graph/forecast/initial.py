@@ -7,22 +7,23 @@ import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io import find_format, open_store, parse_date, times_of, with_own_time
-from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
+from gensim_graph.io.safe import DATASET_SUFFIXES, is_dataset, opened_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable
 
 
-def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dataset:
-    """Read the state at one time, or at several times, which stay a dimension.
+def read_initial(source: str, mesh: Mesh | None, table: VariableTable, topology: str | None = None) -> xr.Dataset:
+    """Read the state at one time, or at several times, which stay a dimension; so do the members of an ensemble.
 
     Args:
         source: ``FILE@TIME`` or ``FILE@TIME,TIME,...``; a file with a single time needs no ``@TIME``.
         mesh: mesh that the state is remapped to; None keeps the mesh of the file.
         table: the variable table.
+        topology: name of the UGRID topology, if the file has several.
 
     Raises:
-        InputError: as :func:`~gensim_graph.open_store`, several trajectories, or a time that the file lacks.
+        InputError: as :func:`~gensim_graph.open_store`, or a time that the file lacks.
 
     Example:
         >>> import gensim_graph as gg
@@ -38,14 +39,14 @@ def read_initial(source: str, mesh: Mesh | None, table: VariableTable) -> xr.Dat
     path, wanted = split_initial(source)
     file = FilePath(path)
 
-    if file.suffix.lower() in DATASET_SUFFIXES and file.exists() and find_format(file) is None:
+    if is_dataset(file) and file.exists() and find_format(file) is None:
         with naming(file), opened_dataset(file) as stored:
             raw = with_own_time(stored)
             selected = _select_times(raw, path, wanted, in_order=True) if "time" in raw.coords else raw
             selected.encoding["source"] = "initial state"
-            store = open_store(selected, mesh, table)
+            store = open_store(selected, mesh, table, topology=topology).assign_attrs(origin=path)
     else:
-        store = open_store(path, mesh, table)
+        store = open_store(path, mesh, table, topology=topology)
 
     with naming(file):
         return _select_times(store, path, wanted)
@@ -95,9 +96,6 @@ def _select_times(store: xr.Dataset, path: str, times: Array, in_order: bool = F
         times: times to select, datetime64[ns]; empty for the only time.
         in_order: keep the time as a dimension, sorted and without repetitions; otherwise the times come as asked for.
     """
-    if "trajectory" in store.dims:
-        raise InputError(f"holds {store.sizes['trajectory']} trajectories; name the file of one")
-
     known = np.atleast_1d(times_of(store))
     first, last = (np.datetime_as_string(known[index], "m") for index in (0, -1))
     if not len(times) and len(known) > 1:

@@ -21,13 +21,13 @@ from gensim_graph.errors import InputError
 from gensim_graph.forecast.identity import Identity
 from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.starts import Starts
-from gensim_graph.io import mesh_to_dataset
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.surrogate import Surrogate, provenance, topology_with_places
+from gensim_graph.system import check_space
 from gensim_graph.variables import Variable
 
-FORECAST_MARK = "gensim-graph forecast"
 RESTART = "restart"
 
+_AUXILIARY = ("valid_time", "initial_time", "lon", "lat")
 _CHUNK_BYTES = 2**20
 _BYTES_PER_VALUE = 4  # float32
 
@@ -77,17 +77,37 @@ def check_place(target: FilePath) -> None:
     """Check that a forecast can be written to a path: it is free, or it holds a forecast.
 
     Raises:
-        InputError: a name without ``.zarr``, a missing folder, or something else at the path.
+        InputError: a name without ``.zarr``, a missing folder, something else at the path, or a place that cannot be
+            written.
     """
     if target.suffix != ".zarr":
         raise InputError(f"{target}: a forecast is a zarr store; give it a name that ends in .zarr")
     if not target.absolute().parent.is_dir():
         raise InputError(f"{target}: there is no folder {target.absolute().parent}; make it first")
     read_layout(target)
+    check_space(target, beside=True)
+
+
+def check_forecast_space(target: FilePath, layout: StoreLayout, starts: Starts, request: Request) -> None:
+    """Check that the disk has room for a forecast, or for what is left of it; its float32 values compress to half.
+
+    Args:
+        target: the store; what it holds already needs no more room.
+        layout: layout of the store.
+        starts: initial states.
+        request: what is asked for.
+
+    Raises:
+        InputError: the disk has too little free space.
+    """
+    variables = len(request.variables) or starts.states.shape[-1]
+    states = (1 + layout.steps // request.every) * layout.members * len(starts.times)
+    present = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+    check_space(target, 0.5 * _BYTES_PER_VALUE * states * variables * starts.mesh.n_faces - present, beside=True)
 
 
 def create_or_extend_store(
-    target: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request
+    target: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request, forcing: str
 ) -> None:
     """Create the store, or extend its metadata to a longer forecast; existing fields stay.
 
@@ -100,12 +120,15 @@ def create_or_extend_store(
         model: the surrogate.
         starts: initial states.
         request: what the user asks for.
+        forcing: origin of the forcing, for the history of the store.
     """
+    attrs = provenance(model, starts.described_origin, forcing, request.seed, layout.members)
+    attrs |= _begun(target)
     beside = target.with_name(f".{target.name}.layout")
     shutil.rmtree(beside, ignore_errors=True)
 
     try:
-        _write_empty_store(beside, layout, model, starts, request)
+        _write_empty_store(beside, layout, model, starts, request, attrs)
         if not target.exists():
             os.rename(beside, target)
             return
@@ -124,7 +147,20 @@ def _replace_if_changed(old: FilePath, new: FilePath) -> None:
         os.replace(new, old)
 
 
-def _write_empty_store(path: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> None:
+def _begun(target: FilePath) -> dict[str, str]:
+    """Attributes of an existing store that stay when the forecast goes on: when it began, and with which version.
+
+    A store of a version that did not write them has none of them later either.
+    """
+    if not target.exists():
+        return {}
+    existing = zarr.open_group(str(target), mode="r").attrs
+    return {name: str(existing.get(name, "not recorded")) for name in ("history", "date_created", "software")}
+
+
+def _write_empty_store(
+    path: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request, attrs: dict[str, Any]
+) -> None:
     """Write a store with all metadata and coordinates, but without fields.
 
     Args:
@@ -133,8 +169,9 @@ def _write_empty_store(path: FilePath, layout: StoreLayout, model: Surrogate, st
         model: the surrogate.
         starts: initial states.
         request: what the user asks for.
+        attrs: attributes of the store.
     """
-    coordinates = _coordinates(layout, model, starts, request)
+    coordinates = _coordinates(layout, model, starts, request).assign_attrs(attrs)
     since = {"units": "seconds since 1970-01-01", "dtype": "int64"}
     encoding = {"valid_time": since, "initial_time": since, "lead_time": {"units": "seconds", "dtype": "int64"}}
     coordinates.to_zarr(path, mode="w", encoding=encoding, consolidated=False)
@@ -152,7 +189,7 @@ def _write_empty_store(path: FilePath, layout: StoreLayout, model: Surrogate, st
 
 
 def _coordinates(layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> xr.Dataset:
-    """Build the dataset of the store without its fields: topology, coordinates and attributes.
+    """Build the dataset of the store without its fields: topology and coordinates.
 
     Args:
         layout: layout of the store.
@@ -167,20 +204,12 @@ def _coordinates(layout: StoreLayout, model: Surrogate, starts: Starts, request:
     if not starts.has_dimension:
         initial_times, valid_times = initial_times[0], valid_times[0]
 
-    dataset = mesh_to_dataset(starts.mesh).assign_coords(
+    return topology_with_places(starts.mesh).assign_coords(
         member=("member", np.arange(layout.members), {"standard_name": "realization"}),
         lead_time=("lead_time", leads, {"standard_name": "forecast_period"}),
         valid_time=(dims, valid_times, {"standard_name": "time"}),
         initial_time=(dims[:-1], initial_times, {"standard_name": "forecast_reference_time"}),
     )
-    attrs = {
-        "Conventions": "CF-1.8 UGRID-1.0",
-        "source": FORECAST_MARK,
-        "seed": request.seed,
-        "precision": model.precision,
-    }
-
-    return dataset.assign_attrs(attrs | {f"model_{key}": str(value) for key, value in model.information.items()})
 
 
 def _create_array(group: zarr.Group, variable: Variable, coordinates: xr.Dataset, layout: StoreLayout) -> None:
@@ -199,7 +228,7 @@ def _create_array(group: zarr.Group, variable: Variable, coordinates: xr.Dataset
         **variable.attrs,
         "mesh": "mesh",
         "location": "face",
-        "coordinates": "valid_time initial_time",
+        "coordinates": " ".join(name for name in _AUXILIARY if name in coordinates.coords),
     }
     if "crs" in coordinates:
         attrs["grid_mapping"] = "crs"

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from gensim_graph.forecast.batches import WorkUnit
 from gensim_graph.forecast.request import YEAR
+from gensim_graph.system import one_line_bar
 from gensim_graph.typing import Array
 from gensim_graph.units import SECONDS_PER_DAY
 
@@ -35,10 +34,10 @@ def show_progress(
     years = len(times) * steps * (lead_time / YEAR)
     begin = time.monotonic()
     computed = 0
-    columns = (TextColumn("forecasting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    details = [("{task.fields[date]}", 13), ("{task.fields[pace]}", 27), ("{task.fields[members]}", 15)]
 
-    with Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task("", total=total, completed=before)
+    with one_line_bar("forecasting", details, show=show) as bar:
+        task = bar.add_task("", total=total, completed=before, date="", pace="", members="")
 
         def report(unit: WorkUnit, done: int) -> None:
             nonlocal computed
@@ -48,7 +47,7 @@ def show_progress(
             first, last = unit.members[0], unit.members[-1]
             members = f"member {first}" if first == last else f"members {first}-{last}"
             pace = _in_years(years_per_second * SECONDS_PER_DAY)
-            bar.update(task, advance=len(unit.members), description=f"{members} at {date}, {pace} a day")
+            bar.update(task, advance=len(unit.members), date=date, pace=f"{pace} a day", members=members)
 
         yield report
 

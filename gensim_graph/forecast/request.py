@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gensim_graph.errors import InputError, Rule, at_least, check_values
+from gensim_graph.errors import InputError, check_count
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.variables import Variable
 
@@ -35,8 +35,8 @@ class Request:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        rules: dict[str, Rule] = {name: at_least(1) for name in ("steps", "members", "every")}
-        check_values(self, "forecast", rules | {"seed": at_least(0)})
+        for name, least in (("steps", 1), ("members", 1), ("every", 1), ("seed", 0)):
+            check_count(f"forecast.{name}", getattr(self, name), least)
 
     def written_variables(self, model: Surrogate) -> list[tuple[int, Variable]]:
         """Return the written variables, each with its channel of the state.

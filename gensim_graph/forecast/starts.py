@@ -6,9 +6,9 @@ import numpy as np
 import torch
 import xarray as xr
 
-from gensim_graph.io import mesh_from_dataset
+from gensim_graph.io import as_state, mesh_from_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.surrogate import Surrogate, origin_of
 from gensim_graph.typing import Array, Float, Tensor
 
 
@@ -19,27 +19,49 @@ class Starts:
     Attributes:
         mesh: mesh of the states.
         times: (start,) datetime64[ns].
-        states: (start, face, state) in physical units, on the CPU.
+        states: (start, origin, face, state) in physical units, on the CPU: an ensemble of states for each start, or a
+            single one.
         has_dimension: the store has a dimension ``start``: there are several starts, or a list with a single one.
+        origin: file or words that say where the states come from.
     """
 
     mesh: Mesh
     times: Array
-    states: Float[Tensor, "start face state"]
+    states: Float[Tensor, "start origin face state"]
     has_dimension: bool
+    origin: str
 
     @classmethod
-    def from_dataset(cls, initial: xr.Dataset, model: Surrogate) -> "Starts":
+    def from_dataset(cls, initial: xr.Dataset, model: Surrogate, mesh: Mesh | None = None) -> "Starts":
         """Take the starts from a dataset with one time or several.
 
         Args:
-            initial: state at one time, or at several with a dimension ``time``.
+            initial: state at one time, or at several with a dimension ``time``; an ensemble of states with a dimension
+                ``trajectory`` or ``member``.
             model: the surrogate; it knows the state variables.
+            mesh: mesh of the forecast; None takes that of the dataset.
 
         Raises:
             InputError: a state variable missing, or no topology.
         """
+        initial = as_state(initial, mesh, model.normaliser.table)
         has_dimension = initial["time"].ndim > 0
         parts = [initial.isel(time=index) for index in range(initial.sizes["time"])] if has_dimension else [initial]
-        states = torch.stack([model.first_state(part) for part in parts])
-        return cls(mesh_from_dataset(initial), np.atleast_1d(initial["time"].values), states, has_dimension)
+        states = torch.stack([model.first_states(part) for part in parts])
+        times = np.atleast_1d(initial["time"].values)
+
+        return cls(mesh or mesh_from_dataset(initial), times, states, has_dimension, origin_of(initial))
+
+    @property
+    def described_origin(self) -> str:
+        """Origin and times of the states, in words."""
+        return f"{self.origin} at {', '.join(np.datetime_as_string(self.times, 'm'))}"
+
+    def count_members(self, asked: int, model: Surrogate) -> int:
+        """Return the number of members of the forecast.
+
+        Args:
+            asked: number that the user asks for.
+            model: the surrogate; a deterministic twin has one member for each initial state.
+        """
+        return min(asked, self.states.shape[1]) if model.deterministic else asked

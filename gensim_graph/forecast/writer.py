@@ -14,17 +14,24 @@ import xarray as xr
 import zarr
 
 from gensim_graph.data import Forcing
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, check_count
 from gensim_graph.forecast.batches import choose_batch, split_units, units_of_rank
 from gensim_graph.forecast.forecast_run import ForecastRun
 from gensim_graph.forecast.identity import Identity, check_same, identify
-from gensim_graph.forecast.layout import StoreLayout, check_place, create_or_extend_store, read_layout
+from gensim_graph.forecast.layout import (
+    StoreLayout,
+    check_forecast_space,
+    check_place,
+    create_or_extend_store,
+    read_layout,
+)
 from gensim_graph.forecast.progress import show_progress
 from gensim_graph.forecast.ranks import Ranks
 from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.restart import remove_partial_files, steps_done
 from gensim_graph.forecast.starts import Starts
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.mesh import Mesh
+from gensim_graph.surrogate import Surrogate, count_members
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
@@ -46,6 +53,7 @@ def write_forecast(
     variables: tuple[str, ...] | list[str] = (),
     batch: Batch = "auto",
     progress: bool = True,
+    mesh: Mesh | None = None,
 ) -> FilePath:
     """Forecast an ensemble into a zarr store with dimensions ((start,) member, lead_time, face).
 
@@ -54,18 +62,20 @@ def write_forecast(
 
     Args:
         model: the surrogate; :meth:`~gensim_graph.Surrogate.to` sets its device and precision.
-        initial: state at one time, or at several; each of them becomes a ``start``.
+        initial: state at one time, or at several; each of them becomes a ``start``. With a dimension ``trajectory`` or
+            ``member``, each member of the forecast starts from its own state.
         forcing: at the times of the starts and at every valid time: a dataset on the same mesh, or
             :func:`~gensim_graph.open_forcing`, which reads files of any size record by record.
         out: the store, ``*.zarr``.
         steps: number of forecast steps, one lead time each.
-        members: number of ensemble members; the deterministic twin has one.
+        members: number of ensemble members; the deterministic twin has one for each initial state.
         seed: seed of the noise; the numbers of a member depend on the seed and its own number alone.
         every: number of steps from one written state to the next; all steps are computed.
         variables: names of the written variables; empty for all.
         batch: number of members computed together, and in a chunk of the store; ``auto`` takes a number that suits
             memory and device. It changes the numbers by rounding only. A forecast that continues keeps its first batch.
         progress: show a progress bar.
+        mesh: mesh of the forecast, for a state without one; by default that of ``initial``.
 
     Returns:
         The path of the store.
@@ -96,13 +106,14 @@ def write_forecast(
     """
     target, ranks = FilePath(out), Ranks.from_environment()
     check_place(target)
+    if isinstance(variables, str):
+        raise InputError(f"forecast.variables: expected a list of names, such as ['sic', 'sit']; came {variables!r}")
+
     request = Request(steps, members, seed, every, tuple(variables))
     request.written_variables(model)  # raises for unknown names
+    _check_batch(batch)
 
-    if batch != "auto" and batch < 1:
-        raise InputError(f"forecast.batch: expected a number of 1 or more, or auto; came {batch}")
-
-    starts = Starts.from_dataset(initial, model)
+    starts = Starts.from_dataset(initial, model, mesh)
     drivers = model.drivers(forcing, starts.mesh, starts.times, steps)
     identity = identify(model, starts, drivers, request)
     existing = _existing_layout(target, identity, steps)
@@ -110,7 +121,9 @@ def write_forecast(
     layout = StoreLayout(identity, steps, _batch_size(batch, existing, identity, starts, model, ranks))
 
     if ranks.is_first:
-        create_or_extend_store(target, layout, model, starts, request)
+        check_forecast_space(target, layout, starts, request)
+        count_members(members, starts.states.shape[1], model.deterministic)  # says how the members begin
+        create_or_extend_store(target, layout, model, starts, request, drivers.origin)
     else:
         layout = _wait_for_layout(target, identity, steps)
 
@@ -128,6 +141,15 @@ def write_forecast(
             run.compute(unit, report)
 
     return target
+
+
+def _check_batch(batch: Batch) -> None:
+    if batch == "auto":
+        return
+    try:
+        check_count("forecast.batch", batch, least=1)
+    except InputError as error:
+        raise InputError(str(error).replace("; came", ", or auto; came")) from None
 
 
 def _existing_layout(target: FilePath, identity: Identity, steps: int) -> StoreLayout | None:

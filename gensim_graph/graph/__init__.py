@@ -16,7 +16,7 @@ Reading order: ``cell_table`` (what the graph takes from a mesh), ``order`` (tok
 ``subgraph`` (parts to train on), ``cache`` and ``grouped_cells`` (graphs on disk).
 """
 
-from gensim_graph.graph.cache import cached_graph
+from gensim_graph.graph.cache import SMALLEST, cached_graph
 from gensim_graph.graph.cell_table import CellTable
 from gensim_graph.graph.graph_builder import build_graph, coarse_cells, graph_of_cells
 from gensim_graph.graph.grouped_cells import CellGroups, cell_groups
@@ -26,6 +26,7 @@ from gensim_graph.graph.subgraph import Subgraph, SubgraphCutter, extract_subgra
 
 __all__ = [
     "CLUSTER_TOKENS",
+    "SMALLEST",
     "TOKEN_CELLS",
     "CellGroups",
     "CellTable",

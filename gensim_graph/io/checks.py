@@ -1,15 +1,20 @@
 """Checks of data before anything expensive starts: units, plausible values, and the domain of the mesh."""
 
+import logging
+
 import numpy as np
 import xarray as xr
 from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
 
-from gensim_graph.errors import InputError
-from gensim_graph.io.names import conversion
+from gensim_graph.errors import InputError, MissingValues, naming
+from gensim_graph.io.names import conversion, refuse_without_unit
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import covered
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable
+
+log = logging.getLogger(__name__)
 
 _MIN_OVERLAP = 0.99
 """Smallest share of the area of the target mesh that the source must cover."""
@@ -19,7 +24,7 @@ _MIN_COVER = 0.5
 
 
 def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
-    """Refuse values with an attribute ``units`` that is not the unit of the variable.
+    """Refuse values with an attribute ``units`` that is not the unit of the variable; without one, implausible vectors.
 
     Args:
         name: origin of the values, for the message.
@@ -27,8 +32,12 @@ def check_unit(name: str, values: xr.DataArray, variable: Variable) -> None:
         variable: the variable in the variable table.
 
     Raises:
-        InputError: the unit is not a spelling of that of the variable.
+        InputError: the unit is not a spelling of that of the variable, or there is none and the values are very large.
     """
+    if "units" not in values.attrs:
+        with naming(name):
+            refuse_without_unit(values, variable)
+
     unit = str(values.attrs.get("units", variable.units)).strip()
     if unit != variable.units and conversion(unit, variable.units) != (1.0, 0.0):
         raise InputError(
@@ -47,12 +56,13 @@ def check_field_values(name: str, values: Array, variable: Variable, location: s
         location: ``face`` or ``node``.
 
     Raises:
-        InputError: a value is missing (NaN) or outside the plausible range of the variable.
+        InputError: a value is missing (NaN, :class:`~gensim_graph.errors.MissingValues`) or outside the plausible range
+            of the variable.
     """
     missing = ~np.isfinite(values)
     if missing.any():
         rows = np.unique(np.nonzero(missing)[-1])
-        raise InputError(
+        raise MissingValues(
             f"{name}: '{variable.name}' is missing (NaN) on {len(rows)} {location}s at some time, first "
             f"{rows[:5].tolist()}; "
             f"fill them, or leave these {location}s out of the mesh (land)"
@@ -97,6 +107,32 @@ def check_cover(name: str, source: Mesh, target: Mesh, weights: csr_array) -> No
             f"{name}: {len(bare)} faces of the mesh lie outside these data, first {bare[:5].tolist()}; give data that "
             "cover the mesh, or leave these faces out of it"
         )
+
+
+def log_remapping(name: str, source: Mesh, target: Mesh) -> None:
+    """Log that data are remapped: a warning, unless both meshes have the same cells in another order.
+
+    Args:
+        name: origin of the data.
+        source: mesh of the data.
+        target: mesh to remap to.
+    """
+    if _same_cells(source, target):
+        log.debug("%s: the %d faces of the data are those of the mesh, in another order", name, source.n_faces)
+    else:
+        log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, target.n_faces)
+
+
+def _same_cells(one: Mesh, other: Mesh) -> bool:
+    """Return True if each face of a mesh lies on a face of the other, with the same centre and area."""
+    if one.n_faces != other.n_faces or (one.crs != other.crs and None not in (one.crs, other.crs)):
+        return False
+
+    distance, nearest = cKDTree(one.centres).query(other.centres)
+    same_place = distance <= 1e-5 * other.spacing
+    same_area = np.abs(one.areas[nearest] - other.areas) <= 1e-4 * other.areas
+
+    return bool(same_place.all() and same_area.all())
 
 
 def _extent(mesh: Mesh) -> str:

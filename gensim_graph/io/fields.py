@@ -6,7 +6,7 @@ file is read in runs of records, so that the memory needed does not grow with it
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -16,7 +16,7 @@ import xarray as xr
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.checks import check_field_values, check_unit
 from gensim_graph.io.formats import find_format
-from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
+from gensim_graph.io.safe import is_dataset, opened_dataset
 from gensim_graph.io.store import open_store
 from gensim_graph.io.times import times_of, with_own_time
 from gensim_graph.io.ugrid import mesh_from_dataset
@@ -56,7 +56,9 @@ class Fields:
         Raises:
             InputError: no topology, no variable of the table, or one on other dimensions.
         """
-        return cls.on(mesh_from_dataset(dataset), dataset, table)
+        source = dataset.encoding.get("source")
+        with naming(source) if source else nullcontext():
+            return cls.on(mesh_from_dataset(dataset), dataset, table)
 
     @classmethod
     def on(cls, mesh: Mesh, dataset: xr.Dataset, table: VariableTable | None = None) -> "Fields":
@@ -195,7 +197,7 @@ def holds_fields(path: Path) -> bool:
     file = FilePath(path)
     if find_format(file) is not None:
         return True
-    if file.suffix.lower() not in DATASET_SUFFIXES or not file.exists():
+    if not is_dataset(file) or not file.exists():
         return False
 
     try:
@@ -227,7 +229,7 @@ def opened_fields(path: Path, mesh: Mesh | None = None) -> Iterator[xr.Dataset]:
         InputError: see :func:`~gensim_graph.io.open_store`.
     """
     file = FilePath(path)
-    if file.suffix.lower() not in DATASET_SUFFIXES or not file.exists() or find_format(file) is not None:
+    if not is_dataset(file) or not file.exists() or find_format(file) is not None:
         yield open_store(file, mesh)
         return
 

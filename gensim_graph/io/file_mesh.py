@@ -33,6 +33,28 @@ class FilePositions:
 
 
 @dataclass(frozen=True)
+class OffCentre:
+    """A field of a staggered grid, whose values lie on the sides or corners of the cells.
+
+    Attributes:
+        name: its name in the file.
+        dims: its dimensions of rows and columns.
+        cell_dims: dimensions of the rows and columns of the cells.
+        cells: number of rows and columns of the cells.
+        shift: position of a value relative to the cell with the same numbers, in rows and columns: -0.5, 0 or 0.5.
+        shared: number of columns at the end that repeat those at the start, if the grid closes around the globe; None
+            if it does not.
+    """
+
+    name: str
+    dims: tuple[str, str]
+    cell_dims: tuple[str, str]
+    cells: tuple[int, int]
+    shift: tuple[float, float]
+    shared: int | None = None
+
+
+@dataclass(frozen=True)
 class FileMesh:
     """A mesh and the positions of its faces and nodes in the file.
 
@@ -40,11 +62,13 @@ class FileMesh:
         mesh: the mesh.
         faces: positions of its faces.
         nodes: positions of its nodes; None where the file has values of cells only.
+        off_centre: fields that are averaged to the cells when they are read.
     """
 
     mesh: Mesh
     faces: FilePositions
     nodes: FilePositions | None = None
+    off_centre: tuple[OffCentre, ...] = ()
 
 
 def locate_in_file(mesh: Mesh, drawing: Drawing, face_dim: str, node_dim: str) -> FileMesh:

@@ -14,7 +14,7 @@ import xarray as xr
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.cf import is_gridded, read_grid, read_gridded
+from gensim_graph.io.cf import is_gridded, read_grid, read_gridded, refuse_unsupported
 from gensim_graph.io.fesom import (
     is_fesom,
     is_fesom_output,
@@ -29,7 +29,7 @@ from gensim_graph.io.moorings import is_moorings, read_moorings, read_moorings_m
 from gensim_graph.io.mpas import is_mpas, mpas_mesh
 from gensim_graph.io.nextsim import is_nextsim, is_pair, read_nextsim, read_pair_mesh
 from gensim_graph.io.nextsimdg import is_nextsimdg, mesh_of_geometry, read_geometry, read_nextsimdg, read_smesh
-from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
+from gensim_graph.io.safe import is_dataset, is_zarr, opened_dataset
 from gensim_graph.io.ugrid import has_topology, ugrid_mesh
 from gensim_graph.mesh import Defects, Mesh
 
@@ -75,8 +75,12 @@ def mesh_format_names() -> list[str]:
 
 
 def _has_suffix(*suffixes: str) -> Callable[[Path], bool]:
-    """Recogniser of files, and of zarr folders, by their suffix."""
-    return lambda file: file.suffix.lower() in suffixes and (file.is_file() or file.suffix.lower() == ".zarr")
+    """Recogniser of files by their suffix."""
+    return lambda file: file.suffix.lower() in suffixes and file.is_file()
+
+
+def _is_existing_dataset(file: Path) -> bool:
+    return is_dataset(file) and (file.is_file() or is_zarr(file))
 
 
 def _without_repair(read: Callable[[Path, CRS | None], Mesh]) -> MeshReader:
@@ -88,7 +92,11 @@ def _read_dataset_mesh(file: Path, crs: CRS | None, defects: Defects) -> Mesh:
     with opened_dataset(file) as dataset:
         if has_topology(dataset):
             return ugrid_mesh(dataset, crs, defects)
-        return mpas_mesh(dataset, crs, defects) if is_mpas(dataset) else read_grid(dataset, crs).mesh
+        if is_mpas(dataset):
+            return mpas_mesh(dataset, crs, defects)
+
+        refuse_unsupported(dataset)
+        return read_grid(dataset, crs).mesh
 
 
 def read_topology(file: Path, crs: CRS | None, defects: Defects, name: str) -> Mesh:
@@ -103,7 +111,7 @@ def read_topology(file: Path, crs: CRS | None, defects: Defects, name: str) -> M
     Raises:
         InputError: the file has no topologies, or none of this name.
     """
-    if file.suffix.lower() not in DATASET_SUFFIXES:
+    if not is_dataset(file):
         raise InputError(f"topology='{name}' (--topology) is for netCDF and zarr with UGRID topologies")
 
     with opened_dataset(file) as dataset:
@@ -126,7 +134,7 @@ FORMATS: list[Format] = [
     Format("output of FESOM 2", is_fesom_output, read_fields=read_fesom_output),
     Format("fesom.mesh.diag.nc", is_old_diagnostics, read_old_diagnostics),
     Format("trajectory of another program", is_gridded, read_fields=read_gridded),
-    Format(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _has_suffix(*DATASET_SUFFIXES), _read_dataset_mesh),
+    Format("netCDF and zarr, such as .nc and .zarr (UGRID, MPAS, grids)", _is_existing_dataset, _read_dataset_mesh),
     Format(".smesh (neXtSIM-DG)", _has_suffix(".smesh"), _without_repair(read_smesh)),
     Format("mesh_*.bin with .dat (neXtSIM)", is_pair, _without_repair(read_pair_mesh)),
     Format("FESOM folders (nod2d.out, elem2d.out)", is_fesom, read_fesom),

@@ -20,10 +20,10 @@ import zarr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import on_mesh, read_grid
+from gensim_graph.io.names import variables_to_read
 from gensim_graph.io.safe import opened_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
-from gensim_graph.variables import default_variables
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
 
         source = read_grid(auxiliary, mesh.crs if mesh is not None else None, mask)
         cells = source.faces.index if cube.ndim == 4 else (np.cumsum(mask) - 1)[source.faces.index]
-        known = [variable for variable in default_variables().variables if variable.name in names]
+        known = [variable for variable in variables_to_read() if variable.name in names]
 
         if len(known) < len(names):
             log.warning("%s: not read, not in the variable table: %s", path, set(names) - {one.name for one in known})

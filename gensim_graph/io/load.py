@@ -1,22 +1,21 @@
 """Loading of a mesh from a file or folder of any format in :mod:`~gensim_graph.io.formats`."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path as FilePath
 
-import numpy as np
 from pyproj import CRS
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.formats import find_mesh_reader, mesh_format_names, read_topology
+from gensim_graph.io.safe import refuse_other_content
 from gensim_graph.mesh import REPAIR_ADVICE, Defects, Mesh, as_crs
+from gensim_graph.mesh.build import MeshArrays, problem_with_lengths
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
-
-_SMALLEST_EXTENT = 1000.0  # m
-_SMALLEST_SPACING = 100.0  # m, finer than sea-ice models; the spacing of the Arctic in km is between 1 and 50
 
 
 def load_mesh(
@@ -52,13 +51,18 @@ def load_mesh(
 
     read = find_mesh_reader(file) if topology is None else partial(read_topology, name=topology)
     if read is None:
+        with naming(file):
+            refuse_other_content(file)
         what = "is a folder without a mesh" if file.is_dir() else f"unknown kind of mesh '{file.suffix}'"
         raise InputError(f"{file}: {what}; supported are {'; '.join(mesh_format_names())}")
 
-    with naming(file):
+    with naming(file), _silent("gensim_graph.mesh.build.lengths"):  # the warning below names the file
         mesh = _read(read, file, as_crs(crs), repair)
 
-    _warn_if_tiny(file, mesh)
+    problem = problem_with_lengths(MeshArrays(mesh.nodes, mesh.faces, crs=mesh.crs))
+    if problem:
+        log.warning("%s: the mesh %s", file, problem)
+
     return mesh
 
 
@@ -74,34 +78,21 @@ def _read(read: Callable[[FilePath, CRS | None, Defects], Mesh], file: FilePath,
 
 
 def _can_be_repaired(read: Callable[[FilePath, CRS | None, Defects], Mesh], file: FilePath, crs: CRS | None) -> bool:
-    logger = logging.getLogger("gensim_graph")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # the log of a trial would not be true of the mesh
     try:
-        read(file, crs, "drop")
+        with _silent("gensim_graph"):  # the log of a trial would not be true of the mesh
+            read(file, crs, "drop")
     except InputError:
         return False
-    finally:
-        logger.setLevel(level)
 
     return True
 
 
-def _warn_if_tiny(file: FilePath, mesh: Mesh) -> None:
-    """Log a line if the coordinates of a mesh are hardly metres."""
-    extent = float(np.ptp(mesh.nodes, axis=0).max())
-    spacing = float(np.median(mesh.spacing))
-    if extent >= _SMALLEST_EXTENT and spacing >= _SMALLEST_SPACING:
-        return
-
-    log.warning(
-        "%s: the mesh is only %.3g m wide, with a spacing of %.3g m; coordinates must be metres, not km or degrees%s",
-        file, extent, spacing, _advice_on_degrees(mesh),
-    )  # fmt: skip
-
-
-def _advice_on_degrees(mesh: Mesh) -> str:
-    """Advice for coordinates that may be longitude and latitude."""
-    x, y = np.abs(mesh.nodes).max(axis=0)
-    is_possible = mesh.crs is None and x <= 360.0 and y <= 90.0
-    return "; if they are longitude and latitude, say so with crs='EPSG:4326' or --crs EPSG:4326" if is_possible else ""
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

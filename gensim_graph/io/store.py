@@ -5,33 +5,21 @@ averages variables on nodes to the faces, checks units, ranges and missing value
 to another mesh of the same domain if the caller gives one.
 """
 
-import glob
-import logging
 from collections.abc import Iterable, Sequence
-from pathlib import Path as FilePath
 
 import numpy as np
 import xarray as xr
 
-from gensim_graph.errors import InputError, naming
-from gensim_graph.io.cf import is_foreign, on_faces
-from gensim_graph.io.checks import check_cover, check_field_values, check_unit
-from gensim_graph.io.coordinates import find_coordinates
-from gensim_graph.io.formats import find_format
-from gensim_graph.io.mpas import is_mpas
-from gensim_graph.io.names import list_known_names
-from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
-from gensim_graph.io.times import times_of, with_own_time
-from gensim_graph.io.ugrid import has_topology, keep_mesh, mesh_from_dataset, mesh_to_dataset
+from gensim_graph.errors import InputError, check_type, naming
+from gensim_graph.io.checks import check_cover, check_field_values, check_unit, log_remapping
+from gensim_graph.io.names import reading
+from gensim_graph.io.sources import Source, expand, open_source
+from gensim_graph.io.times import times_of
+from gensim_graph.io.ugrid import MESH_ADVICE, keep_mesh, mesh_from_dataset, mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import conservative_weights, remap_faces, rotation
-from gensim_graph.typing import Array, Path
-from gensim_graph.variables import Role, Variable, VariableTable, default_variables, vector_pairs
-
-log = logging.getLogger(__name__)
-
-Source = Path | xr.Dataset
-"""A file, a glob pattern, a folder, or a dataset with a UGRID topology or a grid and its coordinates."""
+from gensim_graph.typing import Array
+from gensim_graph.variables import TABLE_ADVICE, Role, Variable, VariableTable, default_variables, vector_pairs
 
 
 def open_store(
@@ -39,17 +27,20 @@ def open_store(
     mesh: Mesh | None = None,
     variables: VariableTable | None = None,
     needs: Role = "state",
+    topology: str | None = None,
 ) -> xr.Dataset:
     """Read trajectories on one mesh.
 
     Args:
         source: file, glob pattern, folder of files or of a neXtSIM run, dataset, or a list of them; several become a
-            ``trajectory`` dimension.
+            ``trajectory`` dimension, and so do the members of an ensemble.
         mesh: mesh of the result. Fields on another mesh of the same domain are remapped, area-weighted, and vectors are
-            turned to its plane. By default the mesh of the files, which must be the same in all; for a neXtSIM run,
-            whose mesh moves, the first mesh of the run.
+            turned to its plane. Data without a mesh are taken as fields on it, if they are as long as it has faces or
+            nodes (:func:`~gensim_graph.attach`). By default the mesh of the files, which must be the same in all; for a
+            neXtSIM run, whose mesh moves, the first mesh of the run.
         variables: the variable table; the default table by default.
         needs: role of which each file must have a variable; ``forcing`` opens files of wind.
+        topology: name of the UGRID topology, for files with several of dimension 2.
 
     Returns:
         Dataset ((trajectory,) time, face) in float32 with its topology.
@@ -65,7 +56,7 @@ def open_store(
         >>> dict(store["sit"].sizes)
         {'time': 33, 'face': 2640}
     """
-    stores = open_stores(source, mesh, variables, needs)
+    stores = open_stores(source, mesh, variables, needs, topology)
     if len(stores) > 1:
         groups = "; ".join(f"{store.sizes['face']} faces, {_period(store)}" for store in stores)
         raise InputError(
@@ -86,6 +77,7 @@ def open_stores(
     mesh: Mesh | None = None,
     variables: VariableTable | None = None,
     needs: Role = "state",
+    topology: str | None = None,
 ) -> list[xr.Dataset]:
     """Read trajectories on several meshes: as :func:`open_store`, one dataset for each mesh and each set of times.
 
@@ -94,15 +86,22 @@ def open_stores(
         mesh: see :func:`open_store`; with a mesh, all trajectories are brought to it.
         variables: the variable table; the default table by default.
         needs: role of which each file must have a variable.
+        topology: see :func:`open_store`.
 
     Raises:
         InputError: see :func:`open_store`, except for several meshes or times.
     """
+    if mesh is not None:
+        check_type("mesh", mesh, Mesh, MESH_ADVICE)
+    if variables is not None:
+        check_type("variables", variables, VariableTable, TABLE_ADVICE)
+
     table = variables or default_variables()
     groups: dict[tuple, list[xr.Dataset]] = {}
 
     for item in expand(source):
-        name, raw = _open(item, mesh, table)
+        with reading(table):
+            name, raw = open_source(item, mesh, table, topology)
         store = _on_faces(name, raw, table, needs)
         if mesh is not None:
             store = _on_mesh(name, store, mesh, table)
@@ -112,77 +111,6 @@ def open_stores(
         groups.setdefault(key, []).append(store)
 
     return [_concatenate(group) for group in groups.values()]
-
-
-def expand(source: Source | Sequence[Source]) -> list[Source]:
-    """List the single files and datasets of a source: of a list, a folder or a glob pattern.
-
-    Raises:
-        InputError: no such file, or a folder without data.
-    """
-    if isinstance(source, xr.Dataset):
-        return [source]
-    if not isinstance(source, str | FilePath):
-        return [part for item in source for part in expand(item)]  # type: ignore[union-attr,arg-type]
-
-    path = FilePath(source)
-    if path.is_file() or (path.is_dir() and find_format(path) is not None):
-        return [path]
-
-    if path.is_dir() and path.suffix != ".zarr":
-        found = sorted([*path.glob("*.nc"), *path.glob("*.zarr")])
-        if not found:
-            raise InputError(f"{path}: no .nc or .zarr files in this folder")
-        return list(found)
-
-    if path.exists():
-        return [path]
-
-    matched = sorted(glob.glob(str(source)))
-    if not matched:
-        raise InputError(f"{source}: there is no such file; check the path (patterns such as 'runs/*.nc' work too)")
-
-    return [FilePath(name) for name in matched]
-
-
-def _open(item: Source, mesh: Mesh | None, table: VariableTable) -> tuple[str, xr.Dataset]:
-    if isinstance(item, xr.Dataset):
-        name = item.encoding.get("source", "dataset")
-        with naming(name):
-            if is_foreign(item):
-                return name, on_faces(item, mesh)
-            _refuse_unknown_grid(item)
-            return name, with_own_time(item)
-
-    path = FilePath(item)
-    known = find_format(path)
-    if known is not None and known.read_fields is not None:
-        return str(path), known.read_fields(path, mesh)
-
-    if path.suffix.lower() not in DATASET_SUFFIXES:
-        raise InputError(
-            f"{path}: cannot be read as netCDF or zarr, which end in {', '.join(sorted(DATASET_SUFFIXES))}"
-        )
-
-    with naming(path), opened_dataset(path) as stored:
-        _refuse_unknown_grid(stored)
-        raw = with_own_time(stored)
-        names = {variable.name for variable in table.variables}
-        return str(path), raw[[name for name in raw.variables if name in names or "time" not in raw[name].dims]].load()
-
-
-def _refuse_unknown_grid(ds: xr.Dataset) -> None:
-    """Refuse a grid, or a mesh of MPAS, without a variable whose name is known: it is valid, but cannot be used."""
-    if has_topology(ds):
-        return
-    if not is_mpas(ds):
-        find_coordinates(ds)
-
-    fields = [str(name) for name, column in ds.data_vars.items() if column.ndim >= 2]
-    raise InputError(
-        f"none of its variables has a known name or standard name; it has {', '.join(fields) or 'no fields'}; known "
-        f"are {list_known_names()}. Rename its variables, or add their names to configs/variables/names.yaml"
-    )
 
 
 def _on_faces(name: str, raw: xr.Dataset, table: VariableTable, needs: Role) -> xr.Dataset:
@@ -263,7 +191,7 @@ def _on_mesh(name: str, store: xr.Dataset, mesh: Mesh, table: VariableTable) -> 
 
     weights = conservative_weights(source, mesh, reproject=True)
     check_cover(name, source, mesh, weights)
-    log.warning("%s: remapping %d faces to %d, area-weighted", name, source.n_faces, mesh.n_faces)
+    log_remapping(name, source, mesh)
     mapped = {key: remap_faces(column.values, weights) for key, column in fields.items()}
     turn = rotation(source, mesh)
 
@@ -283,7 +211,11 @@ def _concatenate(group: Iterable[xr.Dataset]) -> xr.Dataset:
         return stores[0]
 
     fields = [name for name, column in stores[0].data_vars.items() if "time" in column.dims]
-    joined = xr.concat([store[fields] for store in stores], dim="trajectory")
+    parts = [store[fields] for store in stores]
+    if any("trajectory" in part.dims for part in parts):  # members of an ensemble
+        parts = [part if "trajectory" in part.dims else part.expand_dims("trajectory") for part in parts]
+
+    joined = xr.concat(parts, dim="trajectory")
     origin = "; ".join(store.attrs["origin"] for store in stores)
 
     return stores[0].drop_vars(fields).merge(joined).assign_attrs(origin=origin)

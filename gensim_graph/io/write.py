@@ -10,7 +10,7 @@ from gensim_graph.io.export import VtuField, write_vtu
 from gensim_graph.io.ugrid import mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.planes import unproject
-from gensim_graph.system import write_atomically
+from gensim_graph.system import check_space, write_atomically
 from gensim_graph.typing import Array, Path
 
 _RADIUS = 6378273.0  # m, sphere of neXtSIM's .msh; only the directions of its nodes matter
@@ -33,7 +33,7 @@ def write_mesh(mesh: Mesh, path: Path) -> FilePath:
         The path.
 
     Raises:
-        InputError: another suffix, or faces with more than four corners for a ``.msh``.
+        InputError: another suffix, a place that cannot be written, or faces with more than four corners for a ``.msh``.
 
     Example:
         >>> import tempfile
@@ -50,6 +50,7 @@ def write_mesh(mesh: Mesh, path: Path) -> FilePath:
     if writer is None:
         raise InputError(f"{target}: cannot be written as a mesh; expected a name that ends in {', '.join(_WRITERS)}")
 
+    check_space(target, beside=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     with naming(target):
         write_atomically(target, lambda part: writer(mesh, part))

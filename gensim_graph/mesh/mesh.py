@@ -5,7 +5,7 @@ used, and kept. There are no loops over faces: a mesh of a million faces takes s
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -21,6 +21,7 @@ from gensim_graph.mesh.build import (
     assemble,
     degree_grid,
     from_globe,
+    in_metres,
     plane_grid,
     point_cells,
 )
@@ -77,7 +78,7 @@ class Mesh:
     def from_faces(
         cls,
         nodes: Array,
-        faces: Array,
+        faces: Array | Sequence[Sequence[int] | Array],
         crs: CRS | str | int | None = None,
         boundaries: Mapping[str, Array] | None = None,
         *,
@@ -87,7 +88,7 @@ class Mesh:
 
         Args:
             nodes: (N, 2) m; a constant third coordinate is dropped.
-            faces: (F, k) node numbers counted from 0, padded with -1 at the end.
+            faces: (F, k) node numbers counted from 0, padded with -1 at the end; or a list of lists of any lengths.
             crs: the plane, in any form that pyproj understands, or None. If it is geographic (EPSG:4326), nodes are
                 longitude and latitude in degrees, and they are projected to a plane chosen from their extent.
             boundaries: name -> (E, 2) node pairs. Pairs that are not on the boundary are dropped.
@@ -116,7 +117,7 @@ class Mesh:
         """
         plane = as_crs(crs)
         if plane is None or not plane.is_geographic:
-            return cls.from_arrays(assemble(nodes, faces, plane, boundaries, defects))
+            return cls.from_arrays(in_metres(assemble(nodes, faces, plane, boundaries, defects)))
 
         points = checked_nodes(nodes)
         table = checked_faces(faces, len(points))
@@ -158,7 +159,7 @@ class Mesh:
         """
         plane = as_crs(crs)
         on_globe = plane is not None and plane.is_geographic
-        return cls.from_arrays(degree_grid(x, y, mask) if on_globe else plane_grid(x, y, mask, plane))
+        return cls.from_arrays(degree_grid(x, y, mask) if on_globe else in_metres(plane_grid(x, y, mask, plane)))
 
     @classmethod
     def from_points(
@@ -194,7 +195,7 @@ class Mesh:
             plane = choose_plane(vectors)
             points = project(vectors, plane)
 
-        return cls.from_arrays(point_cells(points, plane, max_distance))
+        return cls.from_arrays(in_metres(point_cells(points, plane, max_distance)))
 
     def __repr__(self) -> str:
         names = ", ".join(f"{len(pairs)} {name}" for name, pairs in self.boundaries.items()) or "unnamed boundaries"

@@ -5,6 +5,7 @@ zero areas, winding, overlaps. Every repair is logged; every error names the fir
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -85,17 +86,17 @@ def checked_nodes(nodes: Array) -> Array:
     return points
 
 
-def checked_faces(faces: Array, n_nodes: int) -> Array:
+def checked_faces(faces: Array | Sequence[Sequence[int] | Array], n_nodes: int) -> Array:
     """Return faces as (F, k) int64, padded with -1 at the end.
 
     Args:
-        faces: (F, k) node numbers counted from 0, k at least 3.
+        faces: (F, k) node numbers counted from 0, k at least 3; or one sequence of any length for each face.
         n_nodes: number of nodes of the mesh.
 
     Raises:
         InputError: wrong shape or type, no faces, padding in the middle, fewer than three corners, unknown nodes.
     """
-    table = np.asarray(faces)
+    table = _padded(faces)
     if table.size == 0:
         raise InputError("the mesh has no faces (triangles, quadrilaterals or polygons)")
     if table.ndim != 2 or table.shape[1] < 3:
@@ -113,6 +114,29 @@ def checked_faces(faces: Array, n_nodes: int) -> Array:
     _refuse(table >= n_nodes, f"refer to nodes that do not exist (there are {n_nodes}, counted from 0)")
 
     return table
+
+
+def _padded(faces: Array | Sequence[Sequence[int] | Array]) -> Array:
+    """Return faces as a table; rows of different length, as in a list of lists, are padded with -1."""
+    try:
+        table = np.asarray(faces)
+    except ValueError:  # rows of different length
+        table = np.empty(0, dtype=object)
+    if table.dtype != object:
+        return table
+
+    try:
+        rows = [np.atleast_1d(np.asarray(row)) for row in faces]
+        if any(row.ndim != 1 or row.dtype.kind not in "iu" for row in rows):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InputError("faces must be integer node indices, one row for each face, counted from 0") from None
+
+    padded = np.full((len(rows), max(map(len, rows), default=0)), -1, dtype=np.int64)
+    for number, row in enumerate(rows):
+        padded[number, : len(row)] = row
+
+    return padded
 
 
 def _refuse(bad: Array, defect: str) -> None:

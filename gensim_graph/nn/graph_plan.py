@@ -5,7 +5,7 @@ beforehand and kept in the plan. An operator that needs tables of its own, such 
 a subclass.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gensim_graph.graph import MeshGraph
 
@@ -16,6 +16,9 @@ class GraphPlan:
 
     Attributes:
         graph: cells, tokens and halos, on the device of the operator.
+        is_mirrored: the graph is that of the mirror image of the mesh, so that vectors have to be mirrored too. The
+            operator does not look at it; who made the plan does.
     """
 
     graph: MeshGraph
+    is_mirrored: bool = field(default=False, kw_only=True)

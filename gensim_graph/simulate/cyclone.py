@@ -21,7 +21,7 @@ from gensim_graph.simulate.cyclone_dataset import (
 from gensim_graph.simulate.ensemble import Ensemble, build_ensemble
 from gensim_graph.simulate.experiment import Experiment
 from gensim_graph.simulate.member_batches import fill
-from gensim_graph.system import write_atomically
+from gensim_graph.system import check_space, write_atomically
 from gensim_graph.typing import Path
 from gensim_graph.units import SECONDS_PER_DAY
 
@@ -116,6 +116,7 @@ def write_cyclone(ensemble: Ensemble, out: Path, *, progress: bool = True) -> Fi
     """
     target = FilePath(out)
     check_simulation_place(target)
+    check_space(target, _bytes_of(ensemble), beside=True)
 
     def write(path: FilePath) -> None:
         columns, records_per_chunk = _create_store(path, ensemble)
@@ -136,12 +137,15 @@ def check_simulation_place(target: FilePath) -> None:
     """Check that a simulation can be written to a path: it is free, or it holds an earlier simulation.
 
     Raises:
-        InputError: a name without ``.zarr``, a missing folder, or something else at the path.
+        InputError: a name without ``.zarr``, a missing folder, something else at the path, or a place that cannot be
+            written.
     """
     if target.suffix != ".zarr":
         raise InputError(f"{target}: a simulation is a zarr store; give it a name that ends in .zarr")
     if not target.absolute().parent.is_dir():
         raise InputError(f"{target}: there is no folder {target.absolute().parent}; make it first")
+
+    check_space(target, beside=True)
     if not target.exists():
         return
 
@@ -153,6 +157,13 @@ def check_simulation_place(target: FilePath) -> None:
 
     if not is_simulation:
         raise InputError(f"{target}: exists and is not a simulation of gensim-graph; choose another path with --out")
+
+
+def _bytes_of(ensemble: Ensemble) -> float:
+    """Return the least number of bytes that a simulation takes on the disk: half of its float32 values, compressed."""
+    experiment, mesh = ensemble.experiment, ensemble.mesh
+    sizes = [mesh.n_nodes if name in ON_NODES else mesh.n_faces for name in variables_of(experiment)]
+    return 0.5 * 4 * experiment.members * (experiment.records + 1) * sum(sizes)
 
 
 def _static_dataset(ensemble: Ensemble) -> xr.Dataset:

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import Progress
 
 from gensim_graph.simulate.ensemble import Ensemble
+from gensim_graph.system import one_line_bar
 from gensim_graph.typing import Array
 from gensim_graph.units import SECONDS_PER_HOUR
 
@@ -103,8 +102,8 @@ def _fill_batch(
 
 @contextmanager
 def _progress_bar(ensemble: Ensemble, show: bool) -> Iterator[Callable[[int], object]]:
-    with Progress(console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task("simulating", total=ensemble.experiment.members * ensemble.experiment.records)
+    with one_line_bar("simulating", show=show) as bar:
+        task = bar.add_task("", total=ensemble.experiment.members * ensemble.experiment.records)
         yield lambda count: bar.advance(task, count)
 
 

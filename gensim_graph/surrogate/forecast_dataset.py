@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from gensim_graph.io import mesh_to_dataset
+from gensim_graph.io import face_coordinates, mesh_to_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array, Float, Tensor
 from gensim_graph.variables import Variable
@@ -53,11 +53,21 @@ def join_starts(forecasts: list[xr.Dataset], times: Array) -> xr.Dataset:
 
 
 def with_mesh(forecast: xr.Dataset, mesh: Mesh) -> xr.Dataset:
-    """Return the forecast with the topology of its mesh, dimensions in their usual order.
+    """Return the forecast with its mesh and the coordinates of the faces, dimensions in their usual order.
 
     Args:
         forecast: dimensions member, lead_time, face and perhaps start.
         mesh: mesh of the forecast.
     """
     ordered = forecast.transpose("start", "member", "lead_time", "face", missing_dims="ignore")
-    return mesh_to_dataset(mesh).merge(ordered)
+    return topology_with_places(mesh).merge(ordered)
+
+
+def topology_with_places(mesh: Mesh) -> xr.Dataset:
+    """Return the topology of a mesh with longitude and latitude of its faces as coordinates, where it has a crs."""
+    topology = mesh_to_dataset(mesh)
+    places = face_coordinates(mesh)
+    if places:
+        topology["mesh"].attrs["face_coordinates"] = " ".join(places)
+
+    return topology.assign_coords(places)

@@ -12,18 +12,28 @@ import torch
 import xarray as xr
 
 from gensim_graph.data import Forcing
-from gensim_graph.io import mesh_from_dataset
+from gensim_graph.errors import InputError
+from gensim_graph.io import as_state, mesh_from_dataset
 from gensim_graph.mesh import Mesh
+from gensim_graph.surrogate.description import describe
 from gensim_graph.surrogate.forecast_dataset import join_starts, join_steps, step_dataset, with_mesh
-from gensim_graph.surrogate.model_inputs import complete_forcing, initial_state
+from gensim_graph.surrogate.model_inputs import (
+    check_request,
+    complete_forcing,
+    count_members,
+    initial_states,
+    states_of_members,
+)
+from gensim_graph.surrogate.provenance import origin_of, provenance
 from gensim_graph.surrogate.saving import ModelParts, load_model, save_model
 from gensim_graph.surrogate.shipped import model_folder
+from gensim_graph.surrogate.step_bar import step_bar
 from gensim_graph.surrogate.step_model import StepModel
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import Variable
 
 
-@dataclass
+@dataclass(repr=False)
 class Surrogate(StepModel):
     """A trained model of the sea ice.
 
@@ -48,9 +58,21 @@ class Surrogate(StepModel):
         """Return the initial state of a forecast, in the order of the model's channels.
 
         Raises:
+            InputError: a state variable is missing, or there are several times or trajectories.
+        """
+        states = self.first_states(initial)
+        if len(states) > 1:
+            raise InputError(f"initial state: expected one, came {len(states)} trajectories; .isel(trajectory=0)")
+
+        return states[0]
+
+    def first_states(self, initial: xr.Dataset) -> Float[Tensor, "origin face state"]:
+        """Return the states of the initial ensemble, one for each trajectory, in the order of the model's channels.
+
+        Raises:
             InputError: a state variable is missing, or there are several times.
         """
-        return initial_state(initial, self.normaliser)
+        return initial_states(initial, self.normaliser)
 
     def drivers(
         self, forcing: xr.Dataset | Forcing, mesh: Mesh, starts: Iterable[np.datetime64], steps: int
@@ -66,11 +88,10 @@ class Surrogate(StepModel):
         Raises:
             InputError: a variable is missing, the forcing is on another mesh, or it has no values at one of the times.
         """
-        found = complete_forcing(forcing, mesh, self.normaliser)
-        for start in starts:
-            found.check(start + np.arange(steps + 1) * self.lead_time)
+        leads = np.arange(steps + 1) * self.lead_time
+        times = np.concatenate([start + leads for start in starts])
 
-        return found
+        return complete_forcing(forcing, mesh, self.normaliser, times)
 
     def rollout(
         self,
@@ -85,28 +106,46 @@ class Surrogate(StepModel):
         """Forecast step by step; only one step is in memory.
 
         Args:
-            initial: state at one time: a dataset from :func:`~gensim_graph.open_store`, ``.isel(time=...)``.
+            initial: state at one time: a dataset from :func:`~gensim_graph.open_store`, ``.isel(time=...)``, or any
+                dataset that this function could read. With a dimension ``trajectory`` or ``member``, each member starts
+                from its own state, in turn if there are more members than states.
             forcing: at the initial time and at every step after it, on the same mesh: a dataset, or files of any size
                 opened with :func:`~gensim_graph.data.open_forcing`.
             steps: number of steps.
-            members: ensemble members; the deterministic twin has one.
+            members: ensemble members; the deterministic twin has one for each initial state.
             seed: of the noise. A member does not depend on the number of members or on ``batch``, up to rounding.
             batch: members computed together.
-            mesh: mesh of ``initial``, to save reading it from the dataset.
+            mesh: mesh of the forecast. A dataset without a mesh is taken as values on its faces or nodes, an initial
+                state on another mesh is remapped. By default the mesh of ``initial``.
 
-        Yields:
-            Dataset (member, face) with coordinates lead_time and valid_time, from lead 0 (the initial state) on.
+        Returns:
+            Iterator over datasets (member, face) with coordinates lead_time and valid_time, from lead 0 (the initial
+            state) on.
 
         Raises:
-            InputError: a state variable is missing, ``initial`` has several times, or the forcing does not cover the
-                forecast or is on another mesh.
+            InputError: a state variable or the mesh is missing, ``initial`` has several times, the forcing does not
+                cover the forecast or is on another mesh, or a number is out of its range.
         """
+        check_request(steps, members, seed, batch)
+        initial = as_state(initial, mesh, self.normaliser.table)
         mesh = mesh or mesh_from_dataset(initial)
-        count = 1 if self.deterministic else members
-        state = self.first_state(initial).expand(count, -1, -1)
+        states = self.first_states(initial)
         start = np.atleast_1d(initial["time"].values)[0]
         drivers = self.drivers(forcing, mesh, [start], steps)
+        count = count_members(members, len(states), self.deterministic)
 
+        return self._rollout(states_of_members(states, range(count)), drivers, start, steps, seed, batch, mesh)
+
+    def _rollout(
+        self,
+        state: Float[Tensor, "member face state"],
+        drivers: Forcing,
+        start: np.datetime64,
+        steps: int,
+        seed: int,
+        batch: int,
+        mesh: Mesh,
+    ) -> Iterator[xr.Dataset]:
         plan = self.plan(mesh)
         yield step_dataset(state, self.forecast_variables, start, 0 * self.lead_time)
 
@@ -114,8 +153,8 @@ class Surrogate(StepModel):
             time = start + step * self.lead_time
             parts = []
 
-            for first in range(0, count, batch):
-                chosen = range(first, min(first + batch, count))
+            for first in range(0, len(state), batch):
+                chosen = range(first, min(first + batch, len(state)))
                 some = state[chosen.start : chosen.stop].to(self.device)
                 parts.append(self.advance(some, drivers, time, step, chosen, seed, plan).cpu())
 
@@ -130,19 +169,25 @@ class Surrogate(StepModel):
         members: int = 16,
         seed: int = 0,
         batch: int = 8,
+        mesh: Mesh | None = None,
+        progress: bool = True,
     ) -> xr.Dataset:
         """Ensemble forecast in memory.
 
         Args:
-            initial: state at one time or at several; each of several times starts a forecast.
+            initial: state at one time or at several; each of several times starts a forecast. Otherwise as in
+                :meth:`rollout`.
             forcing: as in :meth:`rollout`, for all starts.
             steps: number of steps.
-            members: ensemble members; the deterministic twin has one.
+            members: ensemble members; the deterministic twin has one for each initial state.
             seed: of the noise, the same for all starts.
             batch: members computed together.
+            mesh: as in :meth:`rollout`.
+            progress: show a progress bar, if the program runs on a terminal.
 
         Returns:
-            Dataset (member, lead_time, face) with its mesh; (start, member, lead_time, face) for several times.
+            Dataset (member, lead_time, face) with its mesh, longitude and latitude of the faces, and its origin in the
+            attributes; (start, member, lead_time, face) for several times.
 
         Raises:
             InputError: as in :meth:`rollout`.
@@ -155,15 +200,29 @@ class Surrogate(StepModel):
             >>> forecast = model.forecast(data.isel(time=8), forcing=data, steps=1, members=2)
             >>> forecast["sit"].dims, forecast["sit"].shape
             (('member', 'lead_time', 'face'), (2, 2, 2640))
+            >>> forecast.attrs["model_name"], forecast["lat"].attrs["units"]
+            ('small', 'degrees_north')
         """
-        mesh = mesh_from_dataset(initial)
+        check_request(steps, members, seed, batch)
+        initial = as_state(initial, mesh, self.normaliser.table)
+        mesh = mesh or mesh_from_dataset(initial)
         times = initial["time"]
         states = [initial] if times.ndim == 0 else [initial.isel(time=index) for index in range(len(times))]
+        drivers = self.drivers(forcing, mesh, np.atleast_1d(times.values), steps)
 
-        runs = [self.rollout(state, forcing, steps, members, seed, batch, mesh) for state in states]
-        forecasts = [join_steps(run) for run in runs]
+        with step_bar(steps * len(states), progress) as bar:
+            runs = [self.rollout(state, drivers, steps, members, seed, batch, mesh) for state in states]
+            forecasts = [join_steps(bar.counted(run)) for run in runs]
 
-        return with_mesh(forecasts[0] if times.ndim == 0 else join_starts(forecasts, times.values), mesh)
+        joined = forecasts[0] if times.ndim == 0 else join_starts(forecasts, times.values)
+        when = ", ".join(np.datetime_as_string(np.atleast_1d(times.values), "m"))
+        attrs = provenance(self, f"{origin_of(initial)} at {when}", drivers.origin, seed, joined.sizes["member"])
+
+        return with_mesh(joined, mesh).assign_attrs(attrs)
+
+    def __repr__(self) -> str:
+        """Return ten lines: what the model forecasts, what it needs, and where it comes from."""
+        return describe(self)
 
     def save(self, folder: Path) -> None:
         """Write weights and description of the model into a folder; :meth:`load` reads it.
@@ -199,4 +258,8 @@ class Surrogate(StepModel):
             >>> gg.Surrogate.load("small").operator.n_parameters
             988056
         """
-        return cls(*load_model(model_folder(folder)))
+        path = model_folder(folder)
+        model = cls(*load_model(path))
+        model.name = path.absolute().name
+
+        return model

@@ -1,23 +1,48 @@
 """Initial state and forcing of a forecast: checked for what the model needs before the first step."""
 
+import logging
 from collections.abc import Hashable, Iterable
 
 import torch
 import xarray as xr
 
 from gensim_graph.data import Forcing, Normaliser, as_forcing, stack_variables
-from gensim_graph.errors import InputError
+from gensim_graph.errors import InputError, check_count
+from gensim_graph.io import DATASET_ADVICE
 from gensim_graph.mesh import Mesh
-from gensim_graph.typing import Float, Tensor
+from gensim_graph.typing import Array, Float, Tensor
 from gensim_graph.variables import Variable
 
+log = logging.getLogger(__name__)
 
-def initial_state(initial: xr.Dataset, normaliser: Normaliser) -> Float[Tensor, "face state"]:
+
+def check_request(steps: int, members: int, seed: int, batch: int) -> None:
+    """Refuse numbers that make no forecast.
+
+    Args:
+        steps: number of steps, 0 for the initial state alone.
+        members: number of ensemble members.
+        seed: seed of the noise.
+        batch: members computed together.
+
+    Raises:
+        InputError: a number that is not whole, or too small.
+    """
+    check_count("forecast.steps", steps, least=0)
+    check_count("forecast.members", members, least=1)
+    check_count("forecast.seed", seed, least=0)
+    check_count("forecast.batch", batch, least=1)
+
+
+def initial_states(initial: xr.Dataset, normaliser: Normaliser) -> Float[Tensor, "origin face state"]:
     """Return the state variables of a dataset in the order of the model's channels, physical units.
 
     Args:
-        initial: the state at one time.
+        initial: the state at one time, or an ensemble of states with a dimension ``trajectory``.
         normaliser: variable table and statistics of the model.
+
+    Returns:
+        One state for each trajectory; one in all for a dataset without this dimension.
 
     Raises:
         InputError: a state variable is missing, or there are several times.
@@ -27,27 +52,80 @@ def initial_state(initial: xr.Dataset, normaliser: Normaliser) -> Float[Tensor, 
 
     state = normaliser.table.state
     _require("initial state", initial, state, normaliser)
+    names = [variable.name for variable in state if variable.name in initial]
+    fields = initial[names]
 
-    return torch.from_numpy(stack_variables(initial, state))
+    if "trajectory" not in fields.dims:
+        return torch.from_numpy(stack_variables(fields, state))[None]
+
+    alike = fields.broadcast_like(fields["trajectory"]).transpose("trajectory", "face", ...)
+    return torch.from_numpy(stack_variables(alike, state))
 
 
-def complete_forcing(forcing: xr.Dataset | Forcing, mesh: Mesh, normaliser: Normaliser) -> Forcing:
+def states_of_members(states: Float[Tensor, "origin face state"], members: range) -> Float[Tensor, "member face state"]:
+    """Return the initial states of some members: each starts from its own state of the initial ensemble.
+
+    Args:
+        states: of the initial ensemble; if there are more members than states, they are taken in turn.
+        members: numbers of the members.
+    """
+    if len(states) == 1:
+        return states.expand(len(members), -1, -1)
+    return states[[member % len(states) for member in members]]
+
+
+def count_members(members: int, origins: int, deterministic: bool) -> int:
+    """Return the number of members of a forecast, and log how they begin if there are several initial states.
+
+    Args:
+        members: as asked for.
+        origins: number of initial states.
+        deterministic: the model is a deterministic twin, which has one member for each initial state.
+    """
+    count = min(members, origins) if deterministic else members
+    if origins > 1:
+        how = "in turn" if count > origins else "each from its own"
+        log.info("%d members start from %d states of the initial ensemble, %s", count, min(count, origins), how)
+
+    return count
+
+
+def complete_forcing(
+    forcing: xr.Dataset | Forcing, mesh: Mesh, normaliser: Normaliser, times: Array | None = None
+) -> Forcing:
     """Return the forcing on the mesh of the forecast, with all the variables that the model needs.
+
+    Degree days that the model needs and the forcing lacks are computed from its temperature.
 
     Args:
         forcing: a dataset, or forcing opened from files.
         mesh: mesh of the forecast.
         normaliser: variable table and statistics of the model.
+        times: (T,) datetime64 of the forecast; None if they are not known.
 
     Raises:
-        InputError: a variable is missing, or the forcing is on another mesh.
+        InputError: a variable is missing, the forcing is on another mesh, or it has no values at one of the times.
     """
     table = normaliser.table
     needed = (*table.forcing, *table.slow)
-    if isinstance(forcing, xr.Dataset):
-        _require("forcing", forcing.data_vars, needed, normaliser)
+    if not isinstance(forcing, xr.Dataset | Forcing):
+        raise InputError(
+            f"forcing: expected a dataset, or files opened with gensim_graph.open_forcing(path, mesh); came "
+            f"{type(forcing).__name__}; {DATASET_ADVICE}"
+        )
 
-    opened = as_forcing(forcing, mesh, table)
+    try:
+        opened = as_forcing(forcing, mesh, table)
+    except InputError as error:
+        has_none = "no variable of the table" in str(error) or "none of" in str(error)
+        if isinstance(forcing, xr.Dataset) and has_none:
+            _require("forcing", forcing.data_vars, needed, normaliser)  # names those that are needed
+        raise
+
+    if times is not None:
+        opened.check(times)  # before the degree days, which take minutes
+    trained = normaliser.statistics.values
+    opened = opened.with_degree_days([one.name for one in table.slow if one.name in trained], times)
     _require("forcing", opened.names, needed, normaliser)
 
     return opened

@@ -4,6 +4,7 @@ The folder holds ``weights.safetensors`` and ``surrogate.json`` (sizes of the ne
 sampler, format version). Nothing else is needed to use the model.
 """
 
+import hashlib
 import json
 import math
 from dataclasses import asdict
@@ -63,6 +64,7 @@ def save_model(parts: ModelParts, folder: FilePath) -> None:
     }
 
     write_atomically(folder / _WEIGHTS, lambda path: save_file(weights, path))
+    description["weights_hash"] = _hash(folder / _WEIGHTS)
     write_atomically(folder / _DESCRIPTION, lambda path: path.write_text(json.dumps(description, indent=1)))
 
 
@@ -80,7 +82,8 @@ def load_model(folder: FilePath) -> ModelParts:
         statistics = Statistics.from_dict(description["statistics"])
         config = _operator_config(folder, description["operator"])
         sampler = SamplerConfig(**description["sampler"])
-    except (KeyError, TypeError, ValueError) as error:
+        is_deterministic, information = bool(description["deterministic"]), dict(description["information"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{folder / _DESCRIPTION}: not understood ({error}); train again") from None
 
     _check_statistics(folder / _DESCRIPTION, statistics)
@@ -88,8 +91,9 @@ def load_model(folder: FilePath) -> ModelParts:
     _check_header(config, normaliser, folder / _WEIGHTS)
     operator = build_operator(config, normaliser.state_channels, normaliser.condition_channels)
     _load_weights(operator, folder / _WEIGHTS)
+    _check_hash(folder / _WEIGHTS, description.get("weights_hash"))
 
-    return ModelParts(operator.eval(), normaliser, sampler, description["deterministic"], description["information"])
+    return ModelParts(operator.eval(), normaliser, sampler, is_deterministic, information)
 
 
 def _operator_config(folder: FilePath, fields: dict[str, Any]) -> OperatorConfig:
@@ -108,12 +112,14 @@ def _operator_config(folder: FilePath, fields: dict[str, Any]) -> OperatorConfig
 
 def _check_statistics(file: FilePath, statistics: Statistics) -> None:
     """Refuse statistics with which no forecast is possible."""
-    if not (math.isfinite(statistics.lead_hours) and statistics.lead_hours > 0):
+    hours = statistics.lead_hours
+    if not isinstance(hours, int | float) or not 0 < hours < math.inf:
         raise InputError(f"{file}: lead_hours: expected a time above 0; came {statistics.lead_hours}")
 
     for group, rows in (("values", statistics.values), ("residuals", statistics.residuals)):
         for name, (mean, deviation) in rows.items():
-            if not (math.isfinite(mean) and math.isfinite(deviation) and deviation > 0):
+            is_number = all(isinstance(value, int | float) and math.isfinite(value) for value in (mean, deviation))
+            if not is_number or deviation <= 0:
                 raise InputError(
                     f"{file}: statistics.{group}.{name}: expected a finite mean and a deviation above 0; "
                     f"came {mean}, {deviation}"
@@ -152,6 +158,19 @@ def _load_weights(operator: Operator, file: FilePath) -> None:
     broken = [name for name, value in operator.state_dict().items() if not torch.isfinite(value).all()]
     if broken:
         raise InputError(f"{file}: {len(broken)} weights are not finite, such as {broken[0]}; train again")
+
+
+def _hash(file: FilePath) -> str:
+    return hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest()
+
+
+def _check_hash(file: FilePath, expected: object) -> None:
+    """Refuse weights that have changed since they were saved; a flipped bit is a number like any other."""
+    if expected is not None and _hash(file) != expected:  # models of earlier versions have no hash
+        raise InputError(
+            f"{file}: is not the file that was saved with {_DESCRIPTION}: it is damaged, or of another "
+            "run; copy both files again"
+        )
 
 
 def _read_description(file: FilePath) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 :class:`~gensim_graph.surrogate.Surrogate` makes forecasts of it, from datasets to datasets.
 """
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -16,8 +17,17 @@ from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import GraphPlan, Operator, Prepared
+from gensim_graph.surrogate.mirror_image import (
+    Mirroring,
+    hemisphere_of,
+    mirrored_mesh,
+    mirrored_vectors,
+    needs_mirror,
+)
 from gensim_graph.typing import Float, Tensor
 from gensim_graph.units import SECONDS_PER_HOUR
+
+log = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bf16"]
 Model = TypeVar("Model", bound="StepModel")
@@ -32,7 +42,10 @@ class StepModel:
         normaliser: variable table and statistics of the training data.
         sampler: integration of the flow in one step.
         deterministic: True for the deterministic twin: one evaluation without noise gives the residual.
-        information: notes of the training (steps, data, ...) by key, free text.
+        information: notes of the training (steps, data, ...) by key, free text; ``hemisphere`` is that of the data.
+        mirror: ``auto`` forecasts a mesh in the other hemisphere than the training data in its mirror image, where the
+            Coriolis force turns the drift as the model has learned it; ``always`` and ``never`` do what they say.
+        name: of the folder that the model was read from; forecasts carry it.
     """
 
     operator: Operator
@@ -40,6 +53,8 @@ class StepModel:
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
     deterministic: bool = False
     information: dict[str, object] = field(default_factory=dict)
+    mirror: Mirroring = field(default="auto", compare=False)
+    name: str = field(default="unnamed", compare=False)
     _velocity: Callable[[Tensor, Tensor, Prepared], Tensor] | None = field(default=None, repr=False, compare=False)
     _precision: Precision = field(default="float32", repr=False, compare=False)
 
@@ -79,10 +94,58 @@ class StepModel:
         self._velocity = torch.compile(self.operator.velocity, fullgraph=True, dynamic=False, **options)
         return self
 
+    def is_mirrored_on(self, mesh: Mesh) -> bool:
+        """Return True if steps on this mesh are computed in its mirror image."""
+        return needs_mirror(self.mirror, self.information.get("hemisphere"), hemisphere_of(mesh))
+
     def plan(self, mesh: Mesh) -> GraphPlan:
-        """Prepare the tables that all steps on a mesh share; call it once for a forecast."""
+        """Prepare the tables that all steps on a mesh share; call it once for a forecast.
+
+        One line in the log says if the steps are computed in the mirror image of the mesh.
+        """
         self.operator.eval()
-        return self.operator.plan(cached_graph(mesh).to(self.device))
+        is_mirrored = self.is_mirrored_on(mesh)
+        self._report_hemisphere(mesh, is_mirrored)
+
+        graph = cached_graph(mirrored_mesh(mesh) if is_mirrored else mesh)
+        return replace(self.operator.plan(graph.to(self.device)), is_mirrored=is_mirrored)
+
+    def _report_hemisphere(self, mesh: Mesh, is_mirrored: bool) -> None:
+        trained, here = self.information.get("hemisphere"), hemisphere_of(mesh)
+        if is_mirrored:
+            log.info("the steps are computed in the mirror image of the mesh, and the drift is turned back: the model "
+                     "was trained on data of the hemisphere '%s', the mesh lies in '%s'", trained, here)  # fmt: skip
+        elif here == "both" and trained in ("north", "south"):
+            log.warning("the mesh lies on both hemispheres, the model was trained in the %s: the drift is turned to "
+                        "the wrong side in the other one", trained)  # fmt: skip
+        elif here == "south" and trained is None and self.mirror == "auto":
+            log.warning("the mesh lies in the southern hemisphere, and that of the training data is not recorded; if "
+                        "it was the northern one, set model.mirror = 'always' or --mirror always")  # fmt: skip
+
+    def to_frame(self, plan: GraphPlan, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Bring the inputs of a step to the frame of a plan, mirrored where the plan is.
+
+        Args:
+            plan: from :meth:`plan`.
+            inputs: state, forcing, next forcing and slow inputs, as in :meth:`step`.
+        """
+        if not plan.is_mirrored:
+            return inputs
+
+        table = self.normaliser.table
+        layouts = (table.state, table.forcing, table.forcing, table.slow)
+        return tuple(mirrored_vectors(values, layout) for values, layout in zip(inputs, layouts, strict=True))
+
+    def from_frame(
+        self, plan: GraphPlan, state: Float[Tensor, "batch face state"]
+    ) -> Float[Tensor, "batch face state"]:
+        """Bring a state from the frame of a plan back to that of the mesh.
+
+        Args:
+            plan: from :meth:`plan`.
+            state: in the frame of the plan.
+        """
+        return mirrored_vectors(state, self.normaliser.table.state) if plan.is_mirrored else state
 
     @torch.inference_mode()
     def step(
@@ -104,7 +167,8 @@ class StepModel:
             plan: from :meth:`plan`, for the mesh.
             generators: of the noise, one for each member.
         """
-        shared = (values.expand(len(state), -1, -1) for values in (forcing, next_forcing, slow))
+        state, *others = self.to_frame(plan, state, forcing, next_forcing, slow)
+        shared = (values.expand(len(state), -1, -1) for values in others)
         evaluate = self._velocity or self.operator.velocity
 
         with self._autocast():
@@ -115,13 +179,13 @@ class StepModel:
                 return evaluate(noised, noised.new_full((len(noised),), flow_time), prepared).float()
 
         if self.deterministic:
-            return self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))
+            return self.from_frame(plan, self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0)))
 
         noise = torch.stack([torch.randn(state.shape[1:], generator=generator) for generator in generators])
         bounds = self.normaliser.residual_bounds(state)
         residual = sample(velocity, noise.to(self.device), self.sampler, bounds)
 
-        return self.normaliser.advance(state, residual)
+        return self.from_frame(plan, self.normaliser.advance(state, residual))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._precision == "bf16")

@@ -2,12 +2,28 @@
 
 Read ``plan`` (settings and data, checked), ``run_folder`` (files of a run), then ``training_run`` (the entry points
 :func:`train` and :func:`fit`). ``training_module`` holds the loss and the optimiser, ``lightning_trainer`` and
-``callbacks`` the link to Lightning, ``simulated_data`` the data for a mesh that comes without any.
+``callbacks`` the link to Lightning, ``batch_loader`` and ``processes`` the work of several processes, ``validation``,
+``measures``, ``training_record`` and ``learning_curves`` what a run shows of itself, ``simulated_data`` the data for a
+mesh that comes without any.
 """
 
+from gensim_graph.train.learning_curves import draw_curves
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
-from gensim_graph.train.run_folder import check_folder
+from gensim_graph.train.run_folder import CHANGEABLE, check_folder, keep_settings
 from gensim_graph.train.simulated_data import plan_simulation
+from gensim_graph.train.training_record import read_record
 from gensim_graph.train.training_run import fit, train
 
-__all__ = ["TrainingPlan", "check_folder", "config_of", "fit", "plan_simulation", "plan_training", "train"]
+__all__ = [
+    "CHANGEABLE",
+    "TrainingPlan",
+    "check_folder",
+    "config_of",
+    "draw_curves",
+    "fit",
+    "keep_settings",
+    "plan_simulation",
+    "plan_training",
+    "read_record",
+    "train",
+]

@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from gensim_graph.system import write_atomically
+from gensim_graph.system import one_line_bar, write_atomically
+from gensim_graph.train.processes import any_process
 
 
 class Checkpoint(Callback):
@@ -47,7 +47,14 @@ class Checkpoint(Callback):
     def _save(self, trainer: lightning.Trainer) -> None:
         if trainer.global_step != self._saved:
             self._saved = trainer.global_step
+            self._write(trainer)
+
+    def _write(self, trainer: lightning.Trainer) -> None:
+        """Write the checkpoint; all processes take part in it, and the first one writes."""
+        if trainer.is_global_zero:
             write_atomically(self.path, lambda path: trainer.save_checkpoint(path))
+        else:
+            trainer.save_checkpoint(self.path.with_suffix(".unused"))
 
 
 class StopOnInterrupt(Callback):
@@ -95,6 +102,7 @@ class StopOnInterrupt(Callback):
             trainer: Lightning's trainer.
             *args: not used.
         """
+        self.stopped = any_process(self.stopped, trainer.strategy.root_device)
         trainer.should_stop = trainer.should_stop or self.stopped
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -133,16 +141,12 @@ class TrainingProgress(Callback):
     def __init__(self, max_steps: int, samples: int) -> None:
         self.max_steps, self.samples = max_steps, samples
         self.loss: float | None = None
-        self.bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}  {task.fields[rate]} samples/s"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            refresh_per_second=2,
-        )
+        details = [
+            ("{task.completed:.0f}/{task.total:.0f}", 2 * len(str(max_steps)) + 1),
+            ("loss {task.fields[loss]}", 11),
+            ("{task.fields[rate]} samples/s", 15),
+        ]
+        self.bar = one_line_bar("training", details)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Show the bar.

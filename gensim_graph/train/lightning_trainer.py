@@ -9,21 +9,28 @@ from typing import Any
 
 import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch.utils.data import DataLoader
+from lightning.pytorch.profilers import SimpleProfiler
 
 from gensim_graph.config import TrainerConfig
-from gensim_graph.data import TrainingSamples, collate
 from gensim_graph.errors import InputError
+from gensim_graph.train.batch_loader import BatchLoader
 from gensim_graph.train.training_module import TrainingModule
 
+_PROFILE = "profile"
+"""Lightning writes ``fit-profile.txt``."""
 
-def build_trainer(config: TrainerConfig, folder: Path, callbacks: list[Any]) -> lightning.Trainer:
+_LOST_PROCESS = ("Connection closed by peer", "Connection reset", "Broken pipe", "NCCL", "Socket Timeout", "gloo")
+"""Parts of the messages of PyTorch when a process of a distributed training is gone."""
+
+
+def build_trainer(config: TrainerConfig, folder: Path, callbacks: list[Any], loggers: list[Any]) -> lightning.Trainer:
     """Build the trainer of a run.
 
     Args:
-        config: steps, accelerator and precision.
+        config: steps, devices and precision.
         folder: of the run.
         callbacks: called by Lightning in this order.
+        loggers: get the measures of the training.
 
     Raises:
         InputError: the accelerator or the precision does not exist here.
@@ -32,11 +39,14 @@ def build_trainer(config: TrainerConfig, folder: Path, callbacks: list[Any]) -> 
         return lightning.Trainer(
             accelerator=config.accelerator,
             devices=config.devices,
+            num_nodes=config.num_nodes,
+            strategy=_strategy(config),
             precision=config.precision,  # type: ignore[arg-type]
             max_steps=config.max_steps,
-            callbacks=callbacks,
             default_root_dir=folder,
-            logger=False,
+            callbacks=callbacks,
+            logger=loggers,
+            profiler=SimpleProfiler(dirpath=folder, filename=_PROFILE) if config.profile else None,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -44,53 +54,46 @@ def build_trainer(config: TrainerConfig, folder: Path, callbacks: list[Any]) -> 
         )
     except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise InputError(
-            f"trainer.accelerator={config.accelerator}, trainer.precision={config.precision}: {error}"
+            f"trainer.accelerator={config.accelerator}, trainer.devices={config.devices}, "
+            f"trainer.strategy={config.strategy}, trainer.precision={config.precision}: {error}"
         ) from None
 
 
-def load_batches(samples: TrainingSamples, batch: int, first_step: int, trainer: lightning.Trainer) -> DataLoader:
-    """Return the batches of a run from one step on, always in the same order.
+def _strategy(config: TrainerConfig) -> str:
+    """Strategy of Lightning for the configured devices.
 
-    Args:
-        samples: all samples of the run.
-        batch: samples in a batch.
-        first_step: number of steps that are done.
-        trainer: gives the number of processes and the rank of this one.
+    Some weights have no gradient in some networks, for instance those of the scale model of a deterministic twin;
+    PyTorch has to look for them.
     """
-    last_step = len(samples) // (batch * trainer.world_size)
-    batches = _BatchNumbers(first_step, last_step, batch, trainer.global_rank, trainer.world_size)
-    return DataLoader(samples, batch_sampler=batches, collate_fn=collate)
-
-
-class _BatchNumbers:
-    """Numbers of the samples in each batch. In every step, the process of rank r takes the r-th batch."""
-
-    def __init__(self, start: int, stop: int, size: int, rank: int, world: int) -> None:
-        self.start, self.stop, self.size = start, stop, size
-        self.rank, self.world = rank, world
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in range(self.start, self.stop):
-            first = (step * self.world + self.rank) * self.size
-            yield list(range(first, first + self.size))
+    if config.strategy == "auto" and config.devices * config.num_nodes > 1:
+        return "ddp_find_unused_parameters_true"
+    return config.strategy
 
 
 def run_trainer(
-    trainer: lightning.Trainer, module: TrainingModule, batches: DataLoader, checkpoint: Path | None
+    trainer: lightning.Trainer, module: TrainingModule, batches: BatchLoader, checkpoint: Path | None
 ) -> None:
     """Train until the last step.
 
     Args:
         trainer: from :func:`build_trainer`.
         module: what is trained.
-        batches: from :func:`load_batches`.
+        batches: the batches of this process.
         checkpoint: file to resume from; None starts at step 0.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed a second time.
+        InputError: another process of a distributed training ended.
     """
     try:
         trainer.fit(module, batches, ckpt_path=checkpoint, weights_only=True)
+    except RuntimeError as error:
+        if trainer.world_size == 1 or not any(word in str(error) for word in _LOST_PROCESS):
+            raise
+        raise InputError(
+            f"another process of this training ended at step {trainer.global_step} "
+            f"({' '.join(str(error).split())[:120]}); the same command goes on from the last checkpoint"
+        ) from error
     except SystemExit as error:  # Lightning turns an interruption into this
         if isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from None

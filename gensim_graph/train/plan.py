@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,21 @@ import torch
 import xarray as xr
 
 from gensim_graph.config import RunConfig, compose_config
-from gensim_graph.data import Normaliser, Statistics, TrainingData, Trajectories, cyclone_trajectories, statistics_of
+from gensim_graph.data import (
+    Normaliser,
+    PreparedTrajectories,
+    Split,
+    Statistics,
+    TrainingData,
+    Trajectories,
+    cyclone_trajectories,
+    hold_out,
+    is_prepared,
+    statistics_of,
+    with_forcing,
+)
 from gensim_graph.errors import InputError
-from gensim_graph.io import Source, open_stores
+from gensim_graph.io import Source, expand, open_stores
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator, build_operator
 from gensim_graph.surrogate import Surrogate
@@ -37,6 +50,8 @@ class TrainingPlan:
         normaliser: variable table and statistics: of the data, or of ``start``.
         start: trained model that the training continues from; None begins with random weights.
         statistics: of the data, if the normaliser has those of ``start``.
+        validation: data that are held back; empty for a training without validation.
+        held_out: what is held back, for the user.
     """
 
     config: RunConfig
@@ -44,6 +59,8 @@ class TrainingPlan:
     normaliser: Normaliser
     start: Surrogate | None = None
     statistics: Statistics | None = None
+    validation: Sequence[TrainingData] = ()
+    held_out: str = "nothing"
 
     def operator(self) -> Operator:
         """Build the network with its initial weights: those of ``start``, or random ones from the seed."""
@@ -83,16 +100,24 @@ def plan_training(
     config: RunConfig | None = None,
     variables: VariableTable | None = None,
     start: Surrogate | None = None,
+    validation: Source | Sequence[Source] | None = None,
+    topology: str | None = None,
+    forcing: Source | Sequence[Source] | None = None,
 ) -> TrainingPlan:
     """Read and check everything that a training needs.
 
     Args:
         mesh: the mesh to train on; data on another mesh of the same domain are remapped. None trains on all meshes of
             the data together.
-        data: files or datasets; None takes the training part of the built-in cyclone.
+        data: files, datasets or prepared stores (:func:`~gensim_graph.data.prepare`); None takes the training part of
+            the built-in cyclone.
         config: configuration; None for the ``tiny`` preset.
         variables: the variable table; None for the default table, or the one of ``start``.
         start: a trained model to continue from with these data; its size, variables and statistics are kept.
+        validation: files or datasets for the validation; None holds back a part of the data (``data.validation``).
+        topology: name of the UGRID topology, for data files with several of dimension 2.
+        forcing: files or datasets with winds and temperatures on any grid, see
+            :func:`~gensim_graph.data.with_forcing`; None takes those of the data.
 
     Raises:
         InputError: the data cannot be used, see :func:`~gensim_graph.open_store`, or they do not fit ``start``.
@@ -103,19 +128,63 @@ def plan_training(
         config = config_of(start, config)
 
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
-    stores: list[xr.Dataset] = open_stores(sources, mesh, table)
-    _warn_of_held_out(stores)
-
     lead = config.data.lead
-    trajectories = [Trajectories.from_dataset(store, table, lead, config.data.skipped) for store in stores]
+    trajectories: Sequence[TrainingData] = _read(sources, mesh, table, config, topology)
+    if forcing is not None:
+        trajectories = with_forcing(trajectories, forcing, table)
     statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
 
+    split = _split(trajectories, mesh, table, config, validation, forcing)
     if start is None:
-        return TrainingPlan(config, trajectories, Normaliser(table, statistics))
+        normaliser = Normaliser(table, statistics)
+        return TrainingPlan(config, split.training, normaliser, None, None, split.validation, split.text)
 
     _check_data(start, table, statistics)
     # Samples are made on the CPU, even if the model is on a GPU.
-    return TrainingPlan(config, trajectories, start.normaliser.to(torch.device("cpu")), start, statistics)
+    normaliser = start.normaliser.to(torch.device("cpu"))
+    return TrainingPlan(config, split.training, normaliser, start, statistics, split.validation, split.text)
+
+
+def _read(
+    sources: Source | Sequence[Source],
+    mesh: Mesh | None,
+    table: VariableTable,
+    config: RunConfig,
+    topology: str | None = None,
+    warn: bool = True,
+) -> list[TrainingData]:
+    """Training data of all sources: prepared stores are read while the samples are drawn, others now, as a whole."""
+    items = expand(sources)
+    prepared = [FilePath(str(one)) for one in items if is_prepared(one)]
+    others = [one for one in items if not is_prepared(one)]
+    lead, skipped = config.data.lead, config.data.skipped
+
+    stores: list[xr.Dataset] = open_stores(others, mesh, table, topology=topology) if others else []
+    parts: list[TrainingData] = [Trajectories.from_dataset(store, table, lead, skipped) for store in stores]
+    archives = [PreparedTrajectories.open(path, table, lead, skipped, mesh) for path in prepared]
+    if warn:
+        _warn_of_held_out([store.attrs["origin"] for store in stores] + [one.origin for one in archives])
+
+    return [*parts, *archives]
+
+
+def _split(
+    data: Sequence[TrainingData],
+    mesh: Mesh | None,
+    table: VariableTable,
+    config: RunConfig,
+    validation: Source | Sequence[Source] | None,
+    forcing: Source | Sequence[Source] | None,
+) -> Split:
+    """Training and validation data; the statistics are those of both together."""
+    if validation is None:
+        return hold_out(data, config.data.validation)
+
+    parts: Sequence[TrainingData] = _read(validation, mesh, table, config, warn=False)
+    if forcing is not None:
+        parts = with_forcing(parts, forcing, table)
+
+    return Split(list(data), list(parts), f"{sum(part.n_pairs for part in parts)} pairs of files of their own")
 
 
 def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()) -> RunConfig:
@@ -166,9 +235,9 @@ def _weights_hash(start: Surrogate) -> str:
     return digest.hexdigest()
 
 
-def _warn_of_held_out(stores: list[xr.Dataset]) -> None:
+def _warn_of_held_out(origins: list[str]) -> None:
     """Warn of built-in test trajectories among the training data: scores on them would be meaningless."""
     held_out = [path.name for path in (*cyclone_trajectories("test"), *cyclone_trajectories("zero_shot"))]
-    used = [name for name in held_out if any(name in store.attrs["origin"] for store in stores)]
+    used = [name for name in held_out if any(name in origin for origin in origins)]
     if used:
         log.warning("training on %s, which the built-in split holds back for testing", ", ".join(used))

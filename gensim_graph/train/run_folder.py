@@ -1,8 +1,13 @@
-"""The folder of a training run: checks before it is written, and before the run in it is resumed."""
+"""The folder of a training run: checks before it is written, and before the run in it is resumed.
+
+A run is the same run if its settings, meshes and data are the same. Three settings may change, those of
+:data:`CHANGEABLE`: they say how long and where a run is computed.
+"""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,11 +15,29 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
+from gensim_graph.config import RunConfig
 from gensim_graph.errors import InputError
-from gensim_graph.system import write_atomically
+from gensim_graph.system import check_space, write_atomically
 from gensim_graph.train.plan import RUN_FORMAT, TrainingPlan
 from gensim_graph.train.simulated_data import STORE
 from gensim_graph.train.training_module import TrainingModule
+
+CHANGEABLE = (
+    "data.workers",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.forecast_every",
+    "trainer.log_every",
+    "trainer.logger",
+    "trainer.max_steps",
+    "trainer.num_nodes",
+    "trainer.patience",
+    "trainer.profile",
+    "trainer.save_every",
+    "trainer.strategy",
+    "trainer.validate_every",
+)
+"""Settings that a run may be resumed with other values of."""
 
 _LOCK = ".lock"
 
@@ -23,15 +46,12 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder for a run.
 
     Raises:
-        InputError: the folder holds other files than a training run, or it cannot be created because a file is in the
-            way.
+        InputError: the folder holds other files than a training run, it cannot be written, or a file is in the way.
     """
     if folder.is_file() or (folder.is_dir() and not _may_hold_a_run(folder)):
         raise InputError(f"{folder}: exists and is not a training run; choose another folder with --out")
 
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not above.is_dir():
-        raise InputError(f"{folder}: {above} is a file, not a folder; choose another folder with --out")
+    check_space(folder)
 
 
 def _may_hold_a_run(folder: Path) -> bool:
@@ -54,22 +74,57 @@ def open_folder(folder: Path, plan: TrainingPlan) -> None:
         InputError: the folder holds something else or a run with other settings, or it cannot be written.
     """
     check_folder(folder)
-    identity = plan.identity()
     path = folder / "run.json"
 
     if (folder / "last.ckpt").exists() or (folder / "surrogate.json").exists():
-        _check_same_run(folder, _previous_run(path), identity)
+        _check_same_run(folder, _previous_run(path), plan.identity())
         return
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda part: part.write_text(json.dumps(identity, indent=1)))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error}); choose another folder with --out") from None
+
+    record_settings(folder, plan)
+
+
+def record_settings(folder: Path, plan: TrainingPlan) -> None:
+    """Write the settings of a run into its folder, unless they stand there already.
+
+    Args:
+        folder: of the run.
+        plan: of the training; its steps, checkpoints and device may differ from those of the run so far.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    path = folder / "run.json"
+    text = json.dumps(plan.identity(), indent=1)
+
+    try:
+        if not path.exists() or path.read_text() != text:
+            write_atomically(path, lambda part: part.write_text(text))
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error}); choose another folder with --out") from None
 
 
+def keep_settings(folder: Path, config: RunConfig) -> RunConfig:
+    """Return the configuration with which a run goes on that was begun before there was a validation.
+
+    Args:
+        folder: of the run; it may not exist yet.
+        config: of the training.
+    """
+    path = folder / "run.json"
+    if not path.exists() or not (folder / "last.ckpt").exists():
+        return config
+
+    began_with = _previous_run(path)["config"]["data"]["validation"]
+    return replace(config, data=replace(config.data, validation=0.0)) if began_with == 0.0 else config
+
+
 def _check_same_run(folder: Path, previous: dict[str, Any], identity: dict[str, Any]) -> None:
-    changed = _differences(previous, identity)
+    changed = [name for name in _differences(previous, identity) if name not in CHANGEABLE]
     if not changed:
         return
 
@@ -84,6 +139,7 @@ def _previous_run(path: Path) -> dict[str, Any]:
     try:
         previous = json.loads(path.read_text())
         version = previous["format_version"]
+        previous["config"]["data"].setdefault("validation", 0.0)  # as in runs of earlier versions
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: cannot be read ({error!r}), so the run cannot be resumed; choose another folder with --out"
@@ -141,7 +197,7 @@ def training_steps_done(checkpoint: Path, module: TrainingModule, max_steps: int
         max_steps: steps of the whole run.
 
     Raises:
-        InputError: the checkpoint cannot be read, or lacks something.
+        InputError: the checkpoint cannot be read, lacks something, or has more steps than the run shall have.
     """
     if not checkpoint.exists():
         return 0
@@ -159,11 +215,17 @@ def training_steps_done(checkpoint: Path, module: TrainingModule, max_steps: int
     except Exception as error:
         raise InputError(f"{checkpoint}: cannot be read ({error!r}); delete it to start the run anew") from None
 
-    if not isinstance(steps, int) or not 1 <= steps <= max_steps:
-        missing.add(f"a global_step from 1 to {max_steps}, came {steps!r}")
+    if not isinstance(steps, int) or steps < 1:
+        missing.add(f"a global_step of 1 or more, came {steps!r}")
     if weights != {name: value.shape for name, value in module.state_dict().items()}:
         missing.add("the weights of this operator")
     if missing:
         raise InputError(f"{checkpoint}: lacks {'; '.join(sorted(missing))}; delete it to start the run anew")
 
-    return steps
+    if steps > max_steps:
+        raise InputError(
+            f"{checkpoint.parent}: is trained for {steps} steps already, and came trainer.max_steps={max_steps}. "
+            "Give more steps to go on with it, or train a shorter run in another folder with --out"
+        )
+
+    return int(steps)

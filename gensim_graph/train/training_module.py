@@ -1,7 +1,7 @@
 """The module that Lightning trains: network, scale model and average of the weights, with loss and optimiser."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import torch
@@ -13,6 +13,7 @@ from gensim_graph.data import TrainingBatch
 from gensim_graph.errors import InputError
 from gensim_graph.flow import ScaleModel, censored_nll
 from gensim_graph.nn import Channels, Operator, SpinLinear, face_graph, log_length
+from gensim_graph.train.processes import count_processes, sum_over_processes
 from gensim_graph.typing import Tensor
 
 Rate = torch.optim.lr_scheduler.LambdaLR
@@ -30,7 +31,8 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.operator, self.config = operator, config
         self.scale_model = ScaleModel(_scale_groups(operator.state))
-        self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema))
+        self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema)).requires_grad_(False)
+        self.gradient_norm = math.nan  # of the last step, before clipping
         # Compile once for all sizes: they differ from batch to batch.
         self._velocity = torch.compile(operator.velocity, dynamic=True) if config.compile else operator.velocity
 
@@ -46,12 +48,29 @@ class TrainingModule(lightning.LightningModule):
         """
         prepared = self.operator.prepare(batch.conditions, self.operator.plan(batch.graph))
         predicted = self._velocity(batch.noised, batch.flow_time, prepared)
-        loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)
-        mean = (loss * batch.weight).sum() / batch.weight.sum()
-        self._check_finite("loss", mean)
-        self.log("loss", mean, prog_bar=True, batch_size=len(batch.flow_time[0]))
+        loss, weight = self._summed_loss(batch, predicted)
+
+        # The mean over the samples of all processes: each has other numbers of cells, and Lightning averages gradients.
+        mean = loss * count_processes() / sum_over_processes(weight)
+        shown = sum_over_processes(mean.detach()) / count_processes()
+        self._check_finite("loss", shown)
+        self.log("loss", shown, prog_bar=True, logger=False, batch_size=len(batch.flow_time[0]))
 
         return mean
+
+    def loss_of_average(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
+        """Compute the loss of the averaged weights, summed over cells and variables, and the sum of its weights.
+
+        Args:
+            batch: validation samples.
+        """
+        operator = cast(Operator, self.average.module)
+        prepared = operator.prepare(batch.conditions, operator.plan(batch.graph))
+        return self._summed_loss(batch, operator.velocity(batch.noised, batch.flow_time, prepared))
+
+    def _summed_loss(self, batch: TrainingBatch, predicted: Tensor) -> tuple[Tensor, Tensor]:
+        loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)
+        return (loss * batch.weight).sum(), batch.weight.sum()
 
     def _check_finite(self, what: str, value: Tensor) -> None:
         if not torch.isfinite(value):
@@ -84,15 +103,29 @@ class TrainingModule(lightning.LightningModule):
         ]
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
 
-        return [optimizer], [{"scheduler": Rate(optimizer, lambda step: self._rate(step)), "interval": "step"}]
+        return [optimizer], [{"scheduler": Rate(optimizer, lambda step: self.rate(step)), "interval": "step"}]
 
-    def _rate(self, step: int) -> float:
-        """Learning rate as a fraction of its peak: linear warm-up, then a cosine down to 0.01."""
+    def rate(self, step: int) -> float:
+        """Return the learning rate as a fraction of its peak: linear warm-up, then a cosine down to 0.01.
+
+        The cosine belongs to ``max_steps`` of this call. A finished run that goes on follows the longer cosine from its
+        next step: the rate rises again.
+
+        Args:
+            step: number of steps that are done.
+        """
         config = self.config
         if step < config.warmup:
             return (step + 1) / config.warmup
         progress = min(1.0, (step - config.warmup) / max(1, config.max_steps - config.warmup))
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def on_train_start(self) -> None:
+        """Take the learning rate of the next step from the schedule: a checkpoint may have that of a shorter run."""
+        for schedule in self.trainer.lr_scheduler_configs:
+            rates = schedule.scheduler
+            for group, peak in zip(rates.optimizer.param_groups, rates.base_lrs, strict=True):
+                group["lr"] = peak * self.rate(rates.last_epoch)
 
     def configure_gradient_clipping(
         self,
@@ -111,6 +144,7 @@ class TrainingModule(lightning.LightningModule):
         norm = nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
         if self.trainer.precision != "16-mixed":
             self._check_finite("gradient", norm)
+        self.gradient_norm = float(norm)
 
     def optimizer_step(self, *args: Any, **keywords: Any) -> None:
         """Update the average together with the weights; Lightning's later hooks run after the checkpoint is saved."""

@@ -1,33 +1,59 @@
-"""Train a surrogate. The same call resumes a run that was interrupted.
+"""Train a surrogate. The same call resumes a run that was interrupted; with more steps, a finished run goes on.
 
-The folder of a run holds ``run.json`` (its settings), ``last.ckpt`` (the whole state of the training) and, at the end,
-the surrogate (``weights.safetensors``, ``surrogate.json``).
+The folder of a run holds ``run.json`` (its settings), ``last.ckpt`` (the whole state of the training), ``metrics.csv``
+and ``curves.png`` (its record), ``best/`` (the surrogate with the smallest validation loss) and, at the end, the
+surrogate itself (``weights.safetensors``, ``surrogate.json``).
 """
 
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path as FilePath
-from typing import Any, cast
+from typing import cast
 
+import lightning
 import torch
+from lightning.pytorch.callbacks import Callback
 
 from gensim_graph.config import compose_config
-from gensim_graph.data import TrainingSamples
+from gensim_graph.data import TrainingBatch, TrainingSamples
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.surrogate import Surrogate, hemisphere_of_all
+from gensim_graph.train.batch_loader import BatchLoader, Share, default_workers
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
-from gensim_graph.train.lightning_trainer import build_trainer, load_batches, quiet_lightning, run_trainer
+from gensim_graph.train.learning_curves import draw_curves
+from gensim_graph.train.lightning_trainer import build_trainer, quiet_lightning, run_trainer
+from gensim_graph.train.measures import Measures
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
-from gensim_graph.train.run_folder import check_folder, lock_folder, open_folder, training_steps_done
+from gensim_graph.train.processes import is_first_process
+from gensim_graph.train.run_folder import (
+    check_folder,
+    keep_settings,
+    lock_folder,
+    open_folder,
+    record_settings,
+    training_steps_done,
+)
 from gensim_graph.train.simulated_data import plan_simulation
 from gensim_graph.train.training_module import TrainingModule
+from gensim_graph.train.training_record import build_loggers, cut_record
+from gensim_graph.train.validation import Forecaster, Validation
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable
 
 log = logging.getLogger(__name__)
+
+BEST = "best"
+"""Folder within a run with the weights of the smallest validation loss."""
+
+_VALIDATION_BATCHES = 4
+_VALIDATION_SEED = 20_000_101
+"""Seed of the noise and flow times of the validation, the same in every run."""
+
+_BYTES_PER_WEIGHT = 36
+"""Of a run folder: two checkpoints for a moment (value, average, two moments), and the model."""
 
 
 def train(
@@ -40,6 +66,8 @@ def train(
     overrides: Sequence[str] = (),
     variables: VariableTable | None = None,
     start: Path | Surrogate | None = None,
+    validation: Source | Sequence[Source] | None = None,
+    forcing: Source | Sequence[Source] | None = None,
     progress: bool = True,
 ) -> Surrogate:
     """Train a surrogate, or resume a training that was interrupted.
@@ -51,11 +79,15 @@ def train(
             mesh it simulates ice, once, into ``out``.
         preset: size of the network.
         max_steps: optimisation steps; short for ``trainer.max_steps=...``.
-        out: folder of the run. The same call on a folder with an unfinished run resumes it, bit for bit on a CPU.
+        out: folder of the run. The same call on a folder with an unfinished run resumes it, bit for bit on a CPU; with
+            more ``max_steps``, a finished run goes on.
         overrides: Hydra overrides, for instance ``["data.batch=16", "trainer.seed=1"]``.
         variables: the variable table; None for the default table, or the one of ``start``.
         start: a trained model to continue from with these data: a folder, the name of a model that ships (``small``),
             or the surrogate. Its size, variables and statistics are kept; ``preset`` is ignored.
+        validation: files or datasets for the validation; None holds back a part of the data (``data.validation``).
+        forcing: files or datasets with winds and temperatures on any grid and with any time step, such as ERA5; they
+            are remapped and interpolated in time while the training reads them, and replace those of the data.
         progress: show a progress bar.
 
     Returns:
@@ -84,6 +116,7 @@ def train(
 
     folder = FilePath(out)
     check_folder(folder)
+    config = keep_settings(folder, config)
     simulated = plan_simulation(mesh, folder, config.trainer.seed) if data is None else None
 
     if simulated is not None:
@@ -91,7 +124,7 @@ def train(
             simulated.announce()
         data = simulated.write(progress)
 
-    plan = plan_training(mesh, data, config, variables, model)
+    plan = plan_training(mesh, data, config, variables, model, validation, forcing=forcing)
     return fit(plan, folder, progress)
 
 
@@ -113,32 +146,110 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
     """
     config = plan.config.trainer
     checkpoint = folder / "last.ckpt"
-
+    module = _initial_module(plan)
     interrupt = StopOnInterrupt()
-    callbacks: list[Any] = [interrupt, Checkpoint(checkpoint, config.save_every)]
-    if progress:
-        callbacks.append(TrainingProgress(config.max_steps, plan.config.data.batch))
+
+    callbacks = _callbacks(plan, folder, interrupt, progress)
 
     with ExitStack() as stack:
         stack.enter_context(quiet_lightning())
-        trainer = build_trainer(config, folder, callbacks)
-        stack.enter_context(lock_folder(folder))
-        open_folder(folder, plan)
-        module = _initial_module(plan)
+        trainer = build_trainer(config, folder, callbacks, build_loggers(config.logger, folder))
+        if is_first_process():
+            stack.enter_context(lock_folder(folder))
+            open_folder(folder, plan)
 
         done = training_steps_done(checkpoint, module, config.max_steps)
+        if is_first_process():
+            _announce_longer_run(folder, module, done)
+            record_settings(folder, plan)
+            cut_record(folder, done)
+
         if done < config.max_steps:
-            batches = load_batches(_samples(plan), plan.config.data.batch, done, trainer)
-            run_trainer(trainer, module, batches, checkpoint if done else None)
+            run_trainer(trainer, module, _batches(plan, done, trainer), checkpoint if done else None)
+            done = trainer.global_step
         else:
-            log.warning("%s: already trained for %d steps", folder, done)
+            log.warning("%s: is trained for %d steps already; more trainer.max_steps go on with it", folder, done)
             module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
 
-    if interrupt.stopped and trainer.global_step < config.max_steps:
-        log.warning("%s: stopped after %d steps; the same command goes on from there", folder, trainer.global_step)
-        interrupt.exit()
+        if interrupt.stopped and done < config.max_steps:
+            log.warning("%s: stopped after %d steps; the same command goes on from there", folder, done)
+            interrupt.exit()
 
-    return _save_surrogate(plan, module, folder)
+        surrogate = _surrogate(plan, module, done)
+        surrogate.name = folder.absolute().name
+        if trainer.is_global_zero:
+            surrogate.save(folder)
+            draw_curves(folder)
+
+    return surrogate
+
+
+def _callbacks(plan: TrainingPlan, folder: FilePath, interrupt: StopOnInterrupt, progress: bool) -> list[Callback]:
+    """What happens beside the steps, in this order: the checkpoint has to know the results of the validation."""
+    config = plan.config.trainer
+    callbacks: list[Callback] = [interrupt, Measures(config.log_every, plan.config.data.batch)]
+    if plan.validation:
+        callbacks.append(_validation(plan, folder))
+
+    callbacks.append(Checkpoint(folder / "last.ckpt", config.save_every))
+    if progress and is_first_process():
+        callbacks.append(TrainingProgress(config.max_steps, plan.config.data.batch))
+
+    return callbacks
+
+
+def _validation(plan: TrainingPlan, folder: FilePath) -> Validation:
+    config, sampling = plan.config.trainer, plan.config.data
+    samples = TrainingSamples(
+        list(plan.validation),
+        plan.normaliser,
+        sampling,
+        _VALIDATION_SEED,
+        _VALIDATION_BATCHES * sampling.batch,
+        deterministic=config.deterministic,
+    )
+
+    def make_batches(share: Share) -> list[TrainingBatch]:
+        return list(BatchLoader(samples, sampling.batch, share=share))
+
+    def averaged(module: TrainingModule) -> Surrogate:
+        return _surrogate(plan, module, module.global_step).to(module.device)
+
+    def save_best(module: TrainingModule) -> None:
+        _surrogate(plan, module, module.global_step).save(folder / BEST)
+
+    return Validation(
+        make_batches,
+        config.steps_between_validations,
+        config.patience,
+        save_best,
+        Forecaster(averaged, list(plan.validation), config.steps_between_forecasts),
+    )
+
+
+def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer) -> BatchLoader:
+    config, sampling = plan.config.trainer, plan.config.data
+    samples = TrainingSamples(
+        plan.data,
+        plan.normaliser,
+        sampling,
+        config.seed,
+        config.max_steps * sampling.batch,
+        deterministic=config.deterministic,
+    )
+    workers = default_workers() if sampling.workers < 0 else sampling.workers
+    share = Share(trainer.global_rank, trainer.world_size)
+    is_on_gpu = trainer.strategy.root_device.type == "cuda"
+
+    return BatchLoader(samples, sampling.batch, done, share, workers // max(1, trainer.num_devices), pinned=is_on_gpu)
+
+
+def _announce_longer_run(folder: FilePath, module: TrainingModule, done: int) -> None:
+    """Log how a finished run goes on: its learning rate had ended at a hundredth of the peak, and rises again."""
+    steps = module.config.max_steps
+    if (folder / "surrogate.json").exists() and 0 < done < steps:
+        rate = module.config.learning_rate * module.rate(done)
+        log.warning("%s: goes on from step %d to %d, with a learning rate of %.2g now", folder, done, steps, rate)
 
 
 def _initial_module(plan: TrainingPlan) -> TrainingModule:
@@ -147,29 +258,23 @@ def _initial_module(plan: TrainingPlan) -> TrainingModule:
         return TrainingModule(plan.operator(), plan.config.trainer)
 
 
-def _samples(plan: TrainingPlan) -> TrainingSamples:
-    trainer = plan.config.trainer
-    count = trainer.max_steps * plan.config.data.batch * trainer.devices
-    return TrainingSamples(
-        plan.data, plan.normaliser, plan.config.data, trainer.seed, count, deterministic=trainer.deterministic
-    )
-
-
-def _save_surrogate(plan: TrainingPlan, module: TrainingModule, folder: FilePath) -> Surrogate:
+def _surrogate(plan: TrainingPlan, module: TrainingModule, steps: int) -> Surrogate:
+    """The surrogate with the averaged weights."""
     config = plan.config
     operator = cast(Operator, module.average.module)
-    information = {
-        "steps": config.trainer.max_steps,
+    information: dict[str, object] = {
+        "steps": steps,
         "batch": config.data.batch,
         "seed": config.trainer.seed,
         "parameters": operator.n_parameters,
         "trained_on": "; ".join(f"{part.n_pairs} pairs on {part.mesh.n_faces} faces" for part in plan.data),
     }
 
+    hemisphere = hemisphere_of_all([part.mesh for part in plan.data])
     if plan.start:
         information["started_from"] = plan.start.information
+        hemisphere = hemisphere or plan.start.information.get("hemisphere")  # type: ignore[assignment]
+    if hemisphere is not None:  # idealised planes lie on neither
+        information["hemisphere"] = hemisphere
 
-    surrogate = Surrogate(operator.eval(), plan.normaliser, config.sampler, config.trainer.deterministic, information)
-    surrogate.save(folder)
-
-    return surrogate
+    return Surrogate(operator.eval(), plan.normaliser, config.sampler, config.trainer.deterministic, information)

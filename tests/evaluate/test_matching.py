@@ -7,9 +7,10 @@ import xarray as xr
 from support.verification import START, forecast_of, truth_of
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate import evaluate
+from gensim_graph.evaluate import chosen_variables, evaluate, persistence_beside, scored_table
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
+from gensim_graph.variables import default_variables
 
 
 def wrong_inputs() -> dict:
@@ -20,9 +21,8 @@ def wrong_inputs() -> dict:
     return {
         "time": (fine, truth.isel(time=[0, 1]), "1 of 2 valid times are missing"),
         "faces": (fine, truth_of(np.ones((3, 4))), "truth: 'sit' has dims.*3 faces"),
-        "variable": (fine, both, "forecast: state variable 'sic' is missing"),
-        "truth lacks": (fine.assign(sic=fine["sit"]), truth, "truth: state variable 'sic' is missing"),
-        "nothing": (fine.rename(sit="abc"), truth.rename(sit="abc"), "state variable"),
+        "other variables": (fine, both.drop_vars("sit"), "no state variable in common.*it has sit, the truth has sic"),
+        "nothing": (fine.rename(sit="abc"), truth, "state variable"),
         "nan": (holes, truth, "forecast: 'sit' has 1 of 6 values that are not finite at lead 24 h"),
         "truth nan": (fine, truth.where(truth["sit"].time != truth.time[1]), "truth: 'sit' has 3 of 3"),
         "no valid_time": (fine.drop_vars("valid_time"), truth, "valid_time"),
@@ -36,6 +36,47 @@ def test_wrong_input_is_named(case: str):
     forecast, truth, message = wrong_inputs()[case]
     with pytest.raises(InputError, match=message):
         evaluate(forecast, truth, np.ones(3))
+
+
+def test_variables_of_one_side_are_left_out(caplog: pytest.LogCaptureFixture):
+    """A forecast of some variables is scored on those, and one line names the rest."""
+    forecast, truth = forecast_of(np.ones((1, 2, 2, 3))), truth_of(np.zeros((3, 3)))
+    alone = evaluate(forecast, truth, np.ones(3))
+    more = evaluate(forecast.assign(snt=forecast["sit"]), truth.assign(sic=truth["sit"]), np.ones(3))
+    pd.testing.assert_frame_equal(more, alone)
+    assert caplog.messages == ["scored: sit; left out: snt (the truth lacks it); sic (the forecast lacks it)"]
+
+
+def test_all_models_have_the_same_variables():
+    forecast, truth = forecast_of(np.ones((1, 2, 2, 3))), truth_of(np.zeros((3, 3)))
+    both = truth.assign(sic=truth["sit"])
+    still = persistence_beside(forecast, both)
+    assert set(evaluate(forecast, both, np.ones(3), {"persistence": still})["variable"]) == {"sit"}
+    with pytest.raises(InputError, match="baseline 'twin': it lacks 'sic'"):
+        evaluate(forecast.assign(sic=forecast["sit"]), both, np.ones(3), {"twin": forecast})
+
+
+def test_own_variable_is_scored():
+    """A variable that is not in the table that ships is scored with the units of the forecast."""
+    values = np.random.default_rng(0).random((1, 2, 2, 3))
+    forecast, truth = forecast_of(values, "ridge"), truth_of(np.zeros((3, 3)), "ridge")
+    forecast["ridge"].attrs["units"] = "cm"
+    scores = evaluate(forecast, truth, np.ones(3), {"persistence": persistence_beside(forecast, truth)})
+    expected = np.sqrt((values.mean(axis=1) ** 2).mean(axis=-1))[0]
+    own = scores[scores["model"] == "forecast"]
+    assert own["variable"].tolist() == ["ridge", "ridge"]
+    np.testing.assert_allclose(own["rmse"], expected)
+    assert scored_table(forecast)["ridge"].units == "cm"
+
+
+def test_chosen_variables():
+    table = chosen_variables(default_variables(), ["sit", " sic"])
+    assert [variable.name for variable in table.state] == ["sit", "sic"]
+    assert table.forcing == default_variables().forcing
+    for names, message in ((["sitt"], "unknown variable 'sitt'; expected some of sit"), ([""], "no variable"),
+                           (["siu"], "name 'siv' too")):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            chosen_variables(default_variables(), names)
 
 
 def test_lead_zero_is_not_scored():

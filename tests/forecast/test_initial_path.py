@@ -109,3 +109,11 @@ def test_times_of_another_calendar(tmp_path, mesh):
     data.to_netcdf(tmp_path / "run.nc")
     state = read_initial(f"{tmp_path}/run.nc@2000-01-01T06", None, TABLE)
     assert state["time"].values == np.datetime64("2000-01-01T06")
+
+
+def test_a_file_of_ice_without_wind_says_what_is_missing(tmp_path, mesh):
+    """The wind is taken from the file of the initial state unless another one is given."""
+    data = small_trajectory(mesh, hours=24)
+    data.drop_vars([one.name for one in TABLE.forcing if one.name in data]).to_netcdf(tmp_path / "ice.nc")
+    with pytest.raises(InputError, match=r"ice\.nc.*: none of tus, huss, uas, vas.*it has s.*--forcing"):
+        gg.open_forcing(tmp_path / "ice.nc", mesh)

@@ -20,7 +20,8 @@ from support.smesh import SMESH
 from support.tripolar import tripolar
 
 from gensim_graph.errors import InputError
-from gensim_graph.io import load_mesh, mesh_to_dataset, open_store, write_mesh
+from gensim_graph.io import Fields, load_mesh, mesh_to_dataset, open_store, opened_fields, write_mesh
+from gensim_graph.io.cf import on_faces
 from gensim_graph.io.safe.netcdf_header import check_header
 from gensim_graph.mesh import Mesh
 
@@ -257,3 +258,62 @@ def test_a_variable_larger_than_its_file(tmp_path):
     with pytest.raises(InputError, match=f"{path}: .*damaged"):
         open_store(path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 100_000
+
+
+def test_a_surface_without_faces_that_still_has_edges(tmp_path):
+    """The number of the triangles was damaged, so that only lines are left."""
+    path = write_mesh(jittered_box(4), tmp_path / "mesh.msh")
+    head, elements = path.read_text().split("$Elements\n")
+    lines = [line for line in elements.splitlines()[1:-1] if line.split()[1] == "1"]
+    path.write_text("\n".join([f"{head}$Elements", str(len(lines)), *lines, "$EndElements"]) + "\n")
+    with pytest.raises(InputError, match="mesh.msh: .*triangle"):
+        load_mesh(path)
+
+
+@pytest.mark.parametrize("attribute", ["flag_meanings", "flag_values"])
+def test_boundaries_without_their_meanings(attribute, tmp_path, caplog):
+    """The edges keep no names, which is said; the mesh is read."""
+    mesh = jittered_box(4)
+    ds = mesh_to_dataset(mesh)
+    flags = [name for name, column in ds.variables.items() if "flag_meanings" in column.attrs]
+    for name in flags:
+        del ds[name].attrs[attribute]
+    ds.to_netcdf(tmp_path / "mesh.nc")
+    assert load_mesh(tmp_path / "mesh.nc").n_faces == mesh.n_faces
+    assert "boundaries are not used" in caplog.text
+
+
+@pytest.mark.parametrize("unit", [0.0, "0", "0 m", "1e-400", "1e400", float("nan"), -1.0])
+def test_a_unit_that_makes_everything_zero(unit, tmp_path):
+    """A damaged attribute once read '0.0', and the concentration became 0 everywhere."""
+    ds = plane_grid(6, 8)
+    ds["sic"].attrs["units"] = unit
+    ds.to_netcdf(tmp_path / "run.nc")
+    with pytest.raises(InputError, match="'sic' is in '.*', expected '1'"):
+        open_store(tmp_path / "run.nc")
+
+
+@pytest.mark.parametrize("name", ["node_x", "face_nodes", "boundary_nodes"])
+def test_a_forecast_whose_mesh_is_damaged(name, tmp_path):
+    """The parts of a zarr store are read when they are needed, long after it was opened."""
+    ds = on_faces(plane_grid(6, 8)).rename(time="lead_time")
+    ds["lead_time"] = np.arange(3) * np.timedelta64(6, "h")
+    ds.to_zarr(tmp_path / "forecast.zarr", consolidated=False)
+    for part in (tmp_path / "forecast.zarr" / name / "c").rglob("0"):
+        if part.is_file():
+            part.write_bytes(bytes(len(part.read_bytes())))
+    with (
+        pytest.raises(InputError, match=r"forecast\.zarr: its mesh cannot be read, '.*' is damaged"),
+        opened_fields(tmp_path / "forecast.zarr") as fields,
+    ):
+        Fields.of(fields)
+
+
+@pytest.mark.parametrize("start", [1e30, float("nan"), "word", 2, -1, 0.5])
+@pytest.mark.parametrize("name", ["face_nodes", "boundary_nodes"])
+def test_a_start_index_that_does_not_exist(name, start, tmp_path):
+    ds = mesh_to_dataset(jittered_box(4))
+    ds[name].attrs["start_index"] = start
+    ds.to_netcdf(tmp_path / "mesh.nc")
+    with pytest.raises(InputError, match=f"mesh.nc: '{name}': start_index is .*; expected 0 or 1"):
+        load_mesh(tmp_path / "mesh.nc")

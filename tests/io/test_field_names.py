@@ -11,7 +11,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.io import open_store
 from gensim_graph.io.cf import on_faces
 from gensim_graph.io.checks import check_unit
-from gensim_graph.io.names import conversion, known_names, parse_unit, with_known_names
+from gensim_graph.io.names import conversion, known_names, parse_unit, unit_spelling, with_known_names
 from gensim_graph.system import resource
 from gensim_graph.variables import default_variables
 
@@ -77,6 +77,28 @@ PRODUCTS = {
                 "sic sit snt sid"),
     "neXtSIM restart": ({"M_conc": ("1", ""), "M_thick": ("m", ""), "M_snow_thick": ("m", ""), "M_damage": ("1", "")},
                         "sic sit snt sid"),
+    "TOPAZ5 and neXtSIM of CMEMS": ({"siconc": ("1", "sea_ice_area_fraction"), "sithick": ("m", "sea_ice_thickness"),
+                                     "sisnthick": ("m", "surface_snow_thickness"),
+                                     "vxsi": ("m s-1", "sea_ice_x_velocity"), "vysi": ("m s-1", "sea_ice_y_velocity")},
+                                    "sic sit siu siv snt"),
+    "CMIP5": ({"sic": ("%", "sea_ice_area_fraction"), "sit": ("m", "sea_ice_thickness"),
+               "usi": ("m s-1", "sea_ice_x_velocity"), "vsi": ("m s-1", "sea_ice_y_velocity")}, "sic sit siu siv"),
+    "NEMO-SI3": ({"siconc": ("1", ""), "sithic": ("m", ""), "snthic": ("m", ""), "sivelu": ("m/s", ""),
+                  "sivelv": ("m/s", "")}, "sic sit siu siv snt"),
+    "RIOPS": ({"iiceconc": ("fraction", ""), "iicevol": ("m", ""), "isnowvol": ("m", ""), "itzocrtx": ("m/s", ""),
+               "itmecrty": ("m/s", "")}, "sic sit siu siv snt"),
+    "ORAS5": ({"ileadfra": ("%", "")}, "sic"),
+    "ERA5": ({"siconc": ("(0 - 1)", "sea_ice_area_fraction")}, "sic"),
+    "ERA5 of GRIB": ({"ci": ("(0 - 1)", "")}, "sic"),
+    "ERA5, long names": ({"sea_ice_cover": ("(0 - 1)", "")}, "sic"),
+    "NSIDC-0081": ({"F17_ICECON": ("1", "sea_ice_area_fraction"), "F18_ICECON": ("1", "sea_ice_area_fraction")}, "sic"),
+    "NSIDC G02202 version 5": ({"cdr_seaice_conc": ("1", "sea_ice_area_fraction"), "raw_bt_seaice_conc": ("1", ""),
+                                "raw_nt_seaice_conc": ("1", "")}, "sic"),
+    "CryoSat-2/SMOS": ({"sea_ice_concentration": ("%", "sea_ice_area_fraction"),
+                        "analysis_sea_ice_thickness": ("m", "sea_ice_thickness"),
+                        "background_sea_ice_thickness": ("m", "sea_ice_thickness")}, "sic sit"),
+    "ROMS of Rutgers": ({"Aice": (None, ""), "Hice": ("meter", ""), "Hsno": ("meter", ""),
+                         "Uice": ("meter second-1", ""), "Vice": ("meter second-1", "")}, "sic sit siu siv snt"),
     "by standard name": ({"ice_cover": ("(0 - 1)", "sea_ice_area_fraction"), "ice_u": ("m s-1", U),
                           "ice_v": ("m s-1", V)}, "sic siu siv"),
 }  # fmt: skip
@@ -103,6 +125,14 @@ def test_names_of_products(product, tmp_path, caplog):
         ({"uas": "m s-1", "vas": "m s-1", "tas": "degC"}, "uas vas tus"),
         ({"u10m": "km/h", "v10m": "km/h"}, "uas vas"),
         ({"U10M": "m s-1", "V10M": "m s-1", "T2M": "K", "QV2M": "kg kg-1"}, "uas vas tus huss"),
+        ({"10m_u_component_of_wind": "m s**-1", "10m_v_component_of_wind": "m s**-1"}, "uas vas"),
+        ({"x_wind_10m": "m/s", "y_wind_10m": "m/s"}, "uas vas"),
+        ({"uwind": "m/s", "vwind": "m/s", "tair": "degC"}, "uas vas tus"),
+        ({"uAirVelocity": "m/s", "vAirVelocity": "m/s"}, "uas vas"),
+        ({"Uwind": "meter second-1", "Vwind": "meter second-1", "Tair": "Celsius"}, "uas vas tus"),
+        ({"uatm_h": "m/s", "vatm_h": "m/s", "Tair_h": "C"}, "uas vas tus"),
+        ({"U_10_MOD": "m/s", "V_10_MOD": "m/s"}, "uas vas"),
+        ({"10u": "m s**-1", "10v": "m s**-1"}, "uas vas"),
     ],
 )
 def test_forcing_by_name(fields, expected):
@@ -210,6 +240,17 @@ def test_flags_outside_the_valid_range(tmp_path):
     np.testing.assert_allclose(store["sic"].values, fractions()[:, ~land], atol=0.0051)
 
 
+def test_the_drift_on_the_cells_is_taken_before_that_on_their_sides():
+    """ROMS writes the drift on the sides of the cells, and turned to east and north on the cells."""
+    ds = with_fields({"aice": ("1", ""), "uice_eastward": ("m s-1", ""), "vice_northward": ("m s-1", "")})
+    ds["uice"] = (("time", "latitude", "xi_u"), np.zeros((3, 8, 9), dtype=np.float32))
+    ds["vice"] = (("time", "eta_v", "longitude"), np.zeros((3, 7, 10), dtype=np.float32))
+    renamed = with_known_names(ds)
+    np.testing.assert_array_equal(renamed["siu"], ds["uice_eastward"])
+    assert renamed["siu"].attrs["standard_name"] == "eastward_siu"  # turned to the axes of the mesh by the reader
+    np.testing.assert_array_equal(renamed["siv"], ds["vice_northward"])
+
+
 # Units
 
 
@@ -228,13 +269,32 @@ def test_flags_outside_the_valid_range(tmp_path):
         ("knots", "m s-1", 1852 / 3600, 0), ("cm", "m", 0.01, 0), ("mm", "m", 0.001, 0), ("meters", "m", 1, 0),
         ("Meter", "m", 1, 0), ("m3 m-2", "m", 1, 0), ("m^3/m^2", "m", 1, 0), ("g/kg", "kg kg-1", 0.001, 0),
         ("g kg**-1", "kg kg-1", 0.001, 0), ("1", "kg kg-1", 1, 0), ("degree days", "K d", 1, 0),
+        ("kg/kg", "1", 1, 0), ("kg kg**-1", "kg kg-1", 1, 0), ("g kg-1", "1", 0.001, 0), ("1e-3", "1", 0.001, 0),
+        ("0.01 m s-1", "m s-1", 0.01, 0), ("10^3 m", "m", 1000, 0), ("1/s", "s-1", 1, 0), ("M/S", "m s-1", 1, 0),
+        ("METERS", "m", 1, 0), ("km.d-1", "m s-1", 1 / 86.4, 0), ("km hr**-1", "m s-1", 1 / 3.6, 0),
+        ("mph", "m s-1", 0.44704, 0), ("J m**-2", "W s m-2", 1, 0), ("W m**-2", "W m-2", 1, 0),
+        ("kg m**-2 s**-1", "kg m-2 s-1", 1, 0), ("mb", "Pa", 100, 0), ("hPa", "Pa", 100, 0), ("millibars", "Pa", 100, 0),
+        ("gpm", "m", 1, 0), ("celcius", "K", 1, 273.15), ("deg_C", "K", 1, 273.15), ("degC d", "K d", 1, 0),
+        ("degF", "K", 5 / 9, 273.15 - 160 / 9), ("(m s-1)", "m s-1", 1, 0), ("m s−1", "m s-1", 1, 0),
+        ("k", "K", 1, 0), ("deg K", "K", 1, 0), ("ppm", "1", 1e-6, 0), ("furlong", "m", 201.1684023368, 0),
     ],
 )  # fmt: skip
 def test_spellings_of_units(unit, wanted, factor, offset):
     np.testing.assert_allclose(conversion(unit, wanted), (factor, offset), rtol=1e-12)
 
 
-@pytest.mark.parametrize("unit", ["furlong", "kg m-2", "m of ice", "degrees", "tonnes", "m s", "???", "K/"])
+def test_files_of_this_package_do_not_need_the_library_of_units(monkeypatch):
+    """Making its table takes a quarter of a second."""
+    own = open_store(with_fields({"sic": ("1", ""), "uas": ("m s-1", ""), "vas": ("m s-1", "")}))
+    monkeypatch.setattr(unit_spelling, "_registry", lambda: pytest.fail("pint is loaded"))
+    unit_spelling._parse.cache_clear()
+    np.testing.assert_array_equal(open_store(own)["sic"], own["sic"])
+
+
+@pytest.mark.parametrize(
+    "unit", ["floes", "kg m-2", "m of ice", "degrees", "tonnes", "m s", "???", "K/", "m w.e.", "m2", "1/m", "psu", "m**0.5",
+             "m--1", "9**9**9", "m*9**9**9**9", "days since 2000-01-01", "m" * 200],
+)  # fmt: skip
 def test_other_units_are_not_guessed(unit):
     assert conversion(unit, "m") is None
     variable = default_variables()["sit"]
@@ -254,6 +314,29 @@ def test_a_per_cent_that_holds_fractions_is_refused(name, unit):
 def test_a_fraction_that_holds_per_cent_is_refused(name, unit):
     with pytest.raises(InputError, match=f"'{name}' says .* but holds up to 9"):
         on_faces(with_fields({name: (unit, "")}, {name: 100.0}))
+
+
+@pytest.mark.parametrize("largest", [55.0, 90.0, 99.0])
+@pytest.mark.parametrize("names", [("u10", "v10"), ("uas", "vas"), ("x_wind_10m", "y_wind_10m")])
+def test_wind_without_a_unit_that_is_too_strong(names, largest):
+    """Wind in km/h or knots. With a unit it is read, whatever its size within the plausible range."""
+    ds = with_fields(dict.fromkeys(names, (None, "")), dict.fromkeys(names, largest / 0.95))
+    with pytest.raises(InputError, match=f"'{names[0]}' has no units and runs from .*; expected m s-1.*'km/h'"):
+        open_store(ds, needs="forcing")
+    for name in names:
+        ds[name].attrs["units"] = "km/h"
+    expected = ds[names[0]].values.ravel() / 3.6
+    np.testing.assert_allclose(open_store(ds, needs="forcing")["uas"].values.ravel(), expected, rtol=1e-5)
+
+
+def test_wind_without_a_unit_in_a_file_of_this_package():
+    """Weak wind is read as before; in a file in our own layout too, strong wind is refused."""
+    own = open_store(with_fields({"uas": (None, ""), "vas": (None, "")}, {"uas": 30.0, "vas": 30.0}), needs="forcing")
+    assert float(own["uas"].max()) > 25.0
+    for name in ("uas", "vas"):
+        own[name] = (3.0 * own[name]).drop_attrs()
+    with pytest.raises(InputError, match="dataset: 'uas' has no units"):
+        open_store(own, needs="forcing")
 
 
 def test_open_water_in_per_cent_is_read():

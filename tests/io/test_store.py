@@ -136,6 +136,17 @@ def test_the_same_mesh_is_not_remapped(dataset, small_mesh):
     np.testing.assert_array_equal(open_store(dataset, mesh=small_mesh)["sit"], dataset["sit"])
 
 
+@pytest.mark.parametrize(("target", "warns"), [("other order", False), ("other cells", True)])
+def test_the_same_cells_in_another_order_are_no_warning(dataset, small_mesh, caplog, target, warns):
+    """Fields follow the order of the mesh; nothing is lost, so nothing is said."""
+    order = np.random.default_rng(0).permutation(small_mesh.n_faces)
+    same = Mesh.from_faces(small_mesh.nodes[::-1], small_mesh.n_nodes - 1 - small_mesh.faces[order], crs=small_mesh.crs)
+    store = open_store(dataset, mesh=jittered_box(10, seed=4) if warns else same)
+    assert ("remapping" in caplog.text) == warns
+    if not warns:
+        np.testing.assert_allclose(store["sit"].values, dataset["sit"].values[..., order], rtol=1e-6)
+
+
 # Data that are refused
 
 

@@ -145,7 +145,8 @@ def saved(surrogate, tmp_path):
 
 def test_a_saved_model_gives_the_same_forecast(saved, forecast):
     again = Surrogate.load(saved).forecast(DATA.isel(time=0), DATA, steps=2, members=4, seed=0)
-    xr.testing.assert_identical(again, forecast)
+    assert again.attrs["model_name"] == "model"
+    xr.testing.assert_identical(again.assign_attrs(model_name=forecast.attrs["model_name"]), forecast)
 
 
 def test_a_saved_model_keeps_everything(saved, surrogate):
@@ -226,6 +227,39 @@ def test_a_description_with_a_part_missing(saved, key):
     (saved / "surrogate.json").write_text(json.dumps(description))
     with pytest.raises(InputError, match=rf"surrogate\.json: .*{key}"):
         Surrogate.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("operator", "text"),
+        ("variables", 1.0),
+        ("statistics", []),
+        ("sampler", None),
+        ("information", 3),
+        ("statistics__values__sic", ["0", 1.0]),
+        ("statistics__values__sic", [0.0, None]),
+    ],
+)
+def test_a_description_with_a_part_of_another_kind(saved, key, value):
+    changed(saved, **{key: value})
+    with pytest.raises(InputError, match=r"surrogate\.json: "):
+        Surrogate.load(saved)
+
+
+def test_a_bit_of_the_weights_that_has_flipped(saved):
+    """The number is still finite; only the hash in the description shows the damage. Models without a hash load."""
+    path = saved / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"weights\.safetensors: is not the file that was saved"):
+        Surrogate.load(saved)
+
+    description = json.loads((saved / "surrogate.json").read_text())
+    del description["weights_hash"]
+    (saved / "surrogate.json").write_text(json.dumps(description))
+    Surrogate.load(saved)
 
 
 # What is refused

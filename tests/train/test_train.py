@@ -1,6 +1,7 @@
 """Training: resumes bit for bit, refuses folders and settings that are not its own, learns."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -232,7 +233,9 @@ def test_a_finished_run_comes_back_without_training(finished, monkeypatch):
 
 def test_nothing_temporary_is_left(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
+        "curves.png",
         "last.ckpt",
+        "metrics.csv",
         "run.json",
         "surrogate.json",
         "weights.safetensors",
@@ -243,6 +246,68 @@ def test_what_training_returns_is_what_it_saved(finished):
     saved = Surrogate.load(finished).operator.state_dict()
     returned = run(finished).operator.state_dict()
     assert all(torch.equal(saved[name], returned[name]) for name in saved)
+
+
+# Going on with a finished run
+
+
+def compare_runs(one: Path, other: Path) -> None:
+    """Weights, their average and the scale model are equal, bit for bit."""
+    first, second = training_state(one), training_state(other)
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+@pytest.mark.parametrize("every", [3, 4])
+def test_a_finished_run_goes_on_with_more_steps(tmp_path, monkeypatch, caplog, every):
+    """It equals one run of 10 steps whose rate follows the cosine of 6 steps first, then that of 10.
+
+    With a checkpoint every 3 steps the last one is written within the sixth step, with 4 after the end.
+    """
+    run(tmp_path / "longer", 6, every)
+    surrogate = run(tmp_path / "longer", 10, every)
+    assert surrogate.information["steps"] == Surrogate.load(tmp_path / "longer").information["steps"] == 10
+    assert json.loads((tmp_path / "longer" / "run.json").read_text())["config"]["trainer"]["max_steps"] == 10
+    assert "goes on from step 6 to 10, with a learning rate of 0.0015" in caplog.text
+
+    def rate(self, step):
+        length = 6 if step < 6 else 10
+        cosine = 0.5 * (1 + math.cos(math.pi * (step - 4) / (length - 4)))
+        return (step + 1) / 4 if step < 4 else 0.01 + 0.99 * cosine
+
+    monkeypatch.setattr(TrainingModule, "rate", rate)
+    run(tmp_path / "one", 10, every)
+    compare_runs(tmp_path / "longer", tmp_path / "one")
+
+
+def test_a_longer_run_may_be_interrupted(tmp_path, monkeypatch):
+    """The model of the shorter run stays until the longer one is finished."""
+    run(tmp_path / "whole", 4, 2)
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    run(tmp_path / "whole", 8, 2)
+    with monkeypatch.context() as patch:
+        kill_at(patch, 7)
+        with pytest.raises(Killed):
+            run(tmp_path / "parts", 8, 2)
+    assert Surrogate.load(tmp_path / "parts").information["steps"] == 4
+    run(tmp_path / "parts", 8, 2)
+    compare_runs(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_fewer_steps_than_are_done(tmp_path, finished):
+    shutil.copytree(finished, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(InputError, match=r"run: is trained for 6 steps already, and came trainer\.max_steps=5\. Give"):
+        run(tmp_path / "run", 5)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_checkpoints_and_device_of_a_run_may_change(tmp_path, finished, monkeypatch):
+    """They change when and where it is computed, not what."""
+    shutil.copytree(finished, tmp_path / "run")
+    kill_at(monkeypatch, 0)
+    run(tmp_path / "run", 6, 2, "trainer.accelerator=auto")
+    trainer = json.loads((tmp_path / "run" / "run.json").read_text())["config"]["trainer"]
+    assert (trainer["save_every"], trainer["accelerator"]) == (2, "auto")
 
 
 # The average
@@ -461,7 +526,6 @@ def test_a_run_of_another_format(tmp_path, finished):
     ("change", "message"),
     [
         ({"state_dict": {}}, "the weights"),
-        ({"global_step": 7}, "a global_step from 1 to 6, came 7"),
         ({"global_step": "three"}, "a global_step .* came 'three'"),
         ({"global_step": None}, "a global_step"),
         ({"global_step": -1}, "a global_step"),

@@ -19,7 +19,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.pictures import colour_bar, face_map, map_grid, styled
+from gensim_graph.evaluate.pictures import colour_bar, face_map, map_grid, pretty_units, styled, wrapped
 from gensim_graph.flow import sample
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
@@ -30,6 +30,8 @@ from gensim_graph.variables import Variable
 
 NEXT = "_next"
 """Ending of the names of the forcing at the end of the step."""
+
+_LETTERS = 34  # of a line of a title
 
 
 def sensitivity(
@@ -55,8 +57,8 @@ def sensitivity(
 
     Returns:
         (face) for every input with which the model was trained: state variables, forcing, and forcing at the end of
-        the step (``uas_next``), in units of ``variable``. Attributes: variable, units, face (number of the cell),
-        value (of the forecast there) and centre (of the cell, m).
+        the step (``uas_next``), in units of ``variable``; ``long_name`` of each is its meaning. Attributes: variable,
+        its long_name and units, face (number of the cell), value (of the forecast there) and centre (of the cell, m).
 
     Raises:
         InputError: the model has no such state variable, or what :meth:`~gensim_graph.Surrogate.rollout` raises.
@@ -79,6 +81,7 @@ def sensitivity(
     maps |= _maps(model, table.forcing, gradients[1])
     maps |= _maps(model, table.forcing, gradients[2], NEXT)
     attributes = {"variable": variable, "units": table[variable].units, "face": face, "value": float(value.detach())}
+    attributes["long_name"] = table[variable].long_name or variable
 
     return xr.Dataset(maps, attrs=attributes | {"centre": mesh.centres[face].tolist()})
 
@@ -100,13 +103,18 @@ def _inputs_of_step(
 
 def _maps(
     model: Surrogate, variables: Sequence[Variable], gradient: Tensor, ending: str = ""
-) -> dict[str, tuple[str, Array]]:
-    """Gradient (1, F, channel) times the standard deviation of each input: name -> map."""
+) -> dict[str, tuple[str, Array, dict[str, str]]]:
+    """Gradient (1, F, channel) times the standard deviation of each input: name -> map with its meaning."""
     statistics = model.normaliser.statistics
     _, deviation = statistics.of_values(variables)
+    later = ", at the end of the step" if ending else ""
 
     return {
-        variable.name + ending: ("face", gradient[0, :, column].double().numpy() * deviation[column])
+        variable.name + ending: (
+            "face",
+            gradient[0, :, column].double().numpy() * deviation[column],
+            {"long_name": (variable.long_name or variable.name) + later},
+        )
         for column, variable in enumerate(variables)
         if variable.name in statistics.values
     }
@@ -136,18 +144,19 @@ def mean_step(
         (1, F, state) at t + lead, in the units of the variable table.
     """
     plan, normaliser = model.plan(mesh), model.normaliser
-    prepared = model.operator.prepare(normaliser.conditions(state, forcing, next_forcing, slow), plan)
+    state, *others = model.to_frame(plan, state, forcing, next_forcing, slow)
+    prepared = model.operator.prepare(normaliser.conditions(state, *others), plan)
 
     def velocity(noised: Tensor, flow_time: float) -> Tensor:
         return model.operator.velocity(noised, noised.new_full((len(noised),), flow_time), prepared)
 
     if model.deterministic:
-        return normaliser.advance(state, velocity(torch.zeros_like(state), 0.0))
+        return model.from_frame(plan, normaliser.advance(state, velocity(torch.zeros_like(state), 0.0)))
 
     sampler = model.sampler if sampler_steps is None else replace(model.sampler, steps=sampler_steps)
     residual = sample(velocity, torch.zeros_like(state), sampler, normaliser.residual_bounds(state))
 
-    return normaliser.advance(state, residual)
+    return model.from_frame(plan, normaliser.advance(state, residual))
 
 
 @styled
@@ -163,7 +172,7 @@ def sensitivity_figure(found: xr.Dataset, mesh: Mesh, inputs: list[str] | None =
     largest = sorted(map(str, found.data_vars), key=lambda name: -float(np.abs(found[name]).max()))
     names = inputs or largest[:6]
     columns = min(3, len(names))
-    figure, axes = map_grid(mesh, -(-len(names) // columns), columns, between=0.34)
+    figure, axes = map_grid(mesh, -(-len(names) // columns), columns, between=0.55)
 
     x, y = KM_PER_METRE * np.asarray(found.attrs["centre"])
     half = 0.5 * KM_PER_METRE * window * float(np.ptp(mesh.nodes, axis=0).max())
@@ -171,7 +180,8 @@ def sensitivity_figure(found: xr.Dataset, mesh: Mesh, inputs: list[str] | None =
     scale = Normalize(-1.0, 1.0)
 
     for ax, name in zip(axes.ravel(), names, strict=False):
-        image = face_map(ax, mesh, found[name].values / top, cmap="RdBu_r", norm=scale, title=name)
+        title = wrapped(str(found[name].attrs.get("long_name", name)), _LETTERS)
+        image = face_map(ax, mesh, found[name].values / top, cmap="RdBu_r", norm=scale, title=title)
         ax.plot(x, y, marker="o", markerfacecolor="none", markeredgecolor="black", markersize=7)
         if window < 1:
             ax.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
@@ -179,8 +189,9 @@ def sensitivity_figure(found: xr.Dataset, mesh: Mesh, inputs: list[str] | None =
     for ax in axes.ravel()[len(names) :]:
         ax.set_axis_off()
 
-    units = f"{top:.2g} {found.attrs['units']}"
-    text = f"change of {found.attrs['variable']} in the circle, in {units}, by one standard deviation"
+    units = f"{top:.2g} {pretty_units(found.attrs['units'])}".rstrip()
+    meaning = found.attrs.get("long_name", found.attrs["variable"])
+    text = f"change of {meaning} in the circle, in {units}, by one standard deviation"
     colour_bar(figure, image, axes, text, scale, [np.zeros(1)])
 
     return figure

@@ -22,6 +22,7 @@ from gensim_graph.evaluate.physics.budget import volume_budget
 from gensim_graph.evaluate.physics.budget_table import BudgetTally
 from gensim_graph.evaluate.physics.deformation_rates import deformation, total_deformation
 from gensim_graph.evaluate.physics.deformation_statistics import DeformationTally, deformation_scores
+from gensim_graph.evaluate.physics.effective_resolution import RESOLVED_RATIO
 from gensim_graph.evaluate.physics.events import EVENTS, EventTally, detect_events
 from gensim_graph.evaluate.physics.intermittency import IntermittencyTally, temporal_scaling
 from gensim_graph.evaluate.physics.scaling import SCALING_ORDERS
@@ -30,6 +31,7 @@ from gensim_graph.evaluate.physics.structure import Pairs, StructureTally, struc
 
 __all__ = [
     "EVENTS",
+    "RESOLVED_RATIO",
     "SCALING_ORDERS",
     "BudgetTally",
     "DeformationTally",

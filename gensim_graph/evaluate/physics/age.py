@@ -52,7 +52,10 @@ def ice_age(dataset: xr.Dataset, mesh: Mesh | None = None, initial: Array | None
     sic = _ordered(dataset, "sic")
     ages = list(ages_in_time(dataset, mesh, initial))
     values = np.stack(ages, axis=-2).reshape(sic.shape)
-    return sic.copy(data=values).rename("age").assign_attrs(units="d", long_name="age of the oldest sea ice")
+    age = sic.copy(data=values).rename("age")
+    age.attrs = {"standard_name": "age_of_sea_ice", "long_name": "age of the oldest sea ice", "units": "d"}
+
+    return age
 
 
 def ages_in_time(dataset: xr.Dataset, mesh: Mesh | None = None, initial: Array | None = None) -> Iterator[Array]:

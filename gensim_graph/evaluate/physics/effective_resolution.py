@@ -1,8 +1,9 @@
-"""Effective resolution: the smallest scale at which a forecast has enough of the variability of the truth.
+"""Effective resolution: the smallest scale from which on a forecast has the variability of the truth.
 
 Structure functions and power spectra both measure how much of a field varies at which scale. This module holds what
-they share: the variables that are measured, the ratio of forecast to truth at each scale, and the scale at which that
-ratio falls below one half.
+they share: the variables that are measured, the ratio of forecast to truth at each scale, and the scale from which on
+that ratio stays between one half and two. A ratio that is too small is the sign of a blurred field; one that is too
+large is the sign of noise, which resolves nothing.
 """
 
 from abc import abstractmethod
@@ -15,6 +16,9 @@ from gensim_graph.evaluate.tally import TRUTH, Step, Tally, by_model
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.typing import Array
 from gensim_graph.variables import vector_pairs
+
+RESOLVED_RATIO = 0.5
+"""Smallest ratio of forecast to truth that counts as resolved; the largest one is its inverse, 2."""
 
 
 class ScaleTally(Tally):
@@ -96,27 +100,28 @@ def components(matched: Verification) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def resolved_scale(scales: Array, ratio: Array, level: float = 0.5) -> float:
-    """Return the smallest scale above which the ratio of forecast to truth stays above a level.
+def resolved_scale(scales: Array, ratio: Array, level: float = RESOLVED_RATIO) -> float:
+    """Return the smallest scale from which on the ratio of forecast to truth stays between ``level`` and 1 / ``level``.
 
     Args:
         scales: (R,) ascending.
         ratio: (R,) variability of the forecast over that of the truth at each scale; NaN is ignored.
-        level: one half by default.
+        level: smallest ratio that counts as resolved; the largest one is its inverse.
 
     Returns:
-        The scale, interpolated in its logarithm, in the units of ``scales``. The smallest scale if the ratio is
-        above the level everywhere; NaN if it is below the level at the largest scale.
+        The scale, interpolated in its logarithm, in the units of ``scales``. The smallest scale if the ratio is within
+        the limits everywhere; NaN if it is beyond them at the largest scale.
     """
     scales, ratio = scales[np.isfinite(ratio)], ratio[np.isfinite(ratio)]
-    if len(ratio) == 0 or ratio[-1] < level:
-        return float("nan")
+    unresolved = np.flatnonzero((ratio < level) | (ratio > 1 / level))
 
-    below = np.flatnonzero(ratio < level)
-    if len(below) == 0:
+    if len(ratio) == 0 or len(ratio) - 1 in unresolved:
+        return float("nan")
+    if len(unresolved) == 0:
         return float(scales[0])
 
-    last = below[-1]
-    logs, values = np.log(scales[last : last + 2]), ratio[last : last + 2]
+    last = unresolved[-1]
+    limit = level if ratio[last] < level else 1 / level
+    share = (limit - ratio[last]) / (ratio[last + 1] - ratio[last])
 
-    return float(np.exp(np.interp(level, values, logs)))
+    return float(scales[last] * (scales[last + 1] / scales[last]) ** share)

@@ -4,8 +4,8 @@ A domain with open sides is not periodic. The cosine transform continues the fie
 introduces no jump there (Denis et al. 2002, doi 10.1175/1520-0493(2002)130<1812:SDOTDA>2.0.CO;2). Squared coefficients
 are summed over rings of equal wavenumber; the sum over all rings is the variance of the field.
 
-The effective resolution is the wavelength above which a forecast has at least half of the power of the truth. For
-meshes that are not regular grids use :mod:`~gensim_graph.evaluate.physics.structure`.
+The effective resolution is the wavelength from which on the power of a forecast stays between one half and twice that
+of the truth. For meshes that are not regular grids use :mod:`~gensim_graph.evaluate.physics.structure`.
 """
 
 from typing import NamedTuple

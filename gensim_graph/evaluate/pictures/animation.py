@@ -12,6 +12,7 @@ from PIL import Image
 
 from gensim_graph.evaluate.pictures.map_panels import colour_bar, map_grid
 from gensim_graph.evaluate.pictures.maps import face_map
+from gensim_graph.evaluate.pictures.open_water import ICE_ONLY, only_ice
 from gensim_graph.evaluate.pictures.style import STYLE, colour_map, shared_norm, variable_label
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
@@ -71,7 +72,7 @@ def animate(matched: Verification, mesh: Mesh, start: int = 0) -> Animation | No
     meaning = by_name[name].long_name or name
 
     return Animation(
-        f"{name} in motion",
+        f"Animation of {name} ({meaning})",
         f"{meaning}, +{hours[0]:g} h to +{hours[-1]:g} h.",
         f"Animation of {name} ({meaning}), {len(hours)} frames: {', '.join(panels[0])}.",
         _as_gif(frames),
@@ -80,7 +81,16 @@ def animate(matched: Verification, mesh: Mesh, start: int = 0) -> Animation | No
 
 def _panels(matched: Verification, name: str, start: int, lead: int) -> dict[str, Array]:
     """Fields (F,) of one frame: title of the panel -> values."""
-    ensemble, truth = matched.pair(name, start, lead)
+    panels = _sources(*matched.pair(name, start, lead))
+    if name not in ICE_ONLY or not matched.has("sic"):
+        return panels
+
+    concentrations = _sources(*matched.pair("sic", start, lead))
+    return {title: only_ice(values, concentrations[title]) for title, values in panels.items()}
+
+
+def _sources(ensemble: Array, truth: Array) -> dict[str, Array]:
+    """Fields (F,) that are shown: title of the panel -> values."""
     if len(ensemble) == 1:
         return {"truth": truth, "forecast": ensemble[0]}
 

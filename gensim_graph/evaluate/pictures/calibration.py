@@ -9,16 +9,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gensim_graph.evaluate.pictures.curve_panels import REFERENCE_LINE, plain_decades
-from gensim_graph.evaluate.pictures.style import styled
+from gensim_graph.evaluate.pictures.style import styled, wrapped
 from gensim_graph.typing import Array
 
 _COLUMNS = 4  # panels side by side
+_LETTERS = 28  # of a line of a title
 _LEAD_STYLES = ({"color": "#0072B2", "linestyle": "-"}, {"color": "#D55E00", "linestyle": "--"})
 """Line styles of the first and the last lead time."""
 
 
 @styled
-def calibration_chart(ranks: pd.DataFrame, spread_error: pd.DataFrame, reliability: pd.DataFrame) -> Figure:
+def calibration_chart(
+    ranks: pd.DataFrame,
+    spread_error: pd.DataFrame,
+    reliability: pd.DataFrame,
+    words: Mapping[str, str] | None = None,
+) -> Figure:
     """Draw rank histograms and error by spread of the forecast, one column per variable, and the reliability of ice.
 
     The first and the last lead time are shown.
@@ -27,6 +33,7 @@ def calibration_chart(ranks: pd.DataFrame, spread_error: pd.DataFrame, reliabili
         ranks: table of :func:`~gensim_graph.evaluate.assessment.assess`.
         spread_error: table of the same.
         reliability: table of the same; there is no panel of it if it has no rows of the forecast.
+        words: variable -> its meaning, for the titles; by default its name.
     """
     variables = list(ranks["variable"].unique())
     leads = sorted(ranks["lead_hours"].unique())
@@ -39,7 +46,8 @@ def calibration_chart(ranks: pd.DataFrame, spread_error: pd.DataFrame, reliabili
         for lead, style in styles.items():
             _draw_ranks(upper, _rows(ranks, variable, lead), style, f"+{lead:g} h")
             _draw_spread_error(lower, _rows(spread_error, variable, lead), style)
-        upper.set(title=variable, xlabel="rank of the truth", ylabel="share of the area", ylim=(0, None))
+        title = wrapped((words or {}).get(variable, variable), _LETTERS)
+        upper.set(title=title, xlabel="rank of the truth", ylabel="share of the area", ylim=(0, None))
         lower.set(xlabel="spread", ylabel="error")
 
     if not reliable.empty:
@@ -83,7 +91,7 @@ def _draw_spread_error(ax: Axes, rows: pd.DataFrame, style: Mapping[str, Any]) -
         return
 
     ax.loglog(rows["spread"], rows["rmse"], marker="o", markersize=3, **style)
-    plain_decades(ax)
+    plain_decades(ax.xaxis, ax.yaxis)
     both = [*rows["spread"], *rows["rmse"]]
     low, high = min(both), max(both) * 1.001
     ax.axline((low, low), (high, high), **REFERENCE_LINE)
@@ -100,7 +108,8 @@ def _draw_reliability(upper: Axes, lower: Axes, rows: pd.DataFrame, styles: Mapp
             upper.fill_between(of_lead["probability"], of_lead["low"], of_lead["high"], **band)
         lower.semilogy(of_lead["probability"], of_lead["share"], **line)
 
+    plain_decades(lower.yaxis)
     upper.axline((0, 0), (1, 1), **REFERENCE_LINE)
-    upper.set(title="P(sic > 15 %)", xlabel="probability", ylabel="frequency of ice")
+    upper.set(title="P(ice concentration > 15 %)", xlabel="probability", ylabel="frequency of ice")
     upper.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     lower.set(xlabel="probability", ylabel="share of the area", xlim=(-0.02, 1.02))

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from gensim_graph.evaluate.pictures.style import SUPERSCRIPTS
 from gensim_graph.evaluate.tally import TRUTH
 from gensim_graph.typing import Array
 
@@ -32,6 +34,7 @@ _DERIVED = (", ensemble mean", ", median")
 _DERIVED_STYLE = {"linestyle": (0, (4, 1.5)), "marker": "", "linewidth": 1.3, "zorder": 4}
 _WIDTH, _HEIGHT = 3.6, 2.5  # inches of a panel
 _MARKERS = 12  # at most, on one line
+_SUBDIVIDED_UP_TO = 50.0  # largest ratio of the ends of a logarithmic axis that has ticks at 2 and 5 too
 
 
 def style_of(model: str, models: Sequence[str]) -> dict[str, Any]:
@@ -120,9 +123,31 @@ def lead_time_axis(ax: Axes, hours: Sequence[float]) -> None:
     ax.set_xticks(ticks[:: max(1, len(ticks) // 6)])
 
 
-def plain_decades(ax: Axes) -> None:
-    """Write the ticks of logarithmic axes as plain numbers that do not overlap."""
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter("{x:g}")
+def plain_decades(*axes: Axis) -> None:
+    """Write the ticks of logarithmic axes as plain numbers that do not overlap.
+
+    Args:
+        axes: abscissa or ordinate of a panel, after everything is drawn into it.
+    """
+    for axis in axes:
+        low, high = axis.get_view_interval()
+        subdivisions = (1.0, 2.0, 5.0) if high < _SUBDIVIDED_UP_TO * low else (1.0,)
+        axis.set_major_locator(LogLocator(subs=subdivisions))
+        axis.set_major_formatter(FuncFormatter(power_text))
         axis.set_minor_formatter(NullFormatter())
+
+
+def power_text(value: float, _position: object = None) -> str:
+    """Format a tick of a logarithmic axis: 0.05, 20, but 10⁻⁴.
+
+    Args:
+        value: the tick.
+        _position: number of the tick, which matplotlib passes.
+    """
+    if value <= 0 or 9e-4 < value < 1e5:
+        return f"{value:g}"
+
+    digits, power = f"{value:.0e}".split("e")
+    raised = "10" + str(int(power)).translate(SUPERSCRIPTS)
+
+    return raised if digits == "1" else f"{digits}·{raised}"

@@ -12,16 +12,21 @@ from matplotlib.figure import Figure
 
 from gensim_graph.evaluate.pictures.curve_panels import REFERENCE_LINE, CurvePanels, lead_time_axis
 from gensim_graph.evaluate.pictures.map_panels import hide_unused
-from gensim_graph.evaluate.pictures.style import styled, with_units
+from gensim_graph.evaluate.pictures.style import styled, with_units, wrapped
+
+_LETTERS = 26  # of a line beside a panel
 
 
 @styled
-def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -> Figure:
+def score_curves(
+    scores: pd.DataFrame, units: Mapping[str, str] | None = None, words: Mapping[str, str] | None = None
+) -> Figure:
     """Draw RMSE, fair CRPS and spread-skill ratio over lead time, one row per variable.
 
     Args:
         scores: table of :func:`gensim_graph.evaluate.verify.scores.evaluate`.
         units: variable -> units, for the axes.
+        words: variable -> its meaning, for the axes; by default its name.
     """
     variables = list(scores["variable"].unique())
     titles = {"rmse": "RMSE of the ensemble mean", "crps": "fair CRPS", "spread_skill": "spread-skill ratio"}
@@ -32,7 +37,7 @@ def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -
         for ax, (metric, title) in zip(panels.axes[row], titles.items(), strict=True):
             panels.curves(ax, of_variable, "lead_hours", metric)
             ax.set_title(title if row == 0 else "")
-            _label_score_axis(ax, metric, variable, (units or {}).get(variable, ""))
+            _label_score_axis(ax, metric, (words or {}).get(variable, variable), (units or {}).get(variable, ""))
 
     for ax in panels.axes.ravel():
         lead_time_axis(ax, scores["lead_hours"].tolist())
@@ -43,14 +48,15 @@ def score_curves(scores: pd.DataFrame, units: Mapping[str, str] | None = None) -
     return panels.with_legend()
 
 
-def _label_score_axis(ax: Axes, metric: str, variable: str, units: str) -> None:
+def _label_score_axis(ax: Axes, metric: str, text: str, units: str) -> None:
+    text = wrapped(text, _LETTERS)
     if metric == "spread_skill":
         ax.axhline(1.0, **REFERENCE_LINE)
         ax.set_ylim(0.0, float(np.clip(ax.get_ylim()[1], 1.5, 4.0)))
-        ax.set_ylabel(variable)
+        ax.set_ylabel(text)
     else:
         ax.set_ylim(bottom=0.0)
-        ax.set_ylabel(with_units(variable, units))
+        ax.set_ylabel(with_units(text, units))
 
 
 @styled

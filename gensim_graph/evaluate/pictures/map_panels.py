@@ -4,17 +4,25 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import BoundaryNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from gensim_graph.evaluate.pictures.style import bar_ends
+from gensim_graph.evaluate.pictures.curve_panels import power_text
+from gensim_graph.evaluate.pictures.graticule import draw_graticule
+from gensim_graph.evaluate.pictures.style import bar_ends, wrapped
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
 # Inches around the panels, and between them.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 0.85, 0.15, 0.55, 1.05
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.85, 0.15, 0.55, 1.2
 _GAP = 0.14
+_BAR_BELOW, _BAR_HEIGHT, _LONGEST_BAR = 0.61, 0.12, 4.2
+_LETTERS_AN_INCH, _TICKS_AN_INCH = 14, 1.7  # of the label of a colour bar
+
+BETWEEN_BARS = 1.25
+"""Distance between rows of panels that have a colour bar each, inches."""
 
 
 def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75, between: float = _GAP) -> tuple[Figure, Array]:
@@ -54,15 +62,26 @@ def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75, between: 
     return figure, axes
 
 
-def label_rows(axes: Array, leads: Sequence[float]) -> None:
-    """Write the lead time of every row at its left.
+def label_rows(axes: Array, texts: Sequence[str]) -> None:
+    """Write the lead time or the source of every row at its left.
 
     Args:
         axes: (rows, columns) panels.
-        leads: (rows,) lead times, h.
+        texts: (rows,) one for each row.
     """
-    for ax, lead in zip(axes[:, 0], leads, strict=True):
-        ax.set_ylabel(f"+{lead:g} h\ny (km)")
+    for ax, text in zip(axes[:, 0], texts, strict=True):
+        ax.set_ylabel(f"{text}\ny (km)")
+
+
+def draw_graticules(axes: Array, mesh: Mesh) -> None:
+    """Draw meridians and parallels into all panels, with their labels in the first one.
+
+    Args:
+        axes: (rows, columns) panels, in which maps are drawn.
+        mesh: the mesh.
+    """
+    for number, ax in enumerate(axes.ravel()):
+        draw_graticule(ax, mesh, labels=number == 0)
 
 
 def hide_unused(axes: Array, used: int) -> None:
@@ -79,7 +98,7 @@ def hide_unused(axes: Array, used: int) -> None:
 def colour_bar(
     figure: Figure, image: PolyCollection | AxesImage, axes: Array, text: str, norm: Normalize, fields: Sequence[Array]
 ) -> None:
-    """Draw one colour bar below some panels; its ends are pointed where values lie beyond its range.
+    """Draw one colour bar below some panels; its ends are pointed if values lie beyond its range.
 
     Args:
         figure: the figure.
@@ -91,9 +110,16 @@ def colour_bar(
     """
     first, last = axes[-1, 0].get_position(), axes[-1, -1].get_position()
     width, height = figure.get_size_inches()
-    length = min(last.x1 - first.x0, 4.2 / width)
+    length = min(0.92 * (last.x1 - first.x0), _LONGEST_BAR / width)
     left = (first.x0 + last.x1 - length) / 2
 
-    box = figure.add_axes((left, 0.44 / height, length, 0.12 / height))
+    box = figure.add_axes((left, first.y0 - _BAR_BELOW / height, length, _BAR_HEIGHT / height))
     bar = figure.colorbar(image, cax=box, orientation="horizontal", extend=bar_ends(norm, fields))
-    bar.set_label(text, fontsize=10.5)
+    bar.set_label(wrapped(text, round(_LETTERS_AN_INCH * length * width)), parse_math=False)
+
+    if isinstance(norm, LogNorm):
+        bar.ax.xaxis.set_major_formatter(FuncFormatter(power_text))
+        bar.ax.xaxis.set_minor_formatter(NullFormatter())
+    elif not isinstance(norm, BoundaryNorm):
+        bar.locator = MaxNLocator(max(3, round(length * width * _TICKS_AN_INCH)))
+        bar.update_ticks()

@@ -1,15 +1,19 @@
 """A map: one field on the native faces of a mesh, drawn into one panel, with or without drift arrows."""
 
+from functools import lru_cache
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.collections import Collection, LineCollection, PolyCollection
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.image import AxesImage
+from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from gensim_graph.evaluate.pictures.open_water import WATER
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import raster
 from gensim_graph.typing import Array
@@ -17,6 +21,9 @@ from gensim_graph.units import KM_PER_METRE
 
 POLYGONS_UP_TO = 25_000
 """Number of faces up to which each face is drawn as a polygon; larger meshes are drawn as pixels."""
+
+_SLOWEST = 0.03
+"""Speed as a share of the scale of the arrows below which none is drawn: it would be a dot without a direction."""
 
 
 def face_map(
@@ -35,7 +42,7 @@ def face_map(
     Args:
         ax: the panel.
         mesh: the mesh.
-        values: (F,) in any units.
+        values: (F,) in any units; faces of NaN are drawn in the colour of open water.
         cmap: colour map.
         norm: colour scale; by default the range of the values.
         title: text above the map.
@@ -48,7 +55,7 @@ def face_map(
     drawn.set_in_layout(False)  # matplotlib would measure every face for the layout, which takes longer than drawing
     _draw_coast(ax, mesh)
     _set_frame(ax, mesh)
-    ax.set_title(title)
+    ax.set_title(title, parse_math=False)
 
     return drawn
 
@@ -56,18 +63,32 @@ def face_map(
 def _draw_pixels(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> AxesImage:
     shown, edges = raster(mesh, values)
     extent = tuple(KM_PER_METRE * edge for edge in edges)
-    return ax.imshow(shown, cmap=cmap, norm=norm, origin="lower", extent=extent, interpolation="nearest")  # type: ignore[arg-type]
+    style: Any = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
+
+    missing = ~np.isfinite(values)
+    if missing.any():
+        water, _ = raster(mesh, np.where(missing, 1.0, np.nan))
+        ax.imshow(water, cmap=ListedColormap([WATER]), **style).set_in_layout(False)
+
+    return ax.imshow(shown, cmap=cmap, norm=norm, **style)
 
 
 def _draw_polygons(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> PolyCollection:
-    corners = np.where(mesh.faces >= 0, mesh.faces, mesh.faces[:, :1])
-    polygons: Any = mesh.nodes[corners] * KM_PER_METRE
+    colours = (mpl.colormaps[cmap] if isinstance(cmap, str) else cmap).with_extremes(bad=WATER)
     # With antialiasing the background would show as a seam between neighbouring faces.
-    drawn = PolyCollection(polygons, cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True)
-    drawn.set_array(np.asarray(values, dtype=np.float64))
+    drawn = PolyCollection([], cmap=colours, norm=norm, antialiased=False, linewidth=0, rasterized=True)
+    Collection.set_paths(drawn, _outlines(mesh))  # that of PolyCollection would make new paths for every map
+    drawn.set_array(np.ma.masked_invalid(np.asarray(values, dtype=np.float64)))
     ax.add_collection(drawn, autolim=False)
 
     return drawn
+
+
+@lru_cache(maxsize=2)
+def _outlines(mesh: Mesh) -> list[Path]:
+    """Outline of every face, km; all maps of a mesh share them: many maps have more faces than all else together."""
+    corners = np.where(mesh.faces >= 0, mesh.faces, mesh.faces[:, :1])
+    return list(PolyCollection(list(mesh.nodes[corners] * KM_PER_METRE)).get_paths())
 
 
 def _draw_coast(ax: Axes, mesh: Mesh) -> None:
@@ -98,12 +119,16 @@ def arrows(ax: Axes, mesh: Mesh, drift: tuple[Array, Array], *, scale: float, sp
     Args:
         ax: the panel.
         mesh: the mesh.
-        drift: u and v along the axes of the plane, each (F,), m/s.
+        drift: u and v along the axes of the plane, each (F,), m/s; no arrow on faces where it is NaN or almost zero.
         scale: speed in m/s of which the arrow is as long as the distance between two arrows.
         spacing: distance between arrows as a share of the size of the mesh.
     """
     distance = spacing * np.ptp(mesh.nodes, axis=0).max()
     chosen = _even_subset(mesh, distance)
+    chosen = chosen[np.hypot(*drift)[chosen] > _SLOWEST * scale]  # False for NaN
+    if len(chosen) == 0:
+        return
+
     x, y = mesh.centres[chosen].T * KM_PER_METRE
     speed_per_km = scale / (distance * KM_PER_METRE)
     u, v = (component[chosen] for component in drift)
@@ -111,6 +136,16 @@ def arrows(ax: Axes, mesh: Mesh, drift: tuple[Array, Array], *, scale: float, sp
     quiver = ax.quiver(x, y, u, v, angles="xy", scale_units="xy", scale=speed_per_km, width=0.0042, pivot="mid")
     outline = withStroke(linewidth=1.4, foreground="white")  # readable on light and dark
     quiver.set(color="black", path_effects=[outline])
+
+
+def fastest_of(*drifts: tuple[Array, Array]) -> float:
+    """Return the largest speed of several drifts in m/s, at least a tiny one.
+
+    Args:
+        drifts: u and v of any shape, m/s; NaN is left out.
+    """
+    speeds = [np.hypot(*drift) for drift in drifts]
+    return max(float(speed[np.isfinite(speed)].max(initial=0.0)) for speed in speeds) or 1e-6
 
 
 def _even_subset(mesh: Mesh, distance: float) -> Array:

@@ -6,6 +6,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from gensim_graph.evaluate.pictures.curve_panels import OTHER_COLOURS
+from gensim_graph.evaluate.pictures.graticule import draw_graticule
 from gensim_graph.evaluate.pictures.maps import face_map
 from gensim_graph.evaluate.pictures.style import styled
 from gensim_graph.mesh import Mesh
@@ -30,6 +31,7 @@ def mesh_figure(mesh: Mesh) -> Figure:
 
     figure.colorbar(image, ax=ax, label="spacing (km)", shrink=0.85)
     _draw_named_boundaries(ax, mesh)
+    draw_graticule(ax, mesh)
     _draw_histogram(histogram, mesh, spacing)
 
     return figure
@@ -42,7 +44,7 @@ def _draw_named_boundaries(ax: Axes, mesh: Mesh) -> None:
     for number, kind in enumerate(np.unique(kinds)):
         lines = mesh.nodes[mesh.boundary_edges[kinds == kind]] * KM_PER_METRE
         colour = BOUNDARY_COLOURS.get(str(kind), OTHER_COLOURS[number % len(OTHER_COLOURS)])
-        text = f"{kind} ({len(lines)} edges)"
+        text = f"{kind} ({len(lines):,} edges)"
         ax.add_collection(LineCollection(list(lines), colors=colour, linewidths=2.2, label=text))
 
     ax.set(xlabel="x (km)", ylabel="y (km)")

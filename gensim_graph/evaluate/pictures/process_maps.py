@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gensim_graph.evaluate.physics import EVENTS
-from gensim_graph.evaluate.pictures.map_panels import colour_bar, label_rows, map_grid
+from gensim_graph.evaluate.pictures.map_panels import colour_bar, draw_graticules, label_rows, map_grid
 from gensim_graph.evaluate.pictures.maps import face_map
 from gensim_graph.evaluate.pictures.style import DIVERGING_MAP, styled
 from gensim_graph.mesh import Mesh
@@ -35,7 +35,8 @@ def event_maps(mesh: Mesh, events: Mapping[str, Mapping[str, Array]], hours: Seq
         for row, ax in enumerate(axes[:, column]):
             face_map(ax, mesh, number[row], cmap=cmap, norm=norm, title=source if row == 0 else "")
 
-    label_rows(axes, hours)
+    label_rows(axes, [f"+{lead:g} h" for lead in hours])
+    draw_graticules(axes, mesh)
     handles = [Patch(facecolor=colour, edgecolor="#555555", label=name) for name, colour in EVENT_COLOURS.items()]
     figure.legend(handles=handles, loc="lower center", ncols=len(handles))
 
@@ -57,11 +58,12 @@ def budget_maps(mesh: Mesh, terms: Mapping[str, Mapping[str, Array]], units: str
     top = max(float(np.quantile(np.abs(np.concatenate(fields)), 0.99)), 1e-12)
     norm = TwoSlopeNorm(0.0, -top, top)
 
-    for row, (source, of_source) in zip(axes, terms.items(), strict=True):
+    for row, of_source in zip(axes, terms.values(), strict=True):
         for ax, field in zip(row, of_source.values(), strict=True):
             image = face_map(ax, mesh, field, cmap=DIVERGING_MAP, norm=norm)
-        row[0].set_ylabel(f"{source}\ny (km)")
 
+    label_rows(axes, [*terms])
+    draw_graticules(axes, mesh)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
 

@@ -1,13 +1,18 @@
 """Charts of the deformation and of variability by scale: distribution, moments, and the ratio to the truth."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gensim_graph.evaluate.physics import RESOLVED_RATIO
 from gensim_graph.evaluate.pictures.curve_panels import REFERENCE_LINE, CurvePanels, plain_decades
 from gensim_graph.evaluate.pictures.map_panels import hide_unused
-from gensim_graph.evaluate.pictures.style import styled
+from gensim_graph.evaluate.pictures.style import styled, wrapped
 from gensim_graph.evaluate.tally import TRUTH
+
+_LETTERS = 38  # of a line of a title
 
 
 @styled
@@ -27,6 +32,7 @@ def distribution_chart(distribution: pd.DataFrame, hours: float) -> Figure:
         panels.curves(ax, shown[shown["quantity"] == quantity], "rate", "density")
         ax.set(xscale="log", yscale="log", title=title, xlabel="rate (day⁻¹)", xlim=(1e-4, None))
         ax.set_ylim(bottom=max(ax.get_ylim()[0], 1e-5))
+        plain_decades(ax.xaxis, ax.yaxis)
 
     panels.axes[0, 0].set_ylabel("share of the area a decade")
     return panels.with_legend()
@@ -57,8 +63,9 @@ def _draw_moments(panels: CurvePanels, row: int, table: pd.DataFrame, length: st
     """Draw the moments of first and second order over the column ``length`` into the first two panels of a row."""
     for ax, order in zip(panels.axes[row], (1.0, 2.0), strict=False):
         panels.curves(ax, table[table["order"] == order], length, "moment")
-        ax.set(xscale="log", yscale="log", xlabel=label, title=f"mean of e^{order:g} {domain}")
-        plain_decades(ax)
+        title = f"mean deformation {domain}" if order == 1.0 else f"mean square deformation {domain}"
+        ax.set(xscale="log", yscale="log", xlabel=label, title=title)
+        plain_decades(ax.xaxis, ax.yaxis)
 
 
 def _draw_exponents(panels: CurvePanels, row: int, table: pd.DataFrame, exponent: str, domain: str) -> None:
@@ -69,14 +76,19 @@ def _draw_exponents(panels: CurvePanels, row: int, table: pd.DataFrame, exponent
 
 
 @styled
-def scale_chart(table: pd.DataFrame, scale: str, hours: float, label: str) -> Figure:
+def scale_chart(
+    table: pd.DataFrame, scale: str, hours: float, label: str, words: Mapping[str, str] | None = None
+) -> Figure:
     """Draw the ratio of forecasts to the truth over scale at one lead time, one panel per variable.
+
+    The grey band is the range of ratios that counts as resolved.
 
     Args:
         table: structure functions or spectra, with columns variable, ratio and that of the scale.
         scale: column of the scale, which ends in ``_km``.
         hours: the lead time, h.
         label: of the ordinate.
+        words: variable -> its meaning, for the titles; by default its name.
     """
     shown = table[(table["lead_hours"] == hours) & (table["model"] != TRUTH)]
     variables = list(shown["variable"].unique())
@@ -85,10 +97,12 @@ def scale_chart(table: pd.DataFrame, scale: str, hours: float, label: str) -> Fi
 
     for ax, variable in zip(panels.axes.ravel(), variables, strict=False):
         panels.curves(ax, shown[shown["variable"] == variable], scale, "ratio")
-        ax.axhline(1.0, color="#222222", linewidth=1.0)
-        ax.axhline(0.5, **REFERENCE_LINE)
-        ax.set(xscale="log", title=variable, xlabel=scale.replace("_km", " (km)"))
-        ax.set_ylim(0.0, float(np.clip(ax.get_ylim()[1], 1.2, 3.0)))
+        low, high = ax.get_ylim()
+        ax.axhline(1.0, **REFERENCE_LINE)
+        ax.axhspan(RESOLVED_RATIO, 1 / RESOLVED_RATIO, color="#999999", alpha=0.18, linewidth=0)
+        ax.set(xscale="log", yscale="log", title=wrapped((words or {}).get(variable, variable), _LETTERS))
+        ax.set(xlabel=scale.replace("_km", " (km)"), ylim=(np.clip(low, 0.02, 0.3), np.clip(high, 3.0, 50.0)))
+        plain_decades(ax.xaxis, ax.yaxis)
 
     hide_unused(panels.axes, len(variables))
     for ax in panels.axes[:, 0]:

@@ -7,11 +7,12 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 
-from gensim_graph.evaluate.pictures.maps import arrows, face_map
+from gensim_graph.evaluate.pictures.graticule import draw_graticule
+from gensim_graph.evaluate.pictures.maps import arrows, face_map, fastest_of
 from gensim_graph.evaluate.pictures.style import bar_ends, colour_map, shared_norm, styled, variable_label
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import scale_factors, true_areas
-from gensim_graph.mesh.planes import lonlat, plane_name, project, unit_vectors, unproject
+from gensim_graph.mesh.planes import plane_name
 from gensim_graph.typing import Array
 from gensim_graph.units import KM_PER_METRE
 from gensim_graph.variables import Variable
@@ -60,11 +61,9 @@ def mesh_map(
 
     _draw_islands(ax, mesh)
     _draw_boundaries(ax, mesh)
-    _draw_graticule(ax, mesh)
 
-    fastest = 0.0 if drift is None else float(np.hypot(*drift).max())
-    if drift is not None and fastest > 0:
-        arrows(ax, mesh, drift, scale=fastest / 1.6, spacing=1 / 24)
+    if drift is not None:
+        arrows(ax, mesh, drift, scale=fastest_of(drift) / 1.6, spacing=1 / 24)
 
     text = "spacing, square root of the true area (km)" if variable is None else variable_label(variable)
     bar = figure.colorbar(image, ax=ax, label=text, shrink=0.8, extend=bar_ends(norm, [shown]))
@@ -76,6 +75,7 @@ def mesh_map(
     (left, bottom), (right, top) = low * KM_PER_METRE, high * KM_PER_METRE
     ax.set(xlim=(left, right), ylim=(bottom, top))
     ax.set(xlabel=f"x (km)      {mesh.n_faces:,} faces, {mesh.n_nodes:,} nodes, {crs}", ylabel="y (km)")
+    draw_graticule(ax, mesh)
     ax.legend(loc="lower left", fontsize=8, frameon=True, framealpha=0.85)
 
     return figure
@@ -147,26 +147,3 @@ def _draw_islands(ax: Axes, mesh: Mesh) -> None:
 
     shapes = [(np.asarray(ring.exterior.coords) + origin) * KM_PER_METRE for ring in land]
     ax.add_collection(PolyCollection(shapes, facecolor=LAND, edgecolor="none", label="land"), autolim=False)
-
-
-def _draw_graticule(ax: Axes, mesh: Mesh) -> None:
-    """Draw meridians and parallels if the mesh has a map projection."""
-    if mesh.crs is None:
-        return
-
-    lat = lonlat(unproject(mesh.nodes, mesh.crs))[1]
-    span = float(lat.max() - lat.min())
-    step = next((step for step in (1.0, 2.0, 5.0, 10.0, 20.0) if span / step <= 6.0), 30.0)
-    lowest = max(-85.0, np.floor(lat.min() / step) * step)
-
-    along_parallel = np.linspace(-180.0, 180.0, 721)
-    along_meridian = np.linspace(lowest, 90.0, 200)
-    meridian_step = 30.0 if span > 5.0 else step
-
-    points = [(along_parallel, np.full_like(along_parallel, value)) for value in np.arange(lowest, 90.0, step)]
-    for value in np.arange(-180.0, 180.0, meridian_step):
-        points.append((np.full_like(along_meridian, value), along_meridian))
-
-    lines = [project(unit_vectors(longitude, latitude), mesh.crs) * KM_PER_METRE for longitude, latitude in points]
-    lines = [np.where(np.isfinite(line), line, np.nan) for line in lines]
-    ax.add_collection(LineCollection(lines, colors="#00000055", linewidths=0.5, linestyles=":"), autolim=False)

@@ -7,6 +7,7 @@ velocities and divergence.
 import re
 from collections.abc import Callable, Sequence
 from functools import wraps
+from textwrap import wrap
 from typing import Any, Literal, ParamSpec
 
 import matplotlib as mpl
@@ -19,6 +20,9 @@ from gensim_graph.variables import Variable
 
 COLOUR_MAPS = {"sic": "Blues_r", "sit": "viridis", "sid": "magma", "snt": "cividis"}
 DIVERGING_MAP = "RdBu_r"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""For :meth:`str.translate`: digits and the minus sign -> the same, raised."""
+
 STYLE: dict[Any, Any] = {
     "font.size": 10,
     "font.family": "sans-serif",
@@ -34,8 +38,14 @@ STYLE: dict[Any, Any] = {
     "savefig.dpi": 110,
     "figure.facecolor": "white",
     "image.composite_image": False,
+    "text.parse_math": False,
+    "text.usetex": False,
 }
-"""Settings of matplotlib for our figures."""
+"""Settings of matplotlib for our figures.
+
+Texts are drawn as they are: names of files, models and variables come from users, and a ``$`` in them would otherwise
+begin a formula. Ticks of logarithmic axes therefore need :func:`~gensim_graph.evaluate.pictures.curve_panels.power_text`.
+"""
 
 _P = ParamSpec("_P")
 
@@ -56,8 +66,17 @@ def pretty_units(units: str) -> str:
     if units in ("", "1"):
         return ""
 
-    superscripts = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    return re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power.group().translate(superscripts), units)
+    return re.sub(r"(?<=[A-Za-z])-?\d+", lambda power: power.group().translate(SUPERSCRIPTS), units)
+
+
+def wrapped(text: str, letters: int) -> str:
+    """Break a label into lines.
+
+    Args:
+        text: the label.
+        letters: largest length of a line; a longer word stays whole.
+    """
+    return "\n".join(wrap(text, letters, break_long_words=False))
 
 
 def with_units(text: str, units: str) -> str:
@@ -85,10 +104,12 @@ def shared_norm(fields: Sequence[Array], variable: Variable) -> Normalize:
     """Return one colour scale for several fields of a variable; centred on zero for a component of a vector.
 
     Args:
-        fields: arrays of any shape, in the same units.
+        fields: arrays of any shape, in the same units; NaN is left out.
         variable: the variable.
     """
-    pooled = np.concatenate([values.ravel() for values in fields])
+    pooled = np.concatenate([values[np.isfinite(values)] for values in fields])
+    if len(pooled) == 0:
+        return Normalize(0.0, 1.0)
     if variable.vector:
         top = float(np.quantile(np.abs(pooled), 0.995)) or 1.0
         return TwoSlopeNorm(0.0, -top, top)
@@ -97,15 +118,27 @@ def shared_norm(fields: Sequence[Array], variable: Variable) -> Normalize:
     return Normalize(low, high) if high > low else Normalize(low - 0.5, low + 0.5)
 
 
+def difference_norm(fields: Sequence[Array]) -> Normalize:
+    """Return a colour scale that is centred on zero, for differences.
+
+    Args:
+        fields: arrays of any shape, in the same units; NaN is left out.
+    """
+    pooled = np.concatenate([values[np.isfinite(values)] for values in fields])
+    top = float(np.quantile(np.abs(pooled), 0.995)) if len(pooled) else 0.0
+    return Normalize(-(top or 1.0), top or 1.0)
+
+
 def bar_ends(norm: Normalize, fields: Sequence[Array]) -> Literal["neither", "min", "max", "both"]:
     """Return the ends of a colour bar that are pointed because values lie beyond them.
 
     Args:
         norm: colour scale of the bar.
-        fields: all values that are drawn in this scale.
+        fields: all values that are drawn in this scale; NaN is left out.
     """
-    below = min(float(values.min()) for values in fields) < float(norm.vmin or 0.0)
-    above = max(float(values.max()) for values in fields) > float(norm.vmax or 0.0)
+    pooled = np.concatenate([values[np.isfinite(values)] for values in fields])
+    below = bool((pooled < float(norm.vmin or 0.0)).any())
+    above = bool((pooled > float(norm.vmax or 0.0)).any())
     if below and above:
         return "both"
     if below:

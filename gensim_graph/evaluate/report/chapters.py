@@ -7,12 +7,14 @@ import pandas as pd
 
 from gensim_graph.evaluate.pictures import mesh_figure
 from gensim_graph.evaluate.report.learnt_chapter import learnt_chapter
+from gensim_graph.evaluate.report.observation_chapter import observation_chapter
 from gensim_graph.evaluate.report.parts import Picture, Section
 from gensim_graph.evaluate.report.physics_chapters import deformation_chapter, process_chapter, scale_chapter
 from gensim_graph.evaluate.report.score_chapters import all_scores_chapter, curve_chapter, score_chapter
 from gensim_graph.evaluate.report.shown_start import ShownStart
 from gensim_graph.evaluate.report.state_pictures import map_chapter
 from gensim_graph.evaluate.report.verification_chapters import drift_chapter, ensemble_chapter, ice_chapter
+from gensim_graph.evaluate.report.wording import variable_words
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
 from gensim_graph.surrogate import Surrogate
@@ -30,21 +32,35 @@ def chapters(
         tables: tables of :func:`~gensim_graph.evaluate.assessment.assess`.
         model: the model that made the forecast, for the section on what it has learnt.
     """
-    shown = ShownStart(matched, mesh)
+    shown, words = ShownStart(matched, mesh), variable_words(matched.variables)
 
     return [
         Section("scores", "Scores", [*score_chapter(matched, tables)]),
         Section("curves", "Curves", [*curve_chapter(matched, tables)]),
-        Section("ensemble", "Ensemble", [*ensemble_chapter(tables)]),
+        Section("ensemble", "Ensemble", [*ensemble_chapter(tables, words)]),
         Section("ice", "Ice edge", [*ice_chapter(tables)]),
         Section("drift", "Drift", [*drift_chapter(tables)]),
+        Section("observations", "Observations", [*observation_chapter(tables)]),
         Section("maps", "Maps", [*map_chapter(shown)]),
         Section("deformation", "Deformation", [*deformation_chapter(tables, shown)]),
-        Section("scales", "Scales", [*scale_chapter(tables)]),
-        Section("processes", "Processes", [*process_chapter(tables, shown)]),
+        Section("scales", "Scales", [*scale_chapter(tables, words)]),
+        Section("processes", "Processes", [*process_chapter(tables, words, shown)]),
         Section("learnt", "Learnt", [*learnt_chapter(model, matched, mesh)] if model else []),
         Section("mesh", "Mesh", [_mesh_picture(mesh)]),
         Section("all", "All scores", [*all_scores_chapter(matched, tables)]),
+    ]
+
+
+def observation_sections(mesh: Mesh, tables: Mapping[str, pd.DataFrame]) -> list[Section]:
+    """Fill the sections of a page about the comparison with observations alone.
+
+    Args:
+        mesh: mesh of the forecast.
+        tables: tables of :func:`~gensim_graph.evaluate.score_observations`.
+    """
+    return [
+        Section("observations", "Observations", [*observation_chapter(tables)]),
+        Section("mesh", "Mesh", [_mesh_picture(mesh)]),
     ]
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gensim_graph.evaluate.pictures import pretty_units
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
 from gensim_graph.units import KM_PER_METRE
+from gensim_graph.variables import Variable
 
 
 def forecast_facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
@@ -25,10 +27,16 @@ def forecast_facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
         "Starts": f"{matched.starts}: {_shortened(starts)}",
         "Lead times": f"{_shortened(hours)} h",
         "Members": str(matched.members),
-        "Variables": ", ".join(variable.name for variable in matched.variables),
+        "Variables": "; ".join(_variable_text(variable) for variable in matched.variables),
         "Truth": _truth_name(matched),
         "Mesh": f"{mesh.n_faces:,} faces, median spacing {spacing:.3g} km, {_plane(mesh)}, hash {mesh.hash[:12]}",
     }
+
+
+def _variable_text(variable: Variable) -> str:
+    """Name, meaning and units of a variable."""
+    details = [text for text in (variable.long_name, pretty_units(variable.units)) if text]
+    return f"{variable.name} ({', '.join(details)})" if details else variable.name
 
 
 def _truth_name(matched: Verification) -> str:

@@ -60,7 +60,6 @@ def _sensitivity_picture(model: Surrogate, matched: Verification, mesh: Mesh) ->
         sensitivity_figure(found, mesh, window=0.25),
         "What a forecast depends on",
         "Effect of a change of one standard deviation of an input in one cell on the ice thickness in the circle, one "
-        "step ahead: derivatives through the sampler, starting from the mean of the noise. Names that end in _next are "
-        "forcing at the end of the step.",
+        "step ahead: derivatives through the sampler, starting from the mean of the noise.",
         "Maps of the sensitivity of the ice thickness in one cell to the six inputs that matter most, around it.",
     )

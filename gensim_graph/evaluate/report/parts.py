@@ -6,13 +6,12 @@ A part has a ``kind``, by which the template ``page.html.jinja`` chooses how to 
 import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Literal
 
 from matplotlib.figure import Figure
 
-from gensim_graph.evaluate.pictures import STYLE, Animation
+from gensim_graph.evaluate.pictures import Animation, as_png
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Cell:
 
     Attributes:
         text: the number.
-        word: its meaning, written beside it; a colour alone does not reach every reader.
+        word: its meaning, written below it; a colour alone does not reach every reader.
         kind: ``good`` or ``bad`` news, which chooses the colour.
     """
 
@@ -64,24 +63,22 @@ class Picture:
     """A figure inside the page.
 
     Attributes:
-        figure: it is drawn once, when the picture is made.
+        figure: it is drawn once, when the picture is made, and not kept.
         heading: shown above it.
         caption: shown below it.
         alt: description for readers who cannot see it.
         source: the image as a data URL, made from ``figure``.
     """
 
-    figure: Figure = field(repr=False)
+    figure: InitVar[Figure]
     heading: str
     caption: str
     alt: str
     source: str = field(init=False, repr=False)
     kind: str = "picture"
 
-    def __post_init__(self) -> None:
-        stream = BytesIO()
-        self.figure.savefig(stream, format="png", dpi=STYLE["savefig.dpi"], metadata={"Software": None})
-        object.__setattr__(self, "source", "data:image/png;base64," + b64encode(stream.getvalue()).decode("ascii"))
+    def __post_init__(self, figure: Figure) -> None:
+        object.__setattr__(self, "source", "data:image/png;base64," + b64encode(as_png(figure)).decode("ascii"))
 
 
 Part = Text | Table | Picture | Animation
@@ -115,8 +112,24 @@ def number_text(value: object, digits: int = 4) -> str:
     return "–" if math.isnan(value) else f"{value:.{digits}g}"
 
 
+def variable_cell(name: str, words: Mapping[str, str]) -> Cell:
+    """Name a variable in a table: its meaning, and below it the short name that files use.
+
+    Args:
+        name: short name of the variable or vector.
+        words: short name -> meaning.
+    """
+    meaning = words.get(name, name)
+    return Cell(meaning, "" if meaning == name else name)
+
+
 def number_table(
-    caption: str, columns: Mapping[str, str], rows: Sequence[Mapping[Any, Any]], labels: int = 1, folded: str = ""
+    caption: str,
+    columns: Mapping[str, str],
+    rows: Sequence[Mapping[Any, Any]],
+    labels: int = 1,
+    folded: str = "",
+    words: Mapping[str, str] | None = None,
 ) -> Table:
     """Make a table of numbers without words or colours.
 
@@ -126,6 +139,10 @@ def number_table(
         rows: records of a data frame.
         labels: number of columns at the left that hold words.
         folded: see :class:`Table`.
+        words: variable -> its meaning, for a column ``variable``.
     """
-    cells = [[Cell(number_text(row[name])) for name in columns] for row in rows]
+    cells = [
+        [variable_cell(row[name], words or {}) if name == "variable" else Cell(number_text(row[name])) for name in columns]
+        for row in rows
+    ]
     return Table(caption, [*columns.values()], cells, labels, folded)

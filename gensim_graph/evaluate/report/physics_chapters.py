@@ -27,7 +27,8 @@ def deformation_chapter(tables: Mapping[str, pd.DataFrame], shown: ShownStart) -
     yield Text(
         "Rates on the native faces from the drift on faces. If a model has its drift on nodes, it was first averaged "
         "to faces, in truth and forecast alike, which smooths the rates. "
-        "Maps show all faces, statistics those with ice."
+        "Maps and statistics are of faces with ice: maps by the concentration of their own source, statistics by that of "
+        "the truth."
     )
     yield from deformation_pictures(shown)
 
@@ -66,8 +67,13 @@ def _at_some_leads(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["lead_hours"].isin(leads)]
 
 
-def scale_chapter(tables: Mapping[str, pd.DataFrame]) -> Iterator[Part]:
-    """Yield the scaling of the deformation, structure functions, spectra, and the effective resolution."""
+def scale_chapter(tables: Mapping[str, pd.DataFrame], words: Mapping[str, str]) -> Iterator[Part]:
+    """Yield the scaling of the deformation, structure functions, spectra, and the effective resolution.
+
+    Args:
+        tables: tables of :func:`~gensim_graph.evaluate.assessment.assess`.
+        words: variable -> its meaning.
+    """
     scaling = tables["scaling"]
     if not scaling.empty:
         last = float(scaling["lead_hours"].max())
@@ -83,54 +89,63 @@ def scale_chapter(tables: Mapping[str, pd.DataFrame]) -> Iterator[Part]:
     structure, spectra = tables["structure"], tables["spectra"]
     if not structure.empty:
         yield _ratio_picture(
-            structure, "distance_km", "Structure functions", "mean square difference between two places"
+            structure, words, "distance_km", "Structure functions", "mean square difference between two places"
         )
     if not spectra.empty:
-        yield _ratio_picture(spectra, "wavelength_km", "Power spectra", "variance at a wavelength")
+        yield _ratio_picture(spectra, words, "wavelength_km", "Power spectra", "variance at a wavelength")
 
     if not spectra.empty:
-        yield _resolution_table(spectra, "spectra")
+        yield _resolution_table(spectra, words, "spectra")
     elif not structure.empty:
-        yield _resolution_table(structure, "structure functions")
+        yield _resolution_table(structure, words, "structure functions")
 
 
-def _ratio_picture(table: pd.DataFrame, scale: str, heading: str, measure: str) -> Picture:
+def _ratio_picture(
+    table: pd.DataFrame, words: Mapping[str, str], scale: str, heading: str, measure: str
+) -> Picture:
     """Ratio to the truth over the column ``scale`` at the last lead time."""
     last = float(table["lead_hours"].max())
-    variables = ", ".join(table["variable"].unique())
+    variables = ", ".join(words[name] for name in table["variable"].unique())
 
     return Picture(
-        scale_chart(table, scale, last, "forecast / truth"),
+        scale_chart(table, scale, last, "forecast / truth", words),
         heading,
-        f"The {measure} over that of the truth, at +{last:g} h. The effective resolution is the scale at which a curve "
-        "crosses one half (dotted) and above which it stays there.",
+        f"The {measure} over that of the truth, at +{last:g} h. Below the grey band (less than half of the truth) a "
+        "forecast is blurred; above it (more than twice the truth) it is noisy. The effective resolution is the scale "
+        "from which on a curve stays within the band: noise does not count as resolved.",
         f"Ratio of forecast to truth of the {measure}, one panel each for {variables}.",
     )
 
 
-def _resolution_table(table: pd.DataFrame, method: str) -> Table:
+def _resolution_table(table: pd.DataFrame, words: Mapping[str, str], method: str) -> Table:
     """Effective resolution at the last lead time, one row per model and variable."""
     last = table["lead_hours"].max()
     rows = table[(table["lead_hours"] == last) & (table["model"] != TRUTH)].drop_duplicates(["model", "variable"])
     rows = rows.sort_values(["variable", "model"])
-    heads = {"model": "model", "variable": "variable", "resolved_km": "resolved from (km)"}
-    caption = f"Effective resolution at +{last:g} h, from {method}; – where half is never reached"
+    heads = {"variable": "variable", "model": "model", "resolved_km": "resolved from (km)"}
+    caption = (
+        f"Effective resolution at +{last:g} h, from {method}: the scale from which on the ratio to the truth stays "
+        "between one half and two; – where it does not even at the largest scale"
+    )
 
-    return number_table(caption, heads, rows.to_dict("records"), 2)
+    return number_table(caption, heads, rows.to_dict("records"), 2, words=words)
 
 
-def process_chapter(tables: Mapping[str, pd.DataFrame], shown: ShownStart) -> Iterator[Part]:
+def process_chapter(
+    tables: Mapping[str, pd.DataFrame], words: Mapping[str, str], shown: ShownStart
+) -> Iterator[Part]:
     """Yield maps and tables of events and volume budget.
 
     Args:
         tables: tables of :func:`~gensim_graph.evaluate.assessment.assess`.
+        words: variable -> its meaning.
         shown: the start that maps show.
     """
     yield from process_pictures(shown)
     if not tables["events"].empty:
         yield _event_table(tables["events"])
     if not tables["budget"].empty:
-        yield _budget_table(tables["budget"])
+        yield _budget_table(tables["budget"], words)
 
 
 def _event_table(events: pd.DataFrame) -> Table:
@@ -149,12 +164,12 @@ def _event_table(events: pd.DataFrame) -> Table:
     return number_table("Events, cell by cell, averaged over the members", heads, rows, 2, "Table of events")
 
 
-def _budget_table(budget: pd.DataFrame) -> Table:
+def _budget_table(budget: pd.DataFrame, words: Mapping[str, str]) -> Table:
     last = budget["lead_hours"].max()
     rows = budget[budget["lead_hours"] == last].to_dict("records")
     heads = {
-        "model": "model",
         "variable": "variable",
+        "model": "model",
         "amount": "amount",
         "change": "change",
         "dynamics": "inflow",
@@ -165,8 +180,8 @@ def _budget_table(budget: pd.DataFrame) -> Table:
         "correlation": "correlation",
     }
     caption = (
-        f"Budgets at +{last:g} h: amount in km³ (sit, snt) or km² (sic) with its change, the inflow through open "
+        f"Budgets at +{last:g} h: amount in km³ (ice, snow) or km² (concentration) with its change, the inflow through open "
         "boundaries, and the rest, per day; local terms as root mean squares per day, and the correlation of change "
         "and dynamics"
     )
-    return number_table(caption, heads, rows, 2)
+    return number_table(caption, heads, rows, 2, words=words)

@@ -1,10 +1,11 @@
 """A folder with the report of one forecast: the page, a CSV file per table, and all tables as JSON."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -12,25 +13,30 @@ from gensim_graph.errors import InputError
 from gensim_graph.evaluate.assessment import TABLES, assess
 from gensim_graph.evaluate.baselines import persistence_beside
 from gensim_graph.evaluate.matching import match_models
-from gensim_graph.evaluate.report.chapters import chapters
+from gensim_graph.evaluate.observations import OBSERVATION_TABLES, Observations, score_observations
+from gensim_graph.evaluate.report.chapters import chapters, observation_sections
 from gensim_graph.evaluate.report.facts import forecast_facts
+from gensim_graph.evaluate.report.observation_chapter import observation_facts
 from gensim_graph.evaluate.report.page import MARKER, render
+from gensim_graph.evaluate.report.wording import fact_label
+from gensim_graph.evaluate.scored_variables import scored_table
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.evaluate.verify import write_scores
+from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.system import write_atomically
+from gensim_graph.system import check_space, write_atomically
 from gensim_graph.typing import Path
-from gensim_graph.variables import VariableTable, default_variables
+from gensim_graph.variables import VariableTable
 
 PAGE = "report.html"
-FILES = {PAGE, "scores.json", "tables.json", *(f"{name}.csv" for name in TABLES)}
+FILES = {PAGE, "scores.json", "tables.json", *(f"{name}.csv" for name in (*TABLES, *OBSERVATION_TABLES))}
 """Files of a report; a folder that contains anything else is not replaced."""
 
 
 def write_report(
     forecast: xr.Dataset,
-    truth: xr.Dataset,
+    truth: xr.Dataset | None,
     out: Path,
     baselines: Mapping[str, xr.Dataset] | None = None,
     title: str = "Sea-ice ensemble forecast",
@@ -39,6 +45,7 @@ def write_report(
     climatology: xr.Dataset | None = None,
     on_lead: Callable[[], object] | None = None,
     model: Surrogate | None = None,
+    observations: Sequence[Observations] = (),
 ) -> FilePath:
     """Evaluate a forecast and write the report: ``report.html``, one CSV file per table, and all tables as JSON.
 
@@ -48,22 +55,24 @@ def write_report(
 
     Args:
         forecast: dims ([start], [member], lead_time, face), with its mesh.
-        truth: dims (time, face).
+        truth: dims (time, face); None if there are only observations, and the page is about them alone.
         out: the folder to write.
         baselines: name -> forecast with the same valid times. Persistence is added if it is not given and the truth
             contains the starts.
         title: heading of the page.
         information: facts about the model for the reader: label -> text.
-        variables: by default the variable table that ships.
+        variables: by default the variable table that ships, with the further variables of the forecast.
         climatology: reference of the anomalies, see :func:`~gensim_graph.evaluate.verify.scores.evaluate`.
         on_lead: called after every lead time of every start, for a progress bar.
         model: the model that made the forecast; the page then has a section on what it has learnt.
+        observations: as :func:`~gensim_graph.evaluate.open_observations` returns them; the page then has a section on
+            the comparison with them.
 
     Returns:
         Path of ``report.html``.
 
     Raises:
-        InputError: ``out`` exists and is not a report, there is no mesh, or what
+        InputError: ``out`` exists and is not a report, there is no mesh, neither a truth nor observations, or what
             :func:`~gensim_graph.evaluate.verify.scores.evaluate` raises.
 
     Example:
@@ -84,23 +93,53 @@ def write_report(
     """
     out = FilePath(out)
     _check_place(out)
-    table = variables or default_variables()
-    models = match_models(forecast, truth, table, None, _with_persistence(forecast, truth, baselines or {}, table))
-    mesh = models["forecast"].mesh
+    if truth is None:
+        page, tables = _observed(forecast, observations, baselines, title, information or {})
+    else:
+        table = scored_table(forecast, variables)
+        rivals = _with_persistence(forecast, truth, baselines or {}, table)
+        models = match_models(forecast, truth, table, None, rivals)
+        mesh = models["forecast"].mesh
+        if mesh is None:
+            raise InputError("a report draws maps; write the mesh topology (UGRID) into the forecast or the truth")
 
-    if mesh is None:
-        raise InputError("a report draws maps; write the mesh topology (UGRID) into the forecast or the truth")
+        has_initial = bool((forecast["lead_time"].values == np.timedelta64(0)).any())  # what persistence needs
+        compared = baselines if has_initial else rivals
+        observed = score_observations(forecast, observations, compared) if observations else {}
+        tables = assess(models, climatology, on_lead) | observed
+        page = _page(title, information or {}, models["forecast"], mesh, tables, model)
 
-    tables = assess(models, climatology, on_lead)
-    page = _page(title, information or {}, models["forecast"], mesh, tables, model)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda folder: _write_files(folder, page, tables))
 
     return out / PAGE
 
 
+def _observed(
+    forecast: xr.Dataset,
+    observations: Sequence[Observations],
+    baselines: Mapping[str, xr.Dataset] | None,
+    title: str,
+    information: Mapping[str, Any],
+) -> tuple[str, dict[str, pd.DataFrame]]:
+    """Page and tables of a forecast that is compared with observations only."""
+    if not observations:
+        raise InputError("there is nothing to compare with: give a truth or observations")
+
+    tables = score_observations(forecast, observations, baselines)
+    mesh = mesh_from_dataset(forecast)
+    facts = observation_facts(forecast, mesh) | _told(information)
+
+    return render(title, facts, observation_sections(mesh, tables)), tables
+
+
+def _told(information: Mapping[str, Any]) -> dict[str, str]:
+    return {fact_label(str(key)): str(value) for key, value in information.items()}
+
+
 def _check_place(out: FilePath) -> None:
-    """Raise an error if the folder contains anything but an earlier report."""
+    """Raise an error if the folder contains anything but an earlier report, or cannot be written."""
+    check_space(out, beside=True)
     if not out.exists():
         return
     if not out.is_dir():
@@ -137,13 +176,15 @@ def _page(
     tables: Mapping[str, pd.DataFrame],
     model: Surrogate | None,
 ) -> str:
-    facts = forecast_facts(matched, mesh) | {str(key): str(value) for key, value in information.items()}
+    facts = forecast_facts(matched, mesh) | _told(information)
     return render(title, facts, chapters(matched, mesh, tables, model))
 
 
 def _write_files(folder: FilePath, page: str, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write all files of a report into an empty folder."""
-    write_scores(tables["scores"], folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if "scores" in tables:
+        write_scores(tables["scores"], folder)
     for name, table in tables.items():
         if not table.empty:
             table.to_csv(folder / f"{name}.csv", index=False)

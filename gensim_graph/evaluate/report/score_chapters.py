@@ -7,6 +7,7 @@ import pandas as pd
 from gensim_graph.evaluate.pictures import score_curves
 from gensim_graph.evaluate.report import summary
 from gensim_graph.evaluate.report.parts import Part, Picture, Text
+from gensim_graph.evaluate.report.wording import variable_words
 from gensim_graph.evaluate.verification import Verification
 
 _INTERVALS = {
@@ -27,7 +28,8 @@ def score_chapter(matched: Verification, tables: Mapping[str, pd.DataFrame]) -> 
         tables: tables of :func:`~gensim_graph.evaluate.assessment.assess`.
     """
     scores = tables["scores"]
-    skill, consistency = summary.skill(scores), summary.consistency(scores)
+    words = variable_words(matched.variables)
+    skill, consistency = summary.skill(scores, words), summary.consistency(scores, words)
 
     if skill:
         yield Text(
@@ -57,12 +59,12 @@ def curve_chapter(matched: Verification, tables: Mapping[str, pd.DataFrame]) -> 
         matched: the forecast beside the truth.
         tables: tables of :func:`~gensim_graph.evaluate.assessment.assess`.
     """
-    scores, variables = tables["scores"], matched.variables
+    scores, words = tables["scores"], variable_words(matched.variables)
     models = ", ".join(scores["model"].unique())
-    names = ", ".join(variable.name for variable in variables)
+    names = ", ".join(words[variable.name] for variable in matched.variables)
 
     yield Picture(
-        score_curves(scores, {variable.name: variable.units for variable in variables}),
+        score_curves(scores, {variable.name: variable.units for variable in matched.variables}, words),
         "Scores over lead time",
         "Lower is better for RMSE and CRPS; a spread-skill ratio of one (dotted) is that of a consistent ensemble. "
         "Bands are bootstrap intervals of 90 %.",

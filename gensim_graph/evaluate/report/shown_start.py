@@ -1,8 +1,12 @@
 """The forecast that the maps of a report show: one start, at a few of its lead times."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import xarray as xr
 
+from gensim_graph.evaluate.pictures import ICE_ONLY, only_ice
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
@@ -14,6 +18,34 @@ SHOWN_LEADS = 4
 def shown_leads(count: int) -> list[int]:
     """Choose the positions of at most ``SHOWN_LEADS`` of ``count`` lead times, with the first and the last."""
     return sorted({int(position) for position in np.linspace(0, count - 1, SHOWN_LEADS).round()})
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Fields of one variable that maps show, (lead_time, F) each.
+
+    Attributes:
+        truth: the truth.
+        member: the first member.
+        mean: the ensemble mean.
+        spread: standard deviation of the members; None for a single member.
+    """
+
+    truth: Array
+    member: Array
+    mean: Array
+    spread: Array | None
+
+    @classmethod
+    def of(cls, truth: Array, ensemble: Array) -> "Fields":
+        """Compute mean and spread.
+
+        Args:
+            truth: (lead_time, F).
+            ensemble: (member, lead_time, F).
+        """
+        spread = ensemble.std(axis=0, ddof=1) if len(ensemble) > 1 else None
+        return cls(truth, ensemble[0], ensemble.mean(axis=0), spread)
 
 
 class ShownStart:
@@ -51,6 +83,44 @@ class ShownStart:
         ensemble = np.stack([ensemble for ensemble, _ in pairs], axis=1)
 
         return truth, ensemble
+
+    def without_water(self, name: str, fields: Fields) -> Fields:
+        """Hide open water in the fields of a variable that exists only on ice, if the concentration is known.
+
+        Args:
+            name: name of the variable.
+            fields: its fields, or those computed from it.
+
+        Returns:
+            The fields, NaN where the concentration of the same source is below 15 %. The difference needs ice in both
+            truth and forecast; the spread needs it in the ensemble mean.
+        """
+        if name not in ICE_ONLY or self._concentration is None:
+            return fields
+
+        ice = self._concentration
+        spread = None if fields.spread is None else only_ice(fields.spread, ice.mean)
+        return Fields(
+            only_ice(fields.truth, ice.truth), only_ice(fields.member, ice.member), only_ice(fields.mean, ice.mean), spread
+        )
+
+    @cached_property
+    def _concentration(self) -> "Fields | None":
+        return Fields.of(*self.fields("sic")) if self.matched.has("sic") else None
+
+    def initial(self, name: str) -> Array:
+        """Return the initial state (F,) of a variable, in its units; this requires that the truth contains the start.
+
+        Values over open water are NaN for a variable that exists only on ice.
+
+        Args:
+            name: name of the variable.
+        """
+        values = self.matched.initial(name, self.start)
+        if name not in ICE_ONLY or not self.matched.has("sic"):
+            return values
+
+        return only_ice(values, self.matched.initial("sic", self.start))
 
     def interval(self, member: int | None, lead: int) -> xr.Dataset:
         """Return the fields at a lead time and the one before, or the start for the first lead time.

@@ -1,13 +1,23 @@
-"""Pictures of the state of the ice: maps of every variable, of all members, and of the deformation rates."""
+"""Pictures of the state of the ice: initial state, maps of every variable, of all members, and of the deformation."""
 
 from collections.abc import Iterator
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.colors import Normalize
 
-from gensim_graph.evaluate.pictures import animate, deformation_maps, forecast_maps, stamp_maps
+from gensim_graph.evaluate.pictures import (
+    ICE_ONLY,
+    animate,
+    deformation_maps,
+    forecast_maps,
+    initial_maps,
+    only_ice,
+    shared_norm,
+    stamp_maps,
+)
 from gensim_graph.evaluate.report.parts import Part, Picture, Text
-from gensim_graph.evaluate.report.shown_start import ShownStart
+from gensim_graph.evaluate.report.shown_start import Fields, ShownStart
+from gensim_graph.evaluate.report.wording import capitalised, vector_words
 from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.typing import Array
 from gensim_graph.units import SECONDS_PER_DAY
@@ -18,6 +28,8 @@ MOST_STAMPS = 23
 
 STAMPED = ("sic", "sid")
 """Variables of which all members are shown: those that differ most among them."""
+
+_WATER = "Open water (concentration below 15 %) is pale blue: the quantity has no meaning there."
 
 
 def map_chapter(shown: ShownStart) -> Iterator[Part]:
@@ -37,87 +49,149 @@ def deformation_pictures(shown: ShownStart) -> Iterator[Picture]:
         return
 
     (true_u, u), (true_v, v) = shown.fields("siu"), shown.fields("siv")
-    sources = {"truth": (true_u, true_v), "one member": (u[0], v[0])}
-    if shown.has_members:
-        sources["ensemble mean"] = (u.mean(axis=0), v.mean(axis=0))
+    rates = [
+        compute_deformation(shown.mesh, *drift)
+        for drift in ((true_u, true_v), (u[0], v[0]), (u.mean(axis=0), v.mean(axis=0)))
+    ]
 
-    rates = {name: compute_deformation(shown.mesh, *drift) for name, drift in sources.items()}
-
-    total = {name: SECONDS_PER_DAY * rate.total for name, rate in rates.items()}
-    caption = "Sea ice deforms in narrow bands; the ensemble mean blurs them, a member must not."
+    total = [SECONDS_PER_DAY * rate.total for rate in rates]
+    caption = f"Sea ice deforms in narrow bands; the ensemble mean blurs them, a member must not. {_WATER}"
     yield _rate_picture(shown, "total_deformation", total, caption)
 
-    divergence = {name: SECONDS_PER_DAY * rate.divergence for name, rate in rates.items()}
-    caption = "Positive where the ice opens, negative where it closes."
+    divergence = [SECONDS_PER_DAY * rate.divergence for rate in rates]
+    caption = f"Positive where the ice opens, negative where it closes. {_WATER}"
     yield _rate_picture(shown, "divergence", divergence, caption)
 
 
-def _rate_picture(shown: ShownStart, quantity: str, fields: dict[str, Array], caption: str) -> Picture:
+def _rate_picture(shown: ShownStart, quantity: str, rates: list[Array], caption: str) -> Picture:
+    """Maps of a rate of the drift; ``rates``: of truth, member and mean, (lead_time, F)."""
+    on_ice = shown.without_water("siu", Fields(*rates, None))
+    fields = {"truth": on_ice.truth, "one member" if shown.has_members else "forecast": on_ice.member}
+    if shown.has_members:
+        fields["ensemble mean"] = on_ice.mean
+
     name = quantity.replace("_", " ")
     figure = deformation_maps(shown.mesh, fields, quantity, shown.hours)
     alt = f"Maps of the {name} of the drift on the native faces at {shown.when}: {', '.join(fields)}."
-    return Picture(figure, name.capitalize(), caption, alt)
+
+    return Picture(figure, capitalised(name), caption, alt)
 
 
 def _state_pictures(shown: ShownStart) -> Iterator[Picture]:
-    """Yield one picture per state variable, and one with arrows per vector."""
-    for variable in shown.matched.variables:
-        truth, ensemble = shown.fields(variable.name)
-        mean, spread = ensemble.mean(axis=0), None
-        if shown.has_members:
-            spread = ensemble.std(axis=0, ddof=1)
+    """Yield the initial state, then one picture per state variable, and one with arrows per vector."""
+    variables = shown.matched.variables
+    speeds = {_speed_of(variables[x], variables[y]): (variables[x], variables[y]) for x, y in vector_pairs(variables)}
+    norms: dict[str, Normalize] = {}
+    pictures = [_scalar_picture(shown, variable, norms) for variable in variables]
+    pictures += [_vector_picture(shown, speed, parts, norms) for speed, parts in speeds.items()]
 
-        figure = forecast_maps(shown.mesh, truth, ensemble[0], mean, spread, variable, shown.hours)
-        yield _state_picture(shown, figure, variable)
+    if shown.matched.has_start:
+        yield _initial_picture(shown, speeds, norms)
 
-    for x, y in vector_pairs(shown.matched.variables):
-        yield _vector_picture(shown, shown.matched.variables[x], shown.matched.variables[y])
+    yield from pictures
 
 
-def _vector_picture(shown: ShownStart, x: Variable, y: Variable) -> Picture:
-    """Speed of a vector in colours, its direction as arrows."""
-    (true_u, u), (true_v, v) = shown.fields(x.name), shown.fields(y.name)
-    vectors = {"truth": (true_u, true_v), "member": (u[0], v[0]), "mean": (u.mean(axis=0), v.mean(axis=0))}
-    truth, member, mean = (np.hypot(*components) for components in vectors.values())
+def _scalar_picture(shown: ShownStart, variable: Variable, norms: dict[str, Normalize]) -> Picture:
+    """Maps of one variable; its colour scale is added to ``norms``."""
+    fields = shown.without_water(variable.name, Fields.of(*shown.fields(variable.name)))
+    norms[variable.name] = shared_norm([fields.truth, fields.member, fields.mean], variable)
+
+    return _state_picture(shown, fields, variable, norms[variable.name])
+
+
+def _vector_picture(
+    shown: ShownStart, speed: Variable, parts: tuple[Variable, Variable], norms: dict[str, Normalize]
+) -> Picture:
+    """Speed of a vector in colours, its direction as arrows; its colour scale is added to ``norms``."""
+    (true_u, u), (true_v, v) = (shown.fields(part.name) for part in parts)
+    drift = {"truth": (true_u, true_v), "member": (u[0], v[0]), "mean": (u.mean(axis=0), v.mean(axis=0))}
     spread = np.sqrt(u.var(axis=0, ddof=1) + v.var(axis=0, ddof=1)) if shown.has_members else None
 
-    variable = Variable(f"{x.name}, {y.name}", "state", x.units, "speed and direction")
-    figure = forecast_maps(shown.mesh, truth, member, mean, spread, variable, shown.hours, vectors)
+    lengths = Fields(*(np.hypot(*components) for components in drift.values()), spread)
+    fields = shown.without_water(parts[0].name, lengths)
+    norms[speed.name] = shared_norm([fields.truth, fields.member, fields.mean], speed)
+    on_ice = {source: _masked(drift[source], getattr(fields, source)) for source in drift}
 
-    return _state_picture(shown, figure, variable)
+    return _state_picture(shown, fields, speed, norms[speed.name], on_ice)
 
 
-def _state_picture(shown: ShownStart, figure: Figure, variable: Variable) -> Picture:
+def _speed_of(x: Variable, y: Variable) -> Variable:
+    """Variable for the length of a vector."""
+    return Variable(f"{x.name}, {y.name}", "state", x.units, f"{vector_words(x, y)}, speed and direction")
+
+
+def _masked(vector: tuple[Array, Array], speed: Array) -> tuple[Array, Array]:
+    """Components of a vector, NaN where its speed is."""
+    u, v = (np.where(np.isnan(speed), np.nan, component) for component in vector)
+    return u, v
+
+
+def _state_picture(
+    shown: ShownStart,
+    fields: Fields,
+    variable: Variable,
+    norm: Normalize,
+    drift: dict[str, tuple[Array, Array]] | None = None,
+) -> Picture:
+    parts = fields.truth, fields.member, fields.mean, fields.spread
+    figure = forecast_maps(shown.mesh, *parts, variable, shown.hours, drift, norm)
     meaning = variable.long_name or variable.name
-    columns = "truth, one member, ensemble mean and spread" if shown.has_members else "truth and forecast"
+    columns = "truth, forecast and forecast minus truth"
+    if shown.has_members:
+        columns = "truth, one member, ensemble mean, ensemble mean minus truth, and spread"
 
+    hidden = any(np.isnan(part).any() for part in parts if part is not None)
     return Picture(
         figure,
         f"{variable.name}: {meaning}",
-        "Truth and forecast share one colour scale.",
+        f"Truth and forecast share one colour scale.{f' {_WATER}' if hidden else ''}",
         f"Maps of {variable.name} ({meaning}) on the native faces at {shown.when}: {columns}.",
+    )
+
+
+def _initial_picture(
+    shown: ShownStart, speeds: dict[Variable, tuple[Variable, Variable]], norms: dict[str, Normalize]
+) -> Picture:
+    """Maps of all scalars and of the speeds of all vectors at the start, in the colours of the maps of the forecast."""
+    fields = {one: shown.initial(one.name) for one in shown.matched.variables if one.vector is None}
+    drift = {}
+    for speed, (x, y) in speeds.items():
+        drift[speed.name] = shown.initial(x.name), shown.initial(y.name)
+        fields[speed] = np.hypot(*drift[speed.name])
+
+    when = np.datetime_as_string(shown.matched.start_times[shown.start], unit="m").replace("T", " ")
+    return Picture(
+        initial_maps(shown.mesh, fields, norms, drift),
+        "Initial state",
+        f"The state at {when}, from which the forecast starts, in the colour scales of the maps below.",
+        f"Maps of the initial state on the native faces: {', '.join(one.long_name or one.name for one in fields)}.",
     )
 
 
 def _member_pictures(shown: ShownStart) -> Iterator[Picture]:
     """Yield all members of some variables at the last lead time."""
-    matched = shown.matched
-    members = min(matched.members, MOST_STAMPS)
+    members = min(shown.matched.members, MOST_STAMPS)
     if members < 2:
         return
 
-    lead = len(matched.lead_hours) - 1
-    when = f"+{matched.lead_hours[lead]:g} h"
+    for variable in shown.matched.variables:
+        if variable.name in STAMPED:
+            yield _member_picture(shown, variable, members)
 
-    for variable in matched.variables:
-        if variable.name not in STAMPED:
-            continue
 
-        ensemble, truth = matched.pair(variable.name, shown.start, lead)
-        yield Picture(
-            stamp_maps(shown.mesh, truth, ensemble[:members], variable),
-            f"{variable.name} of {members} members, {when}",
-            "The truth is framed. It should not stand out: each member should be as sharp as the truth, and members "
-            "should differ from each other.",
-            f"Small maps of {variable.name} at {when}: the truth and {members} members in one colour scale.",
-        )
+def _member_picture(shown: ShownStart, variable: Variable, members: int) -> Picture:
+    lead = len(shown.matched.lead_hours) - 1
+    when = f"+{shown.matched.lead_hours[lead]:g} h"
+    ensemble, truth = shown.matched.pair(variable.name, shown.start, lead)
+
+    if variable.name in ICE_ONLY and shown.matched.has("sic"):
+        concentrations, true_concentration = shown.matched.pair("sic", shown.start, lead)
+        ensemble, truth = only_ice(ensemble, concentrations), only_ice(truth, true_concentration)
+
+    return Picture(
+        stamp_maps(shown.mesh, truth, ensemble[:members], variable),
+        f"{variable.name} of {members} members, {when}",
+        "The truth is framed. It should not stand out: each member should be as sharp as the truth, and members should "
+        "differ from each other.",
+        f"Small maps of {variable.name} at {when}: the truth and {members} members in one colour scale.",
+    )

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from gensim_graph.evaluate.pictures import pretty_units
-from gensim_graph.evaluate.report.parts import Cell, Table, number_text
+from gensim_graph.evaluate.report.parts import Cell, Table, number_table, number_text, variable_cell
+from gensim_graph.evaluate.report.wording import variable_words
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.variables import Variable
 
@@ -18,8 +19,8 @@ MOST_LEADS = 8
 """Largest number of lead times in a table."""
 
 _ALL = {
-    "model": "model",
     "variable": "variable",
+    "model": "model",
     "units": "units",
     "lead_hours": "lead time (h)",
     "rmse": "RMSE",
@@ -41,8 +42,13 @@ def some_leads(hours: Sequence[float]) -> list[float]:
     return [hours[round(position * (len(hours) - 1) / max(count - 1, 1))] for position in range(count)]
 
 
-def skill(scores: pd.DataFrame) -> Table | None:
-    """Make the table of RMSE over that of persistence, one row per variable and model; None without persistence."""
+def skill(scores: pd.DataFrame, words: Mapping[str, str]) -> Table | None:
+    """Make the table of RMSE over that of persistence, one row per variable and model; None without persistence.
+
+    Args:
+        scores: scores of all models.
+        words: variable -> its meaning.
+    """
     if "persistence" not in set(scores["model"]):
         return None
 
@@ -53,7 +59,7 @@ def skill(scores: pd.DataFrame) -> Table | None:
     for variable in scores["variable"].unique():
         for model in models:
             chosen = scores[(scores["variable"] == variable) & (scores["model"] == model)].set_index("lead_hours")
-            rows.append([Cell(variable), Cell(model), *(_ratio(chosen.loc[lead].to_dict()) for lead in leads)])
+            rows.append([variable_cell(variable, words), Cell(model), *(_ratio(chosen.loc[lead].to_dict()) for lead in leads)])
 
     heads = ["variable", "model", *(f"{lead:g} h" for lead in leads)]
     return Table("RMSE of the ensemble mean over that of persistence, with its interval of 90 %", heads, rows, 2)
@@ -74,8 +80,13 @@ def _ratio(row: Mapping[Any, Any]) -> Cell:
     return Cell(f"{ratio:.2f}", f"worse{interval}", "bad")
 
 
-def consistency(scores: pd.DataFrame) -> Table | None:
-    """Make the table of spread-skill ratios of the forecast, one row per variable; None for a single member."""
+def consistency(scores: pd.DataFrame, words: Mapping[str, str]) -> Table | None:
+    """Make the table of spread-skill ratios of the forecast, one row per variable; None for a single member.
+
+    Args:
+        scores: scores of all models; those of the forecast are used.
+        words: variable -> its meaning.
+    """
     own = scores[scores["model"] == "forecast"]
     if not own["spread_skill"].notna().any():
         return None
@@ -85,7 +96,7 @@ def consistency(scores: pd.DataFrame) -> Table | None:
 
     for variable, of_variable in own.groupby("variable", sort=False):
         by_lead = of_variable.set_index("lead_hours")["spread_skill"]
-        rows.append([Cell(str(variable)), *(_spread_cell(float(by_lead[lead])) for lead in leads)])
+        rows.append([variable_cell(str(variable), words), *(_spread_cell(float(by_lead[lead])) for lead in leads)])
 
     heads = ["variable", *(f"{lead:g} h" for lead in leads)]
     return Table("Spread-skill ratio of the forecast, per lead time", heads, rows)
@@ -107,6 +118,7 @@ def bounds(scores: pd.DataFrame, matched: Verification) -> Table:
         scores: scores of all models; those of the forecast are used.
         matched: the forecast beside the truth.
     """
+    words = variable_words(matched.variables)
     largest = scores[scores["model"] == "forecast"].groupby("variable")["out_of_bounds"].max()
     rows = []
 
@@ -115,7 +127,7 @@ def bounds(scores: pd.DataFrame, matched: Verification) -> Table:
             share = float(largest[variable.name])
             text = number_text(share)
             verdict = Cell(text, "all within bounds", "good") if share == 0 else Cell(text, "beyond bounds", "bad")
-            rows.append([Cell(variable.name), Cell(_limits(variable)), verdict])
+            rows.append([variable_cell(variable.name, words), Cell(_limits(variable)), verdict])
 
     caption = "Values of the forecast beyond the bounds of a variable, over all members, starts and lead times"
     return Table(caption, ["variable", "bounds", "largest share"], rows)
@@ -137,6 +149,6 @@ def all_scores(scores: pd.DataFrame, matched: Verification) -> Table:
     """
     units = {variable.name: pretty_units(variable.units) or "1" for variable in matched.variables}
     rows = scores.assign(units=scores["variable"].map(units)).to_dict("records")
-    cells = [[Cell(number_text(row[name])) for name in _ALL] for row in rows]
     caption = "RMSE, bias, MAE, CRPS and spread in the units of the variable"
-    return Table(caption, [*_ALL.values()], cells, 3, "Table of all scores, also in scores.csv and scores.json")
+    folded = "Table of all scores, also in scores.csv and scores.json"
+    return number_table(caption, _ALL, rows, 3, folded, variable_words(matched.variables))

@@ -8,13 +8,18 @@ from gensim_graph.evaluate.pictures import calibration_chart, lead_time_chart
 from gensim_graph.evaluate.report.parts import Part, Picture, number_table
 
 
-def ensemble_chapter(tables: Mapping[str, pd.DataFrame]) -> Iterator[Part]:
-    """Yield the calibration of the ensemble; nothing for a single member."""
+def ensemble_chapter(tables: Mapping[str, pd.DataFrame], words: Mapping[str, str]) -> Iterator[Part]:
+    """Yield the calibration of the ensemble; nothing for a single member.
+
+    Args:
+        tables: tables of :func:`~gensim_graph.evaluate.assessment.assess`.
+        words: variable -> its meaning.
+    """
     if not (tables["ranks"]["model"] == "forecast").any():
         return
 
     yield Picture(
-        calibration_chart(tables["ranks"], tables["spread_error"], tables["reliability"]),
+        calibration_chart(tables["ranks"], tables["spread_error"], tables["reliability"], words),
         "Calibration",
         "Above: rank of the truth among the members. A flat histogram (dotted) is calibrated, a U shape means too "
         "little spread, a slope means a bias. Below: error by spread, on the diagonal where the spread predicts the "
@@ -35,7 +40,7 @@ def ensemble_chapter(tables: Mapping[str, pd.DataFrame]) -> Iterator[Part]:
         "uncertainty": "uncertainty",
         "fair_brier": "fair Brier score",
     }
-    caption = "Brier score of P(sic > 15 %): reliability (0 is best) minus resolution plus uncertainty"
+    caption = "Brier score of the probability of more than 15 % ice: reliability (0 is best) minus resolution plus uncertainty"
     yield number_table(caption, heads, tables["brier"].to_dict("records"), folded="Table of Brier scores")
 
 

@@ -11,7 +11,7 @@ table, and begins with a table of its scores. Reading order:
 from gensim_graph.evaluate.verify.buoys import BuoyTally, buoy_errors
 from gensim_graph.evaluate.verify.drift import DriftTally, drift_scores
 from gensim_graph.evaluate.verify.ice_edge import IceTally, ice_scores, iiee
-from gensim_graph.evaluate.verify.moments import MomentTally
+from gensim_graph.evaluate.verify.moments import MomentTally, fair_crps
 from gensim_graph.evaluate.verify.rank_counts import RankTally, rank_histogram
 from gensim_graph.evaluate.verify.reliability import ReliabilityTally
 from gensim_graph.evaluate.verify.scores import evaluate, score_table, skill_table, write_scores
@@ -28,6 +28,7 @@ __all__ = [
     "buoy_errors",
     "drift_scores",
     "evaluate",
+    "fair_crps",
     "ice_scores",
     "iiee",
     "rank_histogram",

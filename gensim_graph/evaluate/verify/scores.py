@@ -39,10 +39,11 @@ import xarray as xr
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.bootstrap import draw_weights, interval
 from gensim_graph.evaluate.matching import match_models
+from gensim_graph.evaluate.scored_variables import scored_table
 from gensim_graph.evaluate.verify.moments import MOMENTS, score_moments
 from gensim_graph.system import write_atomically
 from gensim_graph.typing import Array, Path
-from gensim_graph.variables import VariableTable, default_variables
+from gensim_graph.variables import VariableTable
 
 SCORES = ("rmse", "bias", "mae", "crps", "spread", "spread_skill", "acc")
 SCORES_ON_ICE = ("rmse", "bias", "crps", "spread_skill", "acc")
@@ -72,7 +73,8 @@ def evaluate(
             the faces.
         areas: (face,) m2; by default from the mesh in the datasets.
         baselines: name -> forecast with the same valid times.
-        variables: table of the state variables and their bounds; by default the one that ships.
+        variables: table of the state variables and their bounds; by default the one that ships, with the further
+            variables of the forecast (:func:`~gensim_graph.evaluate.scored_variables.scored_table`).
         climatology: reference of the anomalies, (face) or (month, face); by default the mean of the truth over its
             times.
 
@@ -104,7 +106,7 @@ def evaluate(
         0     forecast      sit        12.0  0.500 -0.50  0.00       0.378
         1  persistence      sit        12.0  1.323 -1.25  1.25       1.000
     """
-    models = match_models(forecast, truth, variables or default_variables(), areas, baselines)
+    models = match_models(forecast, truth, scored_table(forecast, variables), areas, baselines)
     return score_table(score_moments(models, climatology))
 
 

@@ -2,7 +2,13 @@
 
 Read :mod:`~gensim_graph.io.cf.gridded` first: it turns a dataset into fields on a mesh. It uses
 :mod:`~gensim_graph.io.cf.grids`, which turns a grid into a mesh. That uses :mod:`~gensim_graph.io.cf.masks`, which
-finds the ocean cells of a grid, and :mod:`~gensim_graph.io.cf.stored_corners`, which finds the corners that it stores.
+finds the ocean cells of a grid, :mod:`~gensim_graph.io.cf.stored_corners`, which finds the corners that it stores, and
+:mod:`~gensim_graph.io.cf.stored_angles`. :mod:`~gensim_graph.io.cf.staggered` brings drift from the sides and corners
+of cells to their centres. :mod:`~gensim_graph.io.cf.unsupported` says how to convert files of kinds that are not read.
+
+Grids of longitude and latitude much larger than the mesh that they drive are interpolated to it without a mesh of their
+own: :mod:`~gensim_graph.io.cf.lonlat_axes`, then :mod:`~gensim_graph.io.cf.lonlat_weights` and
+:mod:`~gensim_graph.io.cf.lonlat_fields`.
 """
 
 from gensim_graph.io.cf.gridded import (
@@ -15,8 +21,11 @@ from gensim_graph.io.cf.gridded import (
     read_gridded,
 )
 from gensim_graph.io.cf.grids import read_grid
+from gensim_graph.io.cf.lonlat_fields import LonLatFields
+from gensim_graph.io.cf.unsupported import refuse_unsupported
 
 __all__ = [
+    "LonLatFields",
     "is_foreign",
     "is_gridded",
     "mesh_in_file",
@@ -25,4 +34,5 @@ __all__ = [
     "on_mesh",
     "read_grid",
     "read_gridded",
+    "refuse_unsupported",
 ]

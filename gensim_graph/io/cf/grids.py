@@ -5,22 +5,33 @@ dropped, seams and folds close where corners coincide, and land is left out. Coo
 :mod:`~gensim_graph.io.coordinates`; :mod:`~gensim_graph.mesh.build.lattice` explains how a grid closes.
 """
 
+import logging
+
 import numpy as np
 import xarray as xr
 from pyproj import CRS, Transformer
 
 from gensim_graph.errors import InputError
 from gensim_graph.io.cf.masks import find_ocean
-from gensim_graph.io.cf.stored_corners import find_bounds, find_lattice, find_upper_right, known_corners
+from gensim_graph.io.cf.stored_angles import stored_axes
+from gensim_graph.io.cf.stored_corners import (
+    find_bounds,
+    find_lattice,
+    find_lower_left,
+    find_upper_right,
+    known_corners,
+)
 from gensim_graph.io.coordinates import Coordinates, find_coordinates
 from gensim_graph.io.file_mesh import FileMesh, FilePositions
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.build import (
     axis_lattice,
+    completed_corners,
     corners,
     corners_from_centres,
     globe_cells,
     known_degrees,
+    open_sides,
     quadrilaterals,
     straight_axes,
     tile_corners,
@@ -39,6 +50,8 @@ from gensim_graph.mesh.planes import (
     unit_vectors,
 )
 from gensim_graph.typing import Array
+
+log = logging.getLogger(__name__)
 
 _STEP = 1e-4  # degrees: the square of it in radians is below the rounding of a direction
 
@@ -91,6 +104,9 @@ def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None)
     lon, lat = _degrees(where)
     centres = unit_vectors(lon, lat)
     nodes, faces = _cells_of(ds, where, centres)
+    if len(where.dims) == 3 and len(nodes) == np.prod([*where.shape[:-2], *(size + 1 for size in where.shape[-2:])]):
+        _report_open_sides(where, nodes, ocean)
+
     axes = straight_axes(*where.as_arrays()) if len(where.dims) == 2 else None
     arrays, index = globe_cells(centres, nodes, faces, ocean, axes, crs)
     mesh = Mesh.from_arrays(arrays)
@@ -98,8 +114,21 @@ def _on_globe(ds: xr.Dataset, where: Coordinates, ocean: Array, crs: CRS | None)
 
     directions = east_north_at(lon.ravel()[index], lat.ravel()[index], mesh.crs)
     grid_directions = _axes(where, centres, index, mesh.crs)
+    if grid_directions is not None:
+        grid_directions = stored_axes(ds, where, index, directions, grid_directions)
 
     return FileMesh(mesh, FilePositions(where.dims, index, grid_directions or directions, directions))
+
+
+def _report_open_sides(where: Coordinates, nodes: Array, ocean: Array) -> None:
+    """Warn of ocean cells on the rim of a tile that have no neighbour in another tile."""
+    tiles, ny, nx = where.shape
+    count = open_sides(nodes.reshape(tiles, ny + 1, nx + 1, 3), ocean)
+    if count.any():
+        log.warning(
+            "%d edges of ocean cells on the rim of the tiles %s meet no other tile: they are a boundary of the mesh",
+            count.sum(), ", ".join(map(str, np.flatnonzero(count))),
+        )  # fmt: skip
 
 
 def _degrees(where: Coordinates) -> tuple[Array, Array]:
@@ -134,18 +163,21 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
     if len(where.dims) == 1:
         raise InputError(
             f"cells along '{where.dims[0]}' have centres but no corners; expected lon_bnds and lat_bnds or UGRID. From "
-            "centres alone: Mesh.from_points"
+            f"centres alone, with Python: points = np.stack([ds['{where.x.name}'], ds['{where.y.name}']], axis=1); "
+            "mesh = gg.Mesh.from_points(points, 'EPSG:4326'); gg.open_store(FILE, mesh=mesh)"
         )
 
     stored = find_lattice(ds, where)
     if stored is not None or len(where.dims) == 3:
-        lattices = tile_corners(centres) if stored is None else unit_vectors(*stored)
+        lattices = _tile_lattices(ds, where, centres) if stored is None else unit_vectors(*stored)
         return lattices.reshape(-1, 3), tile_quadrilaterals(where.shape)
 
     axes = straight_axes(x, y)
-    upper_right = find_upper_right(ds, where)
+    upper_right, lower_left = find_upper_right(ds, where), find_lower_left(ds, where)
     if upper_right is not None:
         lattice = with_first(unit_vectors(*upper_right))
+    elif lower_left is not None:  # the same, seen from the other end
+        lattice = with_first(unit_vectors(*lower_left)[::-1, ::-1])[::-1, ::-1]
     elif axes is None:
         lattice = corners_from_centres(centres)
     else:
@@ -154,6 +186,12 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
         lattice = unit_vectors(lon, lat)
 
     return lattice.reshape(-1, 3), quadrilaterals(where.shape)
+
+
+def _tile_lattices(ds: xr.Dataset, where: Coordinates, centres: Array) -> Array:
+    """Corners of the cells of tiles (tile, ny + 1, nx + 1, 3), stored for each cell or computed from the centres."""
+    stored = find_lower_left(ds, where)
+    return tile_corners(centres) if stored is None else completed_corners(unit_vectors(*stored), centres)
 
 
 def _bounded_lattice(lon: Array, lat: Array) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.io.coordinates import Coordinates, first_record, is_record_dim
+from gensim_graph.io.names import known_fields
 from gensim_graph.mesh.build import ocean_mask
 from gensim_graph.typing import Array
 
@@ -44,12 +45,30 @@ def find_mask(ds: xr.Dataset, where: Coordinates) -> Array | None:
         column = first_record(ds[name], len(where.dims))
         if set(column.dims) == set(where.dims):
             values = np.nan_to_num(column.transpose(*where.dims).values)  # NaN is land
-            return ocean_mask(values if ocean_is_one else 1 - values, where.shape)
+            ocean = ocean_mask(values if ocean_is_one else 1 - values, where.shape)
+            _report_values_on_land(ds, where, name, ocean)
+            return ocean
 
     others = [name for name, _ in _mask_names(ds) if ds[name].ndim >= 2]
     if others:
         log.warning("the mask '%s' is not on the cells (%s): not used", "', '".join(others), ", ".join(where.dims))
     return None
+
+
+def _report_values_on_land(ds: xr.Dataset, where: Coordinates, mask: str, ocean: Array) -> None:
+    """Warn if the first field of the variable table has values other than 0 on land: the mask is right, or they are."""
+    fields = [name for name in known_fields(ds) if tuple(ds[name].dims[-len(where.dims) :]) == where.dims]
+    if not fields or ocean.all():
+        return
+
+    on_land = first_record(ds[fields[0]], len(where.dims)).values[~ocean]
+    count = np.count_nonzero(np.isfinite(on_land) & (on_land != 0))
+    if count:
+        log.warning(
+            "the grid has %d cells, of which %d are land by '%s' and left out; '%s' has values on %d of them. If they "
+            "are ocean, drop '%s' from the file (ncks -x -v %s)",
+            ocean.size, len(on_land), mask, fields[0], count, mask, mask,
+        )  # fmt: skip
 
 
 def _mask_names(ds: xr.Dataset) -> list[tuple[str, bool]]:

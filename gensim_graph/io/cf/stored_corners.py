@@ -29,10 +29,11 @@ _BOUNDS = {
 """Axis -> names that models use for the corners of cells."""
 
 _LATTICES = (("corner_lons", "corner_lats"), ("grid_lon", "grid_lat"), ("geolonb", "geolatb"), ("geolon_c", "geolat_c"),
-             ("lon_vert", "lat_vert"), ("glonf", "glatf"), ("x_vert", "y_vert"))  # fmt: skip
-"""Names of the corners (ny + 1, nx + 1) of all cells: GEOS, FV3, MOM, ROMS."""
+             ("lon_vert", "lat_vert"), ("glonf", "glatf"), ("x_vert", "y_vert"), ("XG", "YG"))  # fmt: skip
+"""Names of the corners (ny + 1, nx + 1) of all cells: GEOS, FV3, MOM, ROMS, MITgcm."""
 
 _UPPER_RIGHT = ("glamf", "gphif")
+_LOWER_LEFT = ("XG", "YG")
 
 
 def find_bounds(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | None:
@@ -117,8 +118,22 @@ def find_upper_right(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] 
         ds: the dataset.
         where: its cell centres.
     """
-    if not all(name in ds.variables for name in _UPPER_RIGHT):
+    return _one_for_each_cell(ds, where, _UPPER_RIGHT)
+
+
+def find_lower_left(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | None:
+    """Return the lower left corner of each cell, XG and YG of the MITgcm, in degrees, shaped as the cells; or None.
+
+    Args:
+        ds: the dataset.
+        where: its cell centres.
+    """
+    return _one_for_each_cell(ds, where, _LOWER_LEFT) if where.kind == "globe" else None
+
+
+def _one_for_each_cell(ds: xr.Dataset, where: Coordinates, names: tuple[str, str]) -> tuple[Array, Array] | None:
+    if not all(name in ds.variables for name in names):
         return None
 
-    lon, lat = (first_record(ds[name], 2).values.astype(np.float64) for name in _UPPER_RIGHT)
-    return (lon, lat) if lon.shape == where.shape else None
+    lon, lat = (first_record(ds[name], len(where.shape)).values.astype(np.float64) for name in names)
+    return (lon, lat) if lon.shape == lat.shape == where.shape else None

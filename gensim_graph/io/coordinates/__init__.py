@@ -2,17 +2,21 @@
 
 Read :mod:`~gensim_graph.io.coordinates.cell_centres` first; it uses
 :mod:`~gensim_graph.io.coordinates.repeated_records` where a file repeats its coordinates at each time.
+:mod:`~gensim_graph.io.coordinates.members` finds the dimension of ensembles.
 """
 
 from gensim_graph.io.coordinates.cell_centres import (
     Coordinates,
     find_coordinates,
+    find_points,
     in_metres_or_degrees,
     in_unknown_unit,
     is_angle,
     is_latitude,
     is_lattice_of,
+    names_of_coordinates,
 )
+from gensim_graph.io.coordinates.members import TRAJECTORY, with_trajectories
 from gensim_graph.io.coordinates.repeated_records import (
     first_record,
     is_record_dim,
@@ -21,8 +25,10 @@ from gensim_graph.io.coordinates.repeated_records import (
 )
 
 __all__ = [
+    "TRAJECTORY",
     "Coordinates",
     "find_coordinates",
+    "find_points",
     "first_record",
     "in_metres_or_degrees",
     "in_unknown_unit",
@@ -31,5 +37,7 @@ __all__ = [
     "is_lattice_of",
     "is_record_dim",
     "is_same_in_all",
+    "names_of_coordinates",
+    "with_trajectories",
     "without_records",
 ]

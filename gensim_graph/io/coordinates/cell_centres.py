@@ -157,8 +157,7 @@ def _pair(ds: xr.Dataset, first: _Quantity, second: _Quantity) -> _Pair | None:
     if not xs or not ys:
         return None
 
-    pairs = [(x, y) for x in xs for y in ys if x.ndim == y.ndim and (x.ndim == 1 or x.dims == y.dims)]
-    pairs = [pair for pair in pairs if _named_alike(pair, pairs)] or pairs
+    pairs = _matching(xs, ys)
     if not pairs:
         x, y = (max(found, key=lambda column: column.ndim) for found in (xs, ys))
         raise InputError(f"coordinates '{x.name}' {x.dims} and '{y.name}' {y.dims} do not belong together")
@@ -171,6 +170,35 @@ def _pair(ds: xr.Dataset, first: _Quantity, second: _Quantity) -> _Pair | None:
     centres = [pair for pair in usable if pair[0].name in first.names or not _is_lattice(pair, usable)] or usable
     best = max(pair[0].ndim for pair in centres)
     return next(pair for pair in centres if pair[0].ndim == best)
+
+
+def _matching(xs: list[xr.DataArray], ys: list[xr.DataArray]) -> list[_Pair]:
+    pairs = [(x, y) for x in xs for y in ys if x.ndim == y.ndim and (x.ndim == 1 or x.dims == y.dims)]
+    return [pair for pair in pairs if _named_alike(pair, pairs)] or pairs
+
+
+def find_points(ds: xr.Dataset, name: str) -> _Pair | None:
+    """Return longitude and latitude in degrees of the points of a field; None if they are not known.
+
+    They are arrays of its rows and columns. The pair that its attribute ``coordinates`` names is taken, else one on its dimensions.
+
+    Args:
+        ds: the dataset.
+        name: name of the field.
+    """
+    column = ds[name]
+    pairs = [pair for pair in _matching(_find(ds, _LON), _find(ds, _LAT)) if set(pair[0].dims) <= set(column.dims)]
+    pairs = [pair for pair in pairs if pair[0].ndim > 1 and all(np.isfinite(one.values).any() for one in pair)]
+    told = names_of_coordinates(column)
+    named = [pair for pair in pairs if {pair[0].name, pair[1].name} <= set(told)]
+    found = next(iter(named or pairs), None)
+
+    return None if found is None else (_scaled(found[0]), _scaled(found[1]))
+
+
+def names_of_coordinates(column: xr.DataArray) -> list[str]:
+    """Return the names in the attribute ``coordinates`` of a field, empty without it."""
+    return str(column.encoding.get("coordinates", column.attrs.get("coordinates", ""))).split()
 
 
 def _named_alike(pair: _Pair, pairs: list[_Pair]) -> bool:
@@ -215,7 +243,7 @@ def _named_by_fields(ds: xr.Dataset, pairs: list[_Pair]) -> _Pair | None:
     for name in known_fields(ds):
         column = ds[name]
         on_dims = [pair for pair in pairs if set(pair[0].dims) | set(pair[1].dims) <= set(column.dims)]
-        told = str(column.encoding.get("coordinates", column.attrs.get("coordinates", ""))).split()
+        told = names_of_coordinates(column)
         by_attribute = [pair for pair in on_dims if {pair[0].name, pair[1].name} <= set(told)]
         for found in (by_attribute, on_dims):
             if found and column.ndim >= 2:

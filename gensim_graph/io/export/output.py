@@ -18,7 +18,7 @@ from gensim_graph.io.export.regrid import on_grid
 from gensim_graph.io.export.storage import FileVariable, check_replaceable, chunk_sizes, created_file
 from gensim_graph.io.fields import RECORDS, Fields
 from gensim_graph.mesh import Mesh
-from gensim_graph.system import write_atomically
+from gensim_graph.system import check_space, write_atomically
 from gensim_graph.typing import Path
 from gensim_graph.variables import Variable, VariableTable
 
@@ -89,6 +89,7 @@ def write_dataset(
     report = on_record or (lambda: None)
     fields = Fields.of(dataset, variables)
     layout = choose_layout(fields, grid, mesh, degrees)
+    check_space(target, _bytes_of(fields, layout), beside=True)
     target.parent.mkdir(parents=True, exist_ok=True)
 
     if suffix in _PARAVIEW_SUFFIXES:
@@ -117,6 +118,12 @@ def choose_layout(fields: Fields, grid: str | None, mesh: Mesh | None, degrees: 
         return on_other_mesh(fields, mesh)
 
     return on_mesh_in_degrees(fields) if degrees else on_own_mesh(fields)
+
+
+def _bytes_of(fields: Fields, layout: FieldLayout) -> float:
+    """Return the least number of bytes that the file takes: half of its float32 values, compressed."""
+    sizes = [_file_variable(one, fields, layout).sizes for one in fields.variables]
+    return 0.5 * 4 * sum(float(np.prod(size)) for size in sizes)
 
 
 def _check_options(target: FilePath, grid: str | None, mesh: Mesh | None, degrees: bool) -> None:

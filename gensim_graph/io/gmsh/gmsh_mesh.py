@@ -196,6 +196,8 @@ def _without_unused_nodes(
     This must happen before the test if the nodes lie on a sphere.
     """
     corners = faces[faces >= 0]
+    if not len(corners):
+        raise InputError("has no triangles or other faces; is the file complete?")
     if corners.max() >= len(points):
         rows = np.flatnonzero((faces >= len(points)).any(axis=1))
         raise InputError(f"faces {first_few(rows)} refer to nodes that the file does not have ({len(points)} nodes)")

@@ -1,45 +1,34 @@
 """Names and units that other programs use for the variables of the variable table.
 
-The names are data, ``configs/variables/names.yaml``. Read :func:`with_known_names` first: it renames and converts the
-variables of a dataset, and logs in one line what it did.
+The names are data, see :mod:`~gensim_graph.io.names.name_table`. Read :func:`with_known_names` first: it renames and
+converts the variables of a dataset, and logs in one line what it did.
 """
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
+from functools import lru_cache
 
 import xarray as xr
-import yaml
 
 from gensim_graph.errors import InputError
 from gensim_graph.io.names.field_values import in_table_unit, without_flags
 from gensim_graph.io.names.humidity import DEW_POINTS, humidity_from_dew_point
-from gensim_graph.system import resource
-from gensim_graph.variables import Variable, default_variables
+from gensim_graph.io.names.name_table import (
+    Names,
+    own_names,
+    rows_without_variable,
+    shipped_names,
+    variables_to_read,
+)
+from gensim_graph.variables import Variable
 
 log = logging.getLogger(__name__)
 
 _AFFIXES = re.compile(r"^time\w*?_avg_|_(?:[dhmy1]|\d+h)$")
 _OVER_ICE = re.compile(r"where \w*ice\b(?! over)")
 _OVER_CELL = re.compile(r"where (?:sea|ocean|all_area)\b|where \w*ice over|area: mean(?! where)")
-
-
-@dataclass(frozen=True)
-class _Names:
-    """Names that other programs give to one variable of the table.
-
-    Attributes:
-        groups: names of the same quantity; the names of one group stand for the same data, the best one first.
-        over_ice: names of its mean over the ice only.
-        standard_names: standard names of CF that no other quantity has.
-    """
-
-    groups: tuple[tuple[str, ...], ...] = ()
-    over_ice: tuple[str, ...] = ()
-    standard_names: tuple[str, ...] = ()
 
 
 @dataclass
@@ -50,36 +39,28 @@ class _Report:
     left: list[str] = field(default_factory=list)
 
 
-@cache
-def _name_table() -> Mapping[str, _Names]:
-    """Variable -> its names, from ``configs/variables/names.yaml``."""
-    with resource("configs", "variables", "names.yaml").open() as stream:
-        rows = yaml.safe_load(stream)
-
-    known = {variable.name for variable in default_variables().variables}
-    if unknown := sorted(set(rows) - known):
-        raise InputError(f"names.yaml: '{unknown[0]}' is no variable of the table ({', '.join(sorted(known))})")
-
-    return {name: _names_from_row(name, row) for name, row in rows.items()}
-
-
-def _names_from_row(name: str, row: Mapping[str, Any]) -> _Names:
-    if unknown := sorted(set(row) - {"names", "over_ice", "standard_names"}):
-        raise InputError(f"names.yaml, row '{name}': unknown key '{unknown[0]}'; see the head of the file")
-
-    groups = tuple((one,) if isinstance(one, str) else tuple(one) for one in row.get("names", ()))
-    return _Names(groups, tuple(row.get("over_ice", ())), tuple(row.get("standard_names", ())))
-
-
 def known_names(ds: xr.Dataset) -> set[str]:
     """Return the names of a dataset that stand for a variable of the variable table."""
-    return {name for variable in default_variables().variables for name in _all_names_of(ds, variable)}
+    return {name for variable in variables_to_read() for name in _all_names_of(ds, variable)}
 
 
 def known_fields(ds: xr.Dataset) -> list[str]:
     """Return the names of a dataset that stand for a variable of the table, concentration first, then in its order."""
-    variables = sorted(default_variables().variables, key=lambda variable: variable.name != "sic")
+    variables = sorted(variables_to_read(), key=lambda variable: variable.name != "sic")
     return [name for variable in variables for name in _all_names_of(ds, variable)]
+
+
+def find_name(ds: xr.Dataset, variable: Variable) -> str | None:
+    """Return the name under which a dataset has a variable of the table; None if it has none.
+
+    Args:
+        ds: dataset of another program.
+        variable: row of the variable table.
+
+    Raises:
+        InputError: two variables of the dataset stand for it.
+    """
+    return _name_of(ds, variable, _Report())
 
 
 def list_known_names(count: int = 6) -> str:
@@ -89,9 +70,10 @@ def list_known_names(count: int = 6) -> str:
         count: number of names for each variable.
     """
     texts = []
-    for variable in default_variables().state:
-        names = _name_table().get(variable.name, _Names())
-        flat = [variable.name, *(name for group in names.groups for name in group), *names.over_ice]
+    for variable in (one for one in variables_to_read() if one.role == "state"):
+        sources = (own_names(variable), shipped_names(variable))
+        names = [name for one in sources for group in (*one.groups, one.over_ice) for name in group]
+        flat = [variable.name, *names]
         texts.append("/".join(flat[:count]))
 
     return ", ".join(texts)
@@ -114,11 +96,11 @@ def with_known_names(ds: xr.Dataset, report: bool = True) -> xr.Dataset:
     found: dict[str, xr.DataArray] = {}
     notes = _Report()
 
-    for variable in default_variables().variables:
+    for variable in variables_to_read():
         name = _name_of(ds, variable, notes)
         if name is not None and not _is_over_ice(ds, name, variable):
             found[variable.name] = _converted(ds[name], variable, notes, report)
-    for variable in default_variables().variables:
+    for variable in variables_to_read():
         thickness = None if variable.name in found else _name_of(ds, variable, _Report())
         if thickness is not None:
             _add_from_ice_only(found, ds[thickness], variable, notes, report)
@@ -126,6 +108,8 @@ def with_known_names(ds: xr.Dataset, report: bool = True) -> xr.Dataset:
     _add_humidity(found, ds, notes)
     if report:
         _log(notes)
+        for sentence in rows_without_variable():
+            log.warning("names of the user: %s", sentence)
 
     return ds.drop_vars([name for name in found if name in ds.variables]).assign(found)
 
@@ -139,7 +123,7 @@ def log_left_out(ds: xr.Dataset, renamed: xr.Dataset, read: set[str]) -> None:
         read: variables of the table that are read.
     """
     used = set()
-    for variable in default_variables().variables:
+    for variable in variables_to_read():
         if variable.name in read:
             used |= {variable.name, str(_name_of(ds, variable, _Report()))}
 
@@ -157,12 +141,11 @@ def log_left_out(ds: xr.Dataset, renamed: xr.Dataset, read: set[str]) -> None:
 
 def _all_names_of(ds: xr.Dataset, variable: Variable) -> list[str]:
     """All names of a dataset that stand for a variable, the best one first."""
-    table = _name_table().get(variable.name, _Names())
+    sources = (own_names(variable), shipped_names(variable))
     own = [variable.name] if variable.name in ds.variables else []
-    named = [name for group in (*table.groups, table.over_ice) for name in _present(ds, group)]
-    standard = [
-        str(name) for name, column in ds.variables.items() if column.attrs.get("standard_name") in table.standard_names
-    ]
+    named = [name for one in sources for group in (*one.groups, one.over_ice) for name in _present(ds, group)]
+    wanted = {name for one in sources for name in one.standard_names}
+    standard = [str(name) for name, column in ds.variables.items() if column.attrs.get("standard_name") in wanted]
 
     return list(dict.fromkeys([*own, *named, *standard]))
 
@@ -173,8 +156,18 @@ def _present(ds: xr.Dataset, group: tuple[str, ...]) -> list[str]:
     if exact:
         return exact
 
-    plain = {str(name): _AFFIXES.sub("", _AFFIXES.sub("", str(name))) for name in ds.data_vars}
-    return [name for one in group for name, short in plain.items() if short == one]
+    plain = _without_affixes(tuple(ds.data_vars))
+    return [name for one in group for name in plain.get(one, ())]
+
+
+@lru_cache(maxsize=16)
+def _without_affixes(names: tuple[Hashable, ...]) -> dict[str, list[str]]:
+    """Name without prefix and suffix -> names; kept, because it is asked for once for each name of the table."""
+    plain: dict[str, list[str]] = {}
+    for name in map(str, names):
+        plain.setdefault(_AFFIXES.sub("", _AFFIXES.sub("", name)), []).append(name)
+
+    return plain
 
 
 def _name_of(ds: xr.Dataset, variable: Variable, notes: _Report) -> str | None:
@@ -182,28 +175,51 @@ def _name_of(ds: xr.Dataset, variable: Variable, notes: _Report) -> str | None:
     if variable.name in ds.variables:
         return variable.name
 
-    table = _name_table().get(variable.name, _Names())
-    groups = [present for group in table.groups if (present := _present(ds, group))]
-    others = _present(ds, table.over_ice)
-    candidates: list[str] = [group[0] for group in groups] or others[:1]
+    own, shipped = own_names(variable), shipped_names(variable)
+    groups, others = _groups_of(ds, own)
+    if not groups and not others:  # a name of the user wins
+        groups, others = _groups_of(ds, shipped)
 
+    candidates: list[str] = [group[0] for group in groups] or others[:1]
     if not candidates:
-        candidates = [name for name in _all_names_of(ds, variable) if _is_clear(ds[name], table)]
+        candidates = [name for name in _all_names_of(ds, variable) if _is_clear(ds[name], variable)]
     if len(candidates) > 1:
         raise InputError(f"{' and '.join(candidates)} are both '{variable.name}'; drop one of them")
     if not candidates:
         return None
 
-    rest = [name for group in [*groups, others] for name in group if name != candidates[0]]
+    rest = [name for name in _all_names_of(ds, variable) if name != candidates[0] and _is_named(ds, name, own, shipped)]
     if rest:
         notes.left.append(f"{', '.join(rest)} (in place of which '{candidates[0]}' is read)")
 
     return candidates[0]
 
 
-def _is_clear(column: xr.DataArray, table: _Names) -> bool:
+def _groups_of(ds: xr.Dataset, names: Names) -> tuple[list[list[str]], list[str]]:
+    """Names of a dataset in each group, without empty ones, and those of means over the ice.
+
+    Names on the grid of the concentration come first: ROMS writes the drift on the sides of the cells and on the cells.
+    """
+    dims = _dims_of_concentration(ds)
+    groups = [_present(ds, group) for group in (*names.groups, names.over_ice)]
+    ordered = [sorted(group, key=lambda name: bool(dims) and ds[name].dims != dims) for group in groups]
+
+    return [group for group in ordered[:-1] if group], ordered[-1]
+
+
+def _dims_of_concentration(ds: xr.Dataset) -> tuple[Hashable, ...]:
+    names = [name for one in variables_to_read() if one.name == "sic" for name in _all_names_of(ds, one)]
+    return ds[names[0]].dims if names else ()
+
+
+def _is_named(ds: xr.Dataset, name: str, *sources: Names) -> bool:
+    """Return True if a variable is known by its name, not by its standard name only."""
+    return any(name in _present(ds, group) for one in sources for group in (*one.groups, one.over_ice))
+
+
+def _is_clear(column: xr.DataArray, variable: Variable) -> bool:
     """Return False for a thickness that may be averaged over the cell or over the ice."""
-    return not table.over_ice or _says_over_ice(column) is not None
+    return not shipped_names(variable).over_ice or _says_over_ice(column) is not None
 
 
 def _says_over_ice(column: xr.DataArray) -> bool | None:
@@ -216,12 +232,12 @@ def _says_over_ice(column: xr.DataArray) -> bool | None:
 
 def _is_over_ice(ds: xr.Dataset, name: str, variable: Variable) -> bool:
     """Return True if a variable of a file is averaged over the ice only."""
-    table = _name_table().get(variable.name, _Names())
-    if not table.over_ice or name == variable.name:
+    over_ice = (*own_names(variable).over_ice, *shipped_names(variable).over_ice)
+    if not over_ice or name == variable.name:
         return False
 
     told = _says_over_ice(ds[name])
-    return name in _present(ds, table.over_ice) if told is None else told
+    return name in _present(ds, over_ice) if told is None else told
 
 
 def _add_from_ice_only(
@@ -263,6 +279,8 @@ def _converted(column: xr.DataArray, variable: Variable, notes: _Report, check: 
     """The values in the unit of the table; what was done is noted."""
     unit = str(column.attrs.get("units", "no unit")).strip()
     result, is_changed = in_table_unit(without_flags(column), variable, check)
+    if "eastward" in str(column.name).lower() and "standard_name" not in column.attrs:  # the name says it, as in ROMS
+        result = result.assign_attrs(standard_name=f"eastward_{variable.name}")
     if column.name != variable.name or is_changed:
         change = "" if not is_changed else f" (no unit, taken as {variable.units})"
         if is_changed and "units" in column.attrs:

@@ -12,6 +12,9 @@ from gensim_graph.variables import Variable
 _SLACK = 1e-5
 """Rounding of a limit, in the unit of the values."""
 
+_MOST_VALUES = 10_000_000
+"""More values of an open file are not read for a check."""
+
 
 def in_table_unit(column: xr.DataArray, variable: Variable, check: bool) -> tuple[xr.DataArray, bool]:
     """Convert values to the unit of the table; those of an unknown unit stay, and are refused later.
@@ -25,10 +28,12 @@ def in_table_unit(column: xr.DataArray, variable: Variable, check: bool) -> tupl
         The values, and True if they are in another unit now or the file did not say which.
 
     Raises:
-        InputError: a per cent holds 0 to 1, or a fraction holds 0 to 100.
+        InputError: a per cent holds 0 to 1, a fraction holds 0 to 100, or a vector without a unit is very long.
     """
     has_unit = "units" in column.attrs
     unit = str(column.attrs.get("units", variable.units)).strip()
+    if check and not has_unit:
+        refuse_without_unit(column, variable)
     if check and variable.units == "1" and variable.upper == 1.0:
         _refuse_other_scale(column, unit if has_unit else "no unit", variable)
 
@@ -46,6 +51,31 @@ def in_table_unit(column: xr.DataArray, variable: Variable, check: bool) -> tupl
     result.encoding = dict(column.encoding)
 
     return result, (factor, offset) != (1.0, 0.0) or not has_unit
+
+
+def refuse_without_unit(column: xr.DataArray, variable: Variable) -> None:
+    """Refuse components of vectors without a unit beyond half of the plausible range: wind in km/h looks like that.
+
+    Other variables need no such check, as their values in other units lie outside the plausible range.
+
+    Args:
+        column: values without an attribute ``units``. Of very many values, the first record is looked at.
+        variable: the variable of the table.
+
+    Raises:
+        InputError: a value is too large to be in the unit of the table.
+    """
+    limit = 0.5 * variable.range[1]
+    if variable.vector is None or not np.isfinite(limit) or not column.size or column.dtype.kind not in "fiu":
+        return
+
+    few = column if column.size <= _MOST_VALUES or not column.ndim else column[:1]
+    low, high = float(few.min()), float(few.max())
+    if max(-low, high) > limit:
+        raise InputError(
+            f"'{column.name}' has no units and runs from {low:.4g} to {high:.4g}; expected {variable.units}, in which "
+            f"{limit:g} is very much. Set its units attribute, for instance to '{variable.units}' or 'km/h'"
+        )
 
 
 def _refuse_other_scale(column: xr.DataArray, unit: str, variable: Variable) -> None:

@@ -5,8 +5,8 @@ import xarray as xr
 
 from gensim_graph.io.names.unit_spelling import conversion
 
-DEW_POINTS = ("d2m", "2d", "D2M")
-_PRESSURES = ("sp", "ps", "msl", "psl")
+DEW_POINTS = ("d2m", "2d", "D2M", "VAR_2D", "2m_dewpoint_temperature")
+_PRESSURES = ("sp", "ps", "SP", "surface_pressure", "msl", "psl", "MSL", "mean_sea_level_pressure")
 """Pressure at the surface, or reduced to sea level, which is the same over sea ice."""
 
 _VAPOUR = 0.62198

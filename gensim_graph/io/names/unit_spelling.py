@@ -1,45 +1,46 @@
 """Units of files in any spelling, as the factor and offset to SI units.
 
-A file says ``m s-1``, ``m/s``, ``meter second-1`` or ``m s**-1`` for the same unit. The few units that fields of sea
-ice and of the air come in are parsed here: pint does not read the udunits form ``m s-1``, and cf-units needs the
-compiled library udunits2, which pip installs on some systems only.
+A file says ``m s-1``, ``m/s``, ``meter second-1`` or ``m s**-1`` for the same unit. The library pint knows the units and
+multiplies them; this module brings the spellings of udunits, ERA5, OSI SAF and of people into its form. Why pint:
+``docs/decisions/0007-units.md``.
 """
 
+import math
 import re
 from dataclasses import dataclass
-
-_LENGTH, _TIME, _MASS, _HEAT = {"m": 1}, {"s": 1}, {"kg": 1}, {"K": 1}
-_PRESSURE = {"kg": 1, "m": -1, "s": -2}
-
-_BASE = {
-    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), (1.0, _LENGTH)),
-    **dict.fromkeys(("km", "kilometer", "kilometers", "kilometre", "kilometres"), (1000.0, _LENGTH)),
-    **dict.fromkeys(("cm", "centimeter", "centimeters", "centimetre", "centimetres"), (0.01, _LENGTH)),
-    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), (0.001, _LENGTH)),
-    **dict.fromkeys(("dm", "decimeter", "decimetre"), (0.1, _LENGTH)),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), (1.0, _TIME)),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), (60.0, _TIME)),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), (3600.0, _TIME)),
-    **dict.fromkeys(("d", "day", "days"), (86_400.0, _TIME)),
-    **dict.fromkeys(("kg", "kilogram", "kilograms"), (1.0, _MASS)),
-    **dict.fromkeys(("g", "gram", "grams"), (0.001, _MASS)),
-    **dict.fromkeys(("K", "k", "kelvin", "kelvins", "degK", "deg_K", "degree", "degrees"), (1.0, _HEAT)),
-    **dict.fromkeys(("Pa", "pascal", "Pascal"), (1.0, _PRESSURE)),
-    **dict.fromkeys(("hPa", "mbar", "millibar", "millibars"), (100.0, _PRESSURE)),
-    **dict.fromkeys(("kt", "knot", "knots"), (1852.0 / 3600.0, {"m": 1, "s": -1})),
-}
-"""Name of a unit -> its factor to SI, and the powers of the SI units in it."""
+from functools import cache, lru_cache
+from typing import Any
 
 _PERCENT = {"%", "percent", "per cent", "per_cent", "pct", "percentage"}
 _FRACTIONS = {"", "1", "-", "--", "~", "fraction", "none", "unitless", "dimensionless", "nondimensional", "nd", "ratio",
-              "non-dimensional", "no units", "decimal fraction", "fractional"}  # fmt: skip
+              "non-dimensional", "no units", "no unit", "decimal fraction", "fractional", "proportion",
+              "(1)", "[1]", "[-]", "(-)", "0 or 1"}  # fmt: skip
 _ONE_RANGE = re.compile(r"[\[(]?\s*0(\.0*)?\s*(-|to|\.\.|,)\s*(?P<top>1|100)(\.0*)?\s*[\])]?")
-_CELSIUS = {"c", "°c", "degc", "deg c", "deg_c", "degree_c", "degrees_c", "degree c", "degrees c", "celsius", "celcius",
-            "degree_celsius", "degrees_celsius", "degree celsius", "degrees celsius", "deg celsius", "oc"}  # fmt: skip
-_FAHRENHEIT = {"f", "degf", "fahrenheit", "degree_fahrenheit", "degrees_fahrenheit"}
 
-_TOKEN = re.compile(r"\s*(?:(?P<sign>[/*.·]|per\b)|(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)"
-                    r"|(?P<name>[A-Za-z_]+)(?:\^?\{?(?P<power>[+-]?\d+)\}?)?)")  # fmt: skip
+_SPELLINGS = tuple(
+    (re.compile(pattern, re.IGNORECASE), plain)
+    for pattern, plain in (
+        (r"^c$|°\s*c\b|\boc\b|\bdeg(ree)?s?[ _]?c\b|\b(deg(ree)?s?[ _])?(celsius|celcius|centigrade)\b", "degC"),
+        (r"^f$|°\s*f\b|\bdeg(ree)?s?[ _]?f\b|\b(deg(ree)?s?[ _])?fahrenheit\b", "degF"),
+        (r"^k$|°\s*k\b|\bdeg(ree)?s?[ _]?k(elvin)?\b", "kelvin"),
+        (r"\bdeg(ree)?s?[ _-]days?\b", "kelvin day"),  # degrees alone are angles
+    )
+)
+_FACTOR = re.compile(r"(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)(?P<power>\^[+-]?\d{1,2})?[\s*·.]*(?P<rest>.*)")
+_UDUNITS = re.compile(r"(?<=[^\W\d_])(?=[+-]?\d)")
+"""Place of the missing sign of a power in ``m s-1`` and ``m2``."""
+
+_PRODUCT = re.compile(r"(?:[^\W\d]+(?:\*\*[+-]?\d{1,2})?|[\s*/()])*")
+"""Names with small powers. Other texts do not reach pint, which would compute numbers such as 9**9**9."""
+
+_BASE = {"meter": "m", "second": "s", "kilogram": "kg", "kelvin": "K"}
+"""Units in which fields of ice and air are measured. Angles, counts and bits have no dimension in pint, but are no
+fractions."""
+
+_EXTRAS = (
+    "mb = 100 pascal = mbar = millibar = millibars",  # in pint a thousandth of a barn
+    "gpm = meter = geopotential_meter",
+)
 
 
 @dataclass(frozen=True)
@@ -70,54 +71,77 @@ def parse_unit(text: object) -> Unit | None:
 
     Example:
         >>> from gensim_graph.io.names import parse_unit
-        >>> parse_unit("cm s**-1") == parse_unit("cm/s"), parse_unit("%").factor, parse_unit("furlong")
+        >>> parse_unit("cm s**-1") == parse_unit("cm/s"), parse_unit("%").factor, parse_unit("m of ice")
         (True, 0.01, None)
     """
-    plain = " ".join(str(text).replace("**", "^").replace("−", "-").split())
-    lower = plain.lower()
+    return _parse(" ".join(str(text).replace("−", "-").split()))
+
+
+@lru_cache(maxsize=512)
+def _parse(text: str) -> Unit | None:
+    lower = text.lower()
     span = _ONE_RANGE.fullmatch(lower)
 
-    if lower in ("degree", "degrees"):  # alone they may be angles; degree days, with a time, are temperatures
-        return None
     if lower in _PERCENT or (span and span["top"] == "100"):
         return Unit(0.01, 0.0, ())
     if lower in _FRACTIONS or span:
         return Unit(1.0, 0.0, ())
-    if lower in _CELSIUS:
-        return Unit(1.0, 273.15, (("K", 1),))
-    if lower in _FAHRENHEIT:
-        return Unit(5.0 / 9.0, 273.15 - 32.0 * 5.0 / 9.0, (("K", 1),))
 
-    return _product(plain)
+    factor, product = _split_factor(text)
+    for pattern, plain in _SPELLINGS:
+        product = pattern.sub(plain, product)
+
+    product = re.sub(r"\^\{?([+-]?\d+)\}?", r"**\1", product.replace("·", " ").replace(".", " "))
+    product = _UDUNITS.sub("**", re.sub(r"\bper\b", "/", product))
+    if not _PRODUCT.fullmatch(product) or len(product) > 80:
+        return None
+
+    found = _product(product) or _product(product.lower())
+    if found is None or not 0.0 < factor * found.factor < math.inf:
+        return None
+
+    return Unit(factor * found.factor, factor * found.offset, found.powers)
+
+
+def _split_factor(text: str) -> tuple[float, str]:
+    """Split a leading number, as in ``0.01 m s-1`` and ``10^3 kg``, from the rest."""
+    match = _FACTOR.fullmatch(text)
+    if match is None:
+        return 1.0, text
+
+    number = float(match["number"]) ** int((match["power"] or "^1")[1:])
+    rest = match["rest"]
+    return number, f"dimensionless {rest}" if rest.startswith("/") else rest
 
 
 def _product(text: str) -> Unit | None:
-    """Parse a product of powers such as ``0.01 m s-1``; after a stroke, one name is divided by."""
-    powers: dict[str, int] = {}
-    factor, position, sign = 1.0, 0, 1
+    """The unit of a product such as ``m s**-1``; None if it holds anything but lengths, times, masses and heat."""
+    registry = _registry()
+    try:
+        unit = registry.parse_units(text.strip())
+        zero = registry.Quantity(0.0, unit).to_base_units()
+        one = registry.Quantity(1.0, unit).to_base_units()
+        powers = {_BASE[name]: int(power) for name, power in one.unit_items() if power == int(power)}
+    except Exception:  # pint raises its own, AssertionError, TypeError, tokenize.TokenError and others
+        return None
 
-    while position < len(text):
-        token = _TOKEN.match(text, position)
-        if token is None:
-            return None
-        position = token.end()
+    if len(powers) != len(one.unit_items()):  # a broken power
+        return None
 
-        if token["sign"]:
-            sign = -1 if token["sign"] in ("/", "per") else 1
-            continue
-        if token["number"]:
-            factor *= float(token["number"]) ** sign
-        else:
-            scale, parts = _BASE.get(token["name"], _BASE.get(token["name"].lower(), (0.0, {})))
-            if scale == 0.0:
-                return None
-            power = sign * int(token["power"] or 1)
-            factor *= scale**power
-            for name, count in parts.items():
-                powers[name] = powers.get(name, 0) + power * count
-        sign = 1
+    offset = float(zero.magnitude)
+    return Unit(_round(float(one.magnitude) - offset), offset, tuple(sorted(powers.items())))
 
-    return Unit(factor, 0.0, tuple(sorted((name, power) for name, power in powers.items() if power)))
+
+@cache
+def _registry() -> Any:
+    """The units of pint; made when the first unit is parsed, as it takes a quarter of a second."""
+    from pint import UnitRegistry
+
+    registry = UnitRegistry(on_redefinition="ignore", cache_folder=None)
+    for extra in _EXTRAS:
+        registry.define(extra)
+
+    return registry
 
 
 def conversion(unit: object, wanted: str) -> tuple[float, float] | None:
@@ -127,6 +151,9 @@ def conversion(unit: object, wanted: str) -> tuple[float, float] | None:
         unit: unit in the file.
         wanted: unit of the result.
     """
+    if str(unit).strip() == wanted:  # most files; pint is not imported for them
+        return 1.0, 0.0
+
     source, target = parse_unit(unit), parse_unit(wanted)
     if source is None or target is None or source.powers != target.powers:
         return None

@@ -14,21 +14,15 @@ from typing import Any
 
 import netCDF4
 import xarray as xr
+from zarr.storage import ZipStore
 
 from gensim_graph.errors import InputError
+from gensim_graph.io.safe.content import is_zarr, refuse_other_content, zarr_root_in
 from gensim_graph.io.safe.netcdf_header import check_header
 
 log = logging.getLogger(__name__)
 
-_ENGINES: dict[str, dict[str, Any]] = {
-    ".nc": {"engine": "netcdf4"},
-    ".nc4": {"engine": "netcdf4"},
-    ".zarr": {"engine": "zarr", "consolidated": False},
-}
 _EXPANSION = {"NETCDF4": 1100, "NETCDF4_CLASSIC": 1100}  # deflate makes data at most 1032 times smaller
-
-DATASET_SUFFIXES = frozenset(_ENGINES)
-"""Suffixes of files and stores that :func:`opened_dataset` opens."""
 
 
 @contextmanager
@@ -42,9 +36,10 @@ def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
         InputError: the file cannot be opened, or values cannot be read while it is open.
     """
     try:
-        if path.suffix.lower() != ".zarr":
+        if not is_zarr(path):
+            refuse_other_content(path)
             _refuse_impossible(path)
-        with _decoded(path) as dataset:
+        with _source(path) as (source, options), _decoded(source, options) as dataset:
             yield dataset
     except InputError:
         raise
@@ -53,16 +48,32 @@ def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
         raise InputError(f"cannot be read as netCDF or zarr, it is damaged ({reason}); is it complete?") from error
 
 
-def _decoded(path: FilePath) -> xr.Dataset:
+@contextmanager
+def _source(path: FilePath) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The file or store to open, and the options with which xarray opens it."""
+    if not is_zarr(path):
+        yield path, {"engine": "netcdf4"}
+        return
+
+    options = {"engine": "zarr", "consolidated": False}
+    root = None if path.is_dir() else zarr_root_in(path)
+    if root is None:
+        yield path, options
+        return
+
+    with ZipStore(path, mode="r") as store:
+        yield store, options | ({"group": root} if root else {})
+
+
+def _decoded(source: Any, options: dict[str, Any]) -> xr.Dataset:
     """Open a file; if its times cannot be decoded, only those that can."""
-    engine = _ENGINES[path.suffix.lower()]
     try:
         with warnings.catch_warnings():  # of dates out of range, about which readers of fields say more
             warnings.simplefilter("ignore", xr.SerializationWarning)
-            return xr.open_dataset(path, **engine)
+            return xr.open_dataset(source, **options)
     except Exception as error:  # of times: ValueError, OverflowError, OutOfBoundsDatetime and others
         try:
-            raw = xr.open_dataset(path, decode_times=False, **engine)
+            raw = xr.open_dataset(source, decode_times=False, **options)
         except Exception:
             raise error from None
 

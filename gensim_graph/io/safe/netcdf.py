@@ -13,11 +13,11 @@ import netCDF4
 import numpy as np
 
 from gensim_graph.errors import InputError
+from gensim_graph.io.safe.content import has_netcdf_content, is_dataset
 from gensim_graph.io.safe.netcdf_header import check_header
 from gensim_graph.typing import Array
 
 _EXPANSION = 1100  # deflate makes data at most 1032 times smaller
-_SUFFIXES = (".nc", ".nc4")
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def is_netcdf_with(path: FilePath, test: Callable[[netCDF4.Dataset], bool]) -> b
         path: the file.
         test: function of the open file, for instance one that looks for the variables of a model.
     """
-    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
+    if not path.is_file() or not (is_dataset(path) and has_netcdf_content(path)):
         return False
     try:
         with opened(path) as content:

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
+from gensim_graph.io.names import known_names
 from gensim_graph.mesh import edge_table, signed_areas
 from gensim_graph.typing import Array
 
@@ -41,7 +42,7 @@ def find_topology(ds: xr.Dataset, name: str | None = None) -> xr.DataArray:
     if len(found) > 1:
         raise InputError(
             f"the dataset has {len(found)} mesh topologies of dimension 2, {_listed(found)}; name one with "
-            f"load_mesh(path, topology='{found[0]}') or --topology {found[0]}"
+            f"topology='{found[0]}' (load_mesh, open_store) or --topology {found[0]}"
         )
     if name is not None:
         raise InputError(f"the dataset has no mesh topology '{name}'; it has {_listed(known) or 'none'}")
@@ -49,6 +50,31 @@ def find_topology(ds: xr.Dataset, name: str | None = None) -> xr.DataArray:
     others = [str(key) for key, column in ds.variables.items() if column.attrs.get("cf_role") == "mesh_topology"]
     having = f" of dimension 2; {_listed(others)} has another dimension" if others else ""
     raise InputError(f"the dataset has no mesh topology{having}; UGRID needs a variable with cf_role = 'mesh_topology'")
+
+
+def with_topology(ds: xr.Dataset, name: str | None = None) -> xr.Dataset:
+    """Return a dataset with one of its topologies of dimension 2, and without the fields of the others.
+
+    Args:
+        ds: the dataset. If it has one topology or none, it is returned as it is.
+        name: name of the topology. None takes the one on which all its known fields lie, if their attributes say so.
+
+    Raises:
+        InputError: there are several topologies, and none of this name.
+    """
+    found = mesh_topologies(ds)
+    if len(found) < 2:
+        return ds
+
+    if name is None:
+        said = {str(ds[one].attrs.get("mesh")) for one in known_names(ds)}
+        name = next(iter(said)) if len(said) == 1 and said <= set(found) else None
+    if name is None:
+        return ds  # refused by all who look for its topology
+
+    kept = find_topology(ds, name).name
+    others = {one for one in found if one != kept}
+    return ds.drop_vars([key for key, column in ds.variables.items() if column.attrs.get("mesh") in others] + [*others])
 
 
 def referenced(ds: xr.Dataset, topology: xr.DataArray, attribute: str) -> list[xr.DataArray]:
@@ -206,9 +232,14 @@ def _known(table: xr.DataArray) -> Array:
 def _start_index(variable: xr.DataArray) -> int:
     said = variable.attrs.get("start_index", 0)
     try:
-        return int(float(np.asarray(said).ravel()[0]))
+        start = float(np.asarray(said).ravel()[0])
     except (TypeError, ValueError, IndexError):
-        raise InputError(f"'{variable.name}': start_index is {said!r}; expected 0 or 1") from None
+        start = float("nan")
+
+    if start not in (0.0, 1.0):
+        raise InputError(f"'{variable.name}': start_index is {str(said)[:40]}; expected 0 or 1")
+
+    return int(start)
 
 
 def _fill_values(variable: xr.DataArray) -> list:

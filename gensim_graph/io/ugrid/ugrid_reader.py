@@ -192,7 +192,13 @@ def _boundary_columns(ds: xr.Dataset, topology: xr.DataArray) -> tuple[xr.DataAr
 
 def _in_memory(column: xr.DataArray) -> xr.DataArray:
     """Load a variable once: ``values`` of a dask array would be computed anew at each use."""
-    loaded = xr.DataArray(column.values, dims=column.dims, name=column.name, attrs=column.attrs)
+    try:
+        values = column.values
+    except Exception as error:  # of an open file: netCDF, HDF5, zarr and their codecs raise exceptions of all kinds
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError(f"its mesh cannot be read, '{column.name}' is damaged ({reason}); is it complete?") from error
+
+    loaded = xr.DataArray(values, dims=column.dims, name=column.name, attrs=column.attrs)
     loaded.encoding = column.encoding
     return loaded
 
@@ -281,6 +287,10 @@ def _boundaries(variables: _MeshVariables, drawing: Drawing) -> dict[str, Array]
 
 def _named_edges(boundary_nodes: xr.DataArray, flag: xr.DataArray, n_nodes: int) -> dict[str, Array] | None:
     pairs = node_numbers(boundary_nodes, n_nodes)
+    if not {"flag_meanings", "flag_values"} <= set(flag.attrs):
+        log.warning("boundaries are not used: '%s' needs the attributes flag_values and flag_meanings", flag.name)
+        return None
+
     names = str(flag.attrs["flag_meanings"]).split()
     numbers = np.atleast_1d(flag.attrs["flag_values"])
     if len(names) != len(numbers):

@@ -81,11 +81,32 @@ def in_degrees(mesh: Mesh) -> xr.Dataset:
     dataset["mesh"].attrs["node_coordinates"] = "node_lon node_lat"
 
     for part, values in zip(("lon", "lat"), lonlat(unproject(mesh.nodes, mesh.crs)), strict=True):
-        standard, side = {"lon": ("longitude", "east"), "lat": ("latitude", "north")}[part]
-        attrs = {"standard_name": standard, "long_name": f"{standard} of the nodes", "units": f"degrees_{side}"}
-        dataset[f"node_{part}"] = ("node", values, attrs)
+        dataset[f"node_{part}"] = ("node", values, _degree_attrs(part, "nodes"))
 
     return dataset
+
+
+def face_coordinates(mesh: Mesh) -> dict[str, xr.Variable]:
+    """Return longitude and latitude of the centres of the faces, ``lon`` and ``lat`` (face); empty without a crs.
+
+    Example:
+        >>> import gensim_graph as gg
+        >>> from gensim_graph.data import cyclone_meshes
+        >>> from gensim_graph.io import face_coordinates
+        >>> lat = face_coordinates(gg.load_mesh(cyclone_meshes()["box_16km_a"]))["lat"]
+        >>> lat.attrs["standard_name"], f"{lat.values.min():.1f} to {lat.values.max():.1f} N"
+        ('latitude', '')
+    """
+    if mesh.crs is None:
+        return {}
+
+    values = dict(zip(("lon", "lat"), lonlat(unproject(mesh.centres, mesh.crs)), strict=True))
+    return {name: xr.Variable("face", values[name], _degree_attrs(name, "faces")) for name in values}
+
+
+def _degree_attrs(part: str, location: str) -> dict[str, str]:
+    standard, side = {"lon": ("longitude", "east"), "lat": ("latitude", "north")}[part]
+    return {"standard_name": standard, "long_name": f"{standard} of the {location}", "units": f"degrees_{side}"}
 
 
 def _coordinate_attrs(axis: str, crs: CRS | None) -> dict[str, str]:

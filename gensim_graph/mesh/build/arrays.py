@@ -4,7 +4,7 @@ Builders do not know the class ``Mesh``, which imports them. They return arrays,
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,7 +45,7 @@ class MeshArrays:
 
 def assemble(
     nodes: Array,
-    faces: Array,
+    faces: Array | Sequence[Sequence[int] | Array],
     crs: CRS | None = None,
     boundaries: Mapping[str, Array] | None = None,
     defects: Defects = "mend",
@@ -54,7 +54,7 @@ def assemble(
 
     Args:
         nodes: (N, 2) m; a constant third coordinate is dropped.
-        faces: (F, k) node numbers counted from 0, padded with -1 at the end.
+        faces: (F, k) node numbers counted from 0, padded with -1 at the end; or a list of lists of any lengths.
         crs: the plane, or None.
         boundaries: name -> (E, 2) node pairs. Pairs that are not on the boundary are dropped.
         defects: treatment of defects, see :meth:`Mesh.from_faces <gensim_graph.mesh.Mesh.from_faces>`.

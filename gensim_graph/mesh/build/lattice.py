@@ -60,7 +60,11 @@ def _with_rows(rows: Array) -> Array:
 
 
 def shared_columns(rows: Array) -> int | None:
-    """Number of columns at the end that repeat those at the start: 0 in a periodic grid, None if it is not periodic."""
+    """Number of columns at the end that repeat those at the start: 0 in a periodic grid, None if it is not periodic.
+
+    Args:
+        rows: (ny, nx, 3) positions.
+    """
     step = np.median(_apart(rows[:, 1:], rows[:, :-1]), axis=1)  # spacing of each row
 
     for count in range(1, min(5, rows.shape[1] // 2)):

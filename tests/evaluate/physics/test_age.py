@@ -119,3 +119,12 @@ def test_what_is_missing():
         ice_age(ds.drop_vars("sic"))
     with pytest.raises(InputError, match=r"expected .*time, face"):
         ice_age(ds.isel(time=0))
+
+
+def test_the_age_has_no_attributes_of_the_concentration():
+    """Its standard name is in the table of CF; the bounds of the concentration are not those of an age."""
+    mesh = jittered_box(6)
+    ds = run_of(mesh, np.zeros(mesh.n_faces), np.zeros(mesh.n_faces), 1.0, 2)
+    ds["sic"].attrs = {"standard_name": "sea_ice_area_fraction", "units": "1", "valid_max": 1.0, "grid_mapping": "crs"}
+    attrs = {"standard_name": "age_of_sea_ice", "long_name": "age of the oldest sea ice", "units": "d"}
+    assert ice_age(ds).attrs == attrs

@@ -149,14 +149,15 @@ def test_a_mask_of_other_points_is_told(caplog):
     assert "mask 'mask' is not on the cells (eta_rho, xi_rho)" in caplog.text
 
 
-def test_drift_on_other_points_is_told(caplog):
+def test_drift_on_another_grid_is_told(caplog):
+    """Twice as fine: no sides or corners of the cells."""
     ds = c_grid("aice", ROMS, "rho")
-    ds["uice"] = field(("eta_u", "xi_u"), (NY, NX - 1), units="meter second-1")
-    ds["vice"] = field(("eta_v", "xi_v"), (NY - 1, NX), units="meter second-1")
+    for name in ("uice", "vice"):
+        ds[name] = field(("eta_fine", "xi_fine"), (2 * NY, 2 * NX), units="meter second-1")
     with caplog.at_level(logging.WARNING):
         store = on_faces(ds)
     assert "siu" not in store
-    assert "'uice' (time, eta_u, xi_u), 'vice' (time, eta_v, xi_v)" in caplog.text
+    assert "'uice' (time, eta_fine, xi_fine), 'vice' (time, eta_fine, xi_fine)" in caplog.text
 
 
 # Tiles

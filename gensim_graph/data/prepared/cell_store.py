@@ -1,0 +1,156 @@
+"""The values of a prepared store: one zarr array (record, cell, channel), made for reading a few cells of two records.
+
+A chunk holds all channels of 1024 cells of one record, in the order of the clusters, so a sample of twelve clusters
+reads about twelve chunks of each record. The chunks of many records are in one file, a *shard*. Missing values (NaN)
+stand for records without values; they take no room.
+
+The array is read and written with tensorstore, whose handles must not be used in a process that was forked after they
+were made: each process opens its own.
+"""
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gensim_graph.errors import InputError
+from gensim_graph.system import write_atomically
+from gensim_graph.typing import Array
+
+CHUNK_CELLS = 1024
+"""Cells in a chunk."""
+
+CACHE_BYTES = 256 * 2**20
+"""Size of the cache of chunks of a process that reads."""
+
+
+def array_metadata(shape: tuple[int, int, int], shard_records: int, dtype: str) -> dict[str, Any]:
+    """Return the metadata of the array, as in its ``zarr.json`` (zarr version 3).
+
+    Args:
+        shape: number of records, cells and channels.
+        shard_records: records in a shard.
+        dtype: type of the numbers.
+    """
+    cells = min(CHUNK_CELLS, shape[1])
+    width = -(-shape[1] // cells) * cells
+    size = np.dtype(dtype).itemsize
+    little = {"name": "bytes", "configuration": {"endian": "little"}}
+    blosc = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": size, "blocksize": 0}
+    sharding = {
+        "chunk_shape": [1, cells, shape[2]],
+        "codecs": [little, {"name": "blosc", "configuration": blosc}],
+        "index_codecs": [little, {"name": "crc32c"}],
+        "index_location": "end",
+    }
+
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [shard_records, width, shape[2]]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": "NaN",
+        "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
+        "dimension_names": ["record", "cell", "channel"],
+        "attributes": {},
+    }
+
+
+def write_metadata(path: Path, metadata: dict[str, Any]) -> None:
+    """Write the ``zarr.json`` of a folder.
+
+    Args:
+        path: the folder.
+        metadata: its content.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    write_atomically(path / "zarr.json", lambda part: part.write_text(json.dumps(metadata, indent=1)))
+
+
+def shard_path(path: Path, shard: int) -> Path:
+    """Return the file of a shard.
+
+    Args:
+        path: folder of the array.
+        shard: its number.
+    """
+    return path / "c" / str(shard) / "0" / "0"
+
+
+class CellStore:
+    """The array of a prepared store, opened in the process that uses it.
+
+    Args:
+        path: folder of the array.
+        writable: open it for writing.
+    """
+
+    def __init__(self, path: Path, writable: bool = False) -> None:
+        self.path, self._writable = path, writable
+        self._process, self._array = 0, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the handle behind: another process opens its own."""
+        return self.__dict__ | {"_process": 0, "_array": None}
+
+    def read(self, records: Array, cells: Array | slice) -> Array:
+        """Read some cells of some records, (record, cell, channel), in the type of the array.
+
+        Args:
+            records: numbers of the records.
+            cells: positions of the cells in the array.
+
+        Raises:
+            InputError: a shard is damaged or missing.
+        """
+        try:
+            values = self._open().oindex[records, cells].read().result()
+        except ValueError as error:
+            raise InputError(f"{self.path.parent}: cannot be read, it is damaged ({_short(error)})") from error
+
+        return values
+
+    def write(self, first: int, values: Array) -> None:
+        """Write consecutive records, the whole of a shard or its beginning; its file appears when it is complete.
+
+        Args:
+            first: number of the first record.
+            values: (record, cell, channel).
+
+        Raises:
+            OSError: the disk is full, or the file cannot be written.
+        """
+        try:
+            self._open()[first : first + len(values)].write(values).result()
+        except ValueError as error:
+            code = errno.ENOSPC if "space" in str(error).lower() else errno.EACCES
+            raise OSError(code, os.strerror(code), str(self.path)) from error
+
+    def _open(self) -> Any:
+        if self._process != os.getpid():
+            import tensorstore
+
+            # Samples are made by several processes, each of which has one core.
+            limits = {"cache_pool": {"total_bytes_limit": 0 if self._writable else CACHE_BYTES}}
+            context = tensorstore.Context(limits | {"data_copy_concurrency": {"limit": 1}})
+            kvstore = {"driver": "file", "path": str(self.path), "file_io_locking": {"mode": "none"}}
+            spec = {
+                "driver": "zarr3",
+                "kvstore": kvstore,
+                "recheck_cached_data": False,
+                "recheck_cached_metadata": False,
+            }
+            options = {"read": not self._writable, "write": self._writable, "context": context}
+            self._array = tensorstore.open(spec, open=True, **options).result()
+            self._process = os.getpid()
+
+        return self._array
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]

@@ -1,0 +1,129 @@
+"""Records of a segment, read from its sources a few at a time and rounded as they will be stored."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from gensim_graph.data.prepared.cell_store import CellStore
+from gensim_graph.data.prepared.record_layout import RecordLayout, Segment, StoredPiece
+from gensim_graph.data.prepared.rounding import Precision
+from gensim_graph.errors import InputError, MissingValues, naming
+from gensim_graph.io import ArchiveFile, Source
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+
+
+class SegmentReader:
+    """Reader of the records of one segment.
+
+    Args:
+        layout: plan of the store.
+        segment: the segment.
+        sources: name -> source.
+        mesh: mesh of the store.
+    """
+
+    def __init__(self, layout: RecordLayout, segment: Segment, sources: Mapping[str, Source], mesh: Mesh) -> None:
+        self.layout, self.segment = layout, segment
+        self._sources, self._mesh, self._table = sources, mesh, layout.table
+        self._open: tuple[tuple[str, int | None], ArchiveFile] | None = None
+
+    def read(self, start: int, stop: int) -> Array:
+        """Read records of the segment, (C, records, F) float32; NaN where a record is missing.
+
+        Args:
+            start: number of the first record in the segment.
+            stop: number after the last one.
+
+        Raises:
+            InputError: a source cannot be read, or values are missing and are not to be left out.
+        """
+        values = np.empty((len(self.layout.names), stop - start, self.layout.cells), dtype=np.float32)
+        begin = 0
+
+        for piece in self.segment.pieces:
+            first, last = max(start, begin), min(stop, begin + piece.count)
+            if first < last:
+                own = slice(piece.offset + first - begin, piece.offset + last - begin)
+                self._read_piece(piece, own, values[:, first - start : last - start])
+            begin += piece.count
+
+        return values
+
+    def close(self) -> None:
+        """Close the source that is open."""
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+    def _read_piece(self, piece: StoredPiece, run: slice, out: Array) -> None:
+        """Read consecutive records of a source into ``out``; if some are missing, one by one."""
+        file = self._file(piece)
+        try:
+            found = file.read(run)
+        except MissingValues as error:
+            if not self.layout.skip_gaps:
+                raise InputError(f"{error}; or leave out these times with --skip-gaps") from None
+            if run.stop - run.start == 1:
+                out[:] = np.nan
+                return
+            for row, index in enumerate(range(run.start, run.stop)):
+                self._read_piece(piece, slice(index, index + 1), out[:, row : row + 1])
+            return
+
+        for channel, name in enumerate(self.layout.names):
+            if name not in found:
+                raise InputError(f"{file.name}: '{name}' is not on the faces or nodes of the mesh at every time")
+            out[channel] = found[name]
+
+    def _file(self, piece: StoredPiece) -> ArchiveFile:
+        key = (piece.source, piece.trajectory)
+        if self._open is None or self._open[0] != key:
+            self.close()
+            source = self._sources.get(piece.source, Path(piece.source))
+            self._open = key, ArchiveFile(source, self._mesh, self._table, piece.trajectory)
+
+        return self._open[1]
+
+
+def rounded_channels(values: Array, layout: RecordLayout) -> Array:
+    """Return values as they are read back from the store.
+
+    Args:
+        values: (C, records, F) float32.
+        layout: plan of the store.
+
+    Raises:
+        InputError: a value is too large for the precision.
+    """
+    precision, table = Precision(layout.precision), layout.table
+    if precision.is_exact:
+        return values
+
+    rounded = np.empty_like(values)
+    for channel, name in enumerate(layout.names):
+        rounded[channel] = precision.rounded(values[channel], table[name])
+
+    return rounded
+
+
+def read_stored(store: CellStore, layout: RecordLayout, records: Array, position: Array) -> Array:
+    """Read whole records that are stored already, (C, records, F) float32 in the order of the mesh.
+
+    Args:
+        store: the array.
+        layout: plan of the store.
+        records: numbers of the records.
+        position: (F,) position of each cell of the mesh in the array.
+    """
+    with naming(store.path.parent):
+        stored = store.read(records, slice(None))
+
+    return np.moveaxis(stored[:, position].astype(np.float32) * channel_scales(layout), 2, 0)
+
+
+def channel_scales(layout: RecordLayout) -> Array:
+    """Return the numbers by which stored values are multiplied, (C,) float32 powers of two."""
+    precision, table = Precision(layout.precision), layout.table
+    return np.array([precision.scale(table[name]) for name in layout.names], dtype=np.float32)

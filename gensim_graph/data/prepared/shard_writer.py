@@ -1,0 +1,152 @@
+"""Work of one process of a preparation: shards of values with the moments of their records, one shard at a time.
+
+The file of a shard appears when it is complete, and after it a file with its moments in the journal. A shard whose
+moments are in the journal is done.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gensim_graph.data.prepared.cell_store import CellStore, shard_path
+from gensim_graph.data.prepared.record_layout import RecordLayout, Segment
+from gensim_graph.data.prepared.record_moments import RecordMoments
+from gensim_graph.data.prepared.rounding import Precision
+from gensim_graph.data.prepared.segment_reader import SegmentReader, channel_scales, read_stored, rounded_channels
+from gensim_graph.io import Source
+from gensim_graph.mesh import Mesh
+from gensim_graph.typing import Array
+
+
+@dataclass(frozen=True)
+class ShardWriter:
+    """Writer of the shards of a store.
+
+    Attributes:
+        values: folder of the array of values.
+        journal: folder of the moments of finished shards.
+        layout: plan of the store.
+        order: (F,) cells of the mesh in the order of the store.
+        mesh: the mesh.
+        sources: name -> source.
+    """
+
+    values: Path
+    journal: Path
+    layout: RecordLayout
+    order: Array
+    mesh: Mesh
+    sources: Mapping[str, Source]
+
+    def write(self, shards: Sequence[int]) -> None:
+        """Write consecutive shards of one segment.
+
+        Args:
+            shards: their numbers, ascending.
+
+        Raises:
+            InputError: a source cannot be used.
+            OSError: the disk is full.
+        """
+        for _ in self.steps(shards):
+            pass
+
+    def steps(self, shards: Sequence[int]) -> Iterator[int]:
+        """Write consecutive shards of one segment and yield the number of each that is done.
+
+        Args:
+            shards: their numbers, ascending.
+        """
+        layout, store = self.layout, CellStore(self.values, writable=True)
+        length = layout.shard_records
+        segment = _segment_with(layout, shards[0])
+        reader = SegmentReader(layout, segment, self.sources, self.mesh)
+        longest = max(layout.lead_steps, default=0)
+        start = shards[0] * length - segment.first
+        before = self._records_before(reader, start, longest)
+
+        try:
+            for shard in shards:
+                start = shard * length - segment.first
+                values = reader.read(start, min(start + length, segment.count))
+                stored = rounded_channels(values, layout)
+                moments = self._moments(values, stored, before)
+
+                store.write(shard * length, self._in_store_order(stored))
+                file = shard_path(self.values, shard)
+                moments.bytes[0] = file.stat().st_size if file.exists() else 0
+                moments.save(self.journal / journal_name(shard))
+
+                before = np.concatenate([before, stored[: layout.n_state]], axis=1)[:, -longest:] if longest else before
+                yield shard
+        finally:
+            reader.close()
+
+    def _records_before(self, reader: SegmentReader, start: int, count: int) -> Array:
+        """State of the records before a shard, (S, count, F); NaN where the trajectory has none."""
+        layout, segment = self.layout, reader.segment
+        state = np.full((layout.n_state, count, layout.cells), np.nan, dtype=np.float32)
+        inside = min(count, start)
+        if inside:
+            read = rounded_channels(reader.read(start - inside, start), layout)
+            state[:, count - inside :] = read[: layout.n_state]
+
+        records, _ = layout.records_of(segment.trajectory)
+        earlier = records[records < segment.first][-(count - inside) :] if inside < count else records[:0]
+        if len(earlier):
+            position = np.empty_like(self.order)
+            position[self.order] = np.arange(len(self.order))
+            read = read_stored(CellStore(self.values), layout, earlier, position)
+            state[:, count - inside - len(earlier) : count - inside] = read[: layout.n_state]
+
+        return state
+
+    def _in_store_order(self, stored: Array) -> Array:
+        """Values (record, cell, channel) in the order and the type of the store."""
+        dtype = Precision(self.layout.precision).dtype
+        scale = channel_scales(self.layout)[:, None]
+        values = np.empty((stored.shape[1], stored.shape[2], stored.shape[0]), dtype=dtype)
+
+        for row in range(len(values)):
+            record = stored[:, row] if dtype == "float32" else stored[:, row] / scale
+            values[row] = record[:, self.order].T
+
+        return values
+
+    def _moments(self, values: Array, stored: Array, before: Array) -> RecordMoments:
+        layout = self.layout
+        moments = RecordMoments.empty(layout.shard_records, len(layout.names), len(layout.lead_steps), layout.n_state)
+        state = np.concatenate([before, stored[: layout.n_state]], axis=1)
+        exact = stored is values
+
+        for row in range(values.shape[1]):
+            if np.isnan(stored[0, row, 0]):
+                continue
+            moments.valid[row] = 1
+            for channel in range(len(layout.names)):
+                error = None if exact else stored[channel, row] - values[channel, row]
+                moments.set_values(row, channel, stored[channel, row], error)
+
+            for number, lead in enumerate(layout.lead_steps):
+                later = before.shape[1] + row
+                if np.isnan(state[0, later - lead, 0]):
+                    continue
+                moments.residual_valid[row, number] = 1
+                for channel in range(layout.n_state):
+                    moments.set_residual(row, number, channel, state[channel, later] - state[channel, later - lead])
+
+        return moments
+
+
+def journal_name(shard: int) -> str:
+    """Return the name of the file with the moments of a shard."""
+    return f"{shard:07}.safetensors"
+
+
+def _segment_with(layout: RecordLayout, shard: int) -> Segment:
+    first = shard * layout.shard_records
+    return next(
+        one for one in layout.segments if one.first <= first < one.first + layout.shards_of(one) * layout.shard_records
+    )

@@ -1,0 +1,201 @@
+"""The processes of a preparation: shards and prepared graphs are shared out among them.
+
+Processes are started anew, not forked: the libraries that read and write files have threads, which a fork would lose.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import xarray as xr
+
+from gensim_graph.data.prepared.prepared_files import StoreFiles
+from gensim_graph.data.prepared.record_layout import RecordLayout
+from gensim_graph.data.prepared.shard_writer import ShardWriter, journal_name
+from gensim_graph.data.sampling import partition_angle
+from gensim_graph.data.sampling_config import SamplingConfig
+from gensim_graph.errors import InputError
+from gensim_graph.graph import SMALLEST, cell_groups
+from gensim_graph.io import Source
+from gensim_graph.mesh import Mesh
+from gensim_graph.system import one_line_bar
+
+_BATCH = 8
+"""Most shards in a row for one process. The records before the first of them are read twice, for its residual."""
+
+_SMALL = 5e8
+"""Bytes of values below which starting processes takes longer than they save."""
+
+_SEED = 0
+"""Seed of the training whose groupings of cells are prepared: the default one."""
+
+_of_process: dict[str, Any] = {}
+"""In a process of the pool: its writer."""
+
+
+@dataclass(frozen=True)
+class WorkPool:
+    """Processes that fill a store.
+
+    Attributes:
+        files: the store.
+        layout: its plan.
+        sources: name -> source.
+        mesh: its mesh.
+        workers: number of processes; 1 does everything in this one.
+        progress: show a progress bar.
+    """
+
+    files: StoreFiles
+    layout: RecordLayout
+    sources: Mapping[str, Source]
+    mesh: Mesh
+    workers: int
+    progress: bool
+
+    def write_shards(self, shards: Iterable[int]) -> None:
+        """Write those of some shards that are missing.
+
+        Args:
+            shards: their numbers.
+
+        Raises:
+            InputError: a source cannot be used, or a process was ended from outside.
+            OSError: the disk is full.
+        """
+        wanted = list(shards)
+        missing = [shard for shard in wanted if not self._is_done(shard)]
+        batches = self._batches(missing)
+        in_memory = any(isinstance(one, xr.Dataset) for one in self.sources.values())
+        is_small = len(missing) * self._shard_bytes < _SMALL
+        workers = 1 if in_memory or is_small else min(self.workers, len(batches))
+
+        with self._bar(len(wanted), len(wanted) - len(missing)) as advance:
+            if workers > 1:
+                self._share_out(
+                    _write_batch, [(batch,) for batch in batches], workers, lambda: self._count(missing, advance)
+                )
+                return
+            writer = _writer(self.files, self.layout, self.sources, self.mesh)
+            for batch in batches:
+                for number, _ in enumerate(writer.steps(batch), start=1):
+                    advance(number)
+                advance(0)
+
+    def warm_graphs(self) -> None:
+        """Prepare the graphs of a large mesh that a training with the default settings needs."""
+        if self.mesh.n_faces < SMALLEST:
+            return
+
+        config = SamplingConfig()
+        jobs = list(product(range(len(config.levels)), range(config.partitions)))
+        if self.workers > 1:
+            self._share_out(_warm, jobs, min(self.workers, len(jobs)), lambda: None)
+        else:
+            for level, partition in jobs:
+                _build(self.files, self.mesh, level, partition)
+
+    @property
+    def _shard_bytes(self) -> float:
+        """Size of the values of a shard in float32."""
+        return 4.0 * self.layout.cells * len(self.layout.names) * self.layout.shard_records
+
+    def _is_done(self, shard: int) -> bool:
+        return (self.files.journal / journal_name(shard)).is_file()
+
+    def _batches(self, missing: Sequence[int]) -> list[list[int]]:
+        """Runs of consecutive missing shards of the same segment."""
+        longest = max(1, min(_BATCH, -(-len(missing) // (4 * self.workers))))
+        begins = {segment.first // self.layout.shard_records for segment in self.layout.segments}
+        batches: list[list[int]] = []
+
+        for shard in missing:
+            follows = batches and batches[-1][-1] == shard - 1 and len(batches[-1]) < longest and shard not in begins
+            if follows:
+                batches[-1].append(shard)
+            else:
+                batches.append([shard])
+
+        return batches
+
+    def _share_out(
+        self, work: Callable[..., None], jobs: Sequence[tuple], workers: int, look: Callable[[], None]
+    ) -> None:
+        """Let processes do some jobs; ``look`` is called twice a second."""
+        given = (self.files, self.layout, self.sources)
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=given)
+
+        try:
+            left: set[Future] = {pool.submit(work, *job) for job in jobs}
+            while left:
+                done, left = wait(left, timeout=0.5)
+                for one in done:
+                    one.result()
+                look()
+        except BrokenProcessPool:
+            raise InputError(
+                f"{self.files.path}: a process was ended from outside, perhaps for lack of memory; the same command goes "
+                "on, with fewer processes (--workers) it needs less memory"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    @contextmanager
+    def _bar(self, total: int, done: int) -> Iterator[Callable[[int], None]]:
+        """Progress bar; the function inside is told how many shards of a batch are done, and 0 at its end."""
+        details = [("{task.fields[rate]}", 12)]
+        state = {"done": done, "batch": 0}
+
+        with one_line_bar("preparing", details, show=self.progress) as bar:
+            task = bar.add_task("", total=total, completed=done, rate="")
+
+            def advance(number: int) -> None:
+                if number == 0:
+                    state["done"], state["batch"] = state["done"] + state["batch"], 0
+                    return
+                state["batch"] = number
+                speed = bar.tasks[task].speed
+                rate = f"{speed * self._shard_bytes / 1e6:.0f} MB/s" if speed else ""
+                bar.update(task, completed=state["done"] + number, rate=rate)
+
+            yield advance
+
+    def _count(self, missing: Sequence[int], advance: Callable[[int], None]) -> None:
+        done = sum(map(self._is_done, missing))
+        if done:
+            advance(done)
+
+
+def _writer(files: StoreFiles, layout: RecordLayout, sources: Mapping[str, Source], mesh: Mesh) -> ShardWriter:
+    return ShardWriter(files.values, files.journal, layout, files.order(), mesh, sources)
+
+
+def _start(files: StoreFiles, layout: RecordLayout, sources: Mapping[str, Source]) -> None:
+    """Begin a process of the pool: it ends with the process that started it, however that ends."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+    _of_process["files"] = files
+    _of_process["mesh"] = files.mesh()
+    _of_process["writer"] = _writer(files, layout, sources, _of_process["mesh"])
+
+
+def _write_batch(batch: Sequence[int]) -> None:
+    _of_process["writer"].write(batch)
+
+
+def _warm(level: int, partition: int) -> None:
+    _build(_of_process["files"], _of_process["mesh"], level, partition)
+
+
+def _build(files: StoreFiles, mesh: Mesh, level: int, partition: int) -> None:
+    cell_groups(mesh, level, partition_angle(_SEED, partition), folder=files.graphs)

@@ -1,0 +1,169 @@
+"""Batches of a training, made by worker processes beside it.
+
+Every process of a distributed training makes its own part of each batch. Which samples are in a batch follows from the
+number of the step alone, so neither the number of workers nor that of the processes changes the training.
+"""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from gensim_graph.data import TrainingBatch, TrainingSamples, collate
+from gensim_graph.errors import InputError
+
+_BATCHES_AHEAD = 4
+"""Batches that each worker makes in advance."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of every batch that one process of a distributed training makes.
+
+    Attributes:
+        rank: number of the process.
+        world: number of processes.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, batch: int) -> range:
+        """Return the numbers within a batch of the samples of this process.
+
+        Raises:
+            InputError: the processes cannot have equal parts of the batch.
+        """
+        if batch % self.world:
+            raise InputError(
+                f"data.batch={batch} cannot be shared equally by {self.world} processes; choose a multiple of "
+                f"{self.world}"
+            )
+        size = batch // self.world
+        return range(self.rank * size, (self.rank + 1) * size)
+
+
+def default_workers() -> int:
+    """Return the number of worker processes that suits this machine: its cores minus one, for the training itself."""
+    return len(os.sched_getaffinity(0)) - 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) - 1
+
+
+class BatchLoader:
+    """Batches of a run from one step on, always in the same order.
+
+    Args:
+        samples: all samples of the run.
+        batch: samples in a batch, of all processes together.
+        first_step: number of steps that are done.
+        share: part of each batch that this process makes.
+        workers: worker processes; 0 makes the samples in the process of the training.
+        pinned: copy the batches into memory that a GPU reads directly.
+    """
+
+    def __init__(
+        self,
+        samples: TrainingSamples,
+        batch: int,
+        first_step: int = 0,
+        share: Share | None = None,
+        workers: int = 0,
+        pinned: bool = False,
+    ) -> None:
+        numbers = _BatchNumbers(first_step, len(samples) // batch, batch, (share or Share()).of(batch))
+        self._loader = DataLoader(
+            _Guarded(samples),
+            batch_sampler=cast(Any, numbers),
+            collate_fn=_collate_or_fail,
+            num_workers=workers,
+            prefetch_factor=_BATCHES_AHEAD if workers else None,
+            worker_init_fn=_start_worker if workers else None,
+            multiprocessing_context=_context() if workers else None,
+            pin_memory=pinned,
+        )
+
+    def __iter__(self) -> Iterator[TrainingBatch]:
+        """Yield the batches.
+
+        Raises:
+            InputError: a sample cannot be made, or a worker ended unexpectedly.
+        """
+        _raise_file_limit()
+        try:
+            for batch in self._loader:
+                if isinstance(batch, _Failure):
+                    raise batch.error
+                yield batch
+        except (RuntimeError, EOFError, ConnectionError) as error:
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
+                raise
+            raise InputError(
+                f"a process that makes training samples ended ({' '.join(str(error).split()) or type(error).__name__}). The machine may lack "
+                "memory: resume with the same command and a smaller data.workers"
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error in a worker, passed on as a value: PyTorch would pass on its text only."""
+
+    error: InputError
+
+
+class _Guarded(Dataset):
+    """Samples by number; an error of the input becomes a value."""
+
+    def __init__(self, samples: TrainingSamples) -> None:
+        self.samples = samples
+
+    def __getitem__(self, number: int) -> TrainingBatch | _Failure:
+        try:
+            return self.samples[number]
+        except InputError as error:
+            return _Failure(error)
+
+
+def _collate_or_fail(samples: list[TrainingBatch | _Failure]) -> TrainingBatch | _Failure:
+    for sample in samples:
+        if isinstance(sample, _Failure):
+            return sample
+    return collate(cast(list[TrainingBatch], samples))
+
+
+class _BatchNumbers:
+    """Numbers of the samples in each batch."""
+
+    def __init__(self, start: int, stop: int, size: int, share: range) -> None:
+        self.start, self.stop, self.size, self.share = start, stop, size, share
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self.start, self.stop):
+            yield [step * self.size + number for number in self.share]
+
+
+def _start_worker(number: int) -> None:
+    """Prepare a worker: one thread, and no part in the interruption of the training, which ends it by itself."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _context() -> str:
+    """Processes that start as copies share the data of the training; not every system has them."""
+    return "fork" if "fork" in multiprocessing.get_all_start_methods() and os.name == "posix" else "spawn"
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system permits: every tensor on its way from a worker is one."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,178 @@
+"""Training data with winds of other files: read in samples and loaders, against the fields they are made of."""
+
+import logging
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from support.examples import small_trajectory
+from support.lonlat_grids import arctic_mesh, degrees_of, forcing_on_grid
+from torch.utils.data import DataLoader
+
+from gensim_graph.config import compose_config
+from gensim_graph.data import (
+    Normaliser,
+    SamplingConfig,
+    TrainingData,
+    TrainingSamples,
+    Trajectories,
+    collate,
+    statistics_of,
+    with_forcing,
+)
+from gensim_graph.errors import InputError
+from gensim_graph.io import open_store
+from gensim_graph.train import plan_training
+from gensim_graph.variables import default_variables
+
+TABLE = default_variables()
+LEAD = np.timedelta64(6, "h")
+FORCING = [variable.name for variable in TABLE.forcing]
+MESH = arctic_mesh(10)
+DATA = small_trajectory(MESH, hours=48)
+LON, LAT = np.arange(0.0, 360.0, 2.0), np.arange(90.0, 60.0, -1.0)
+NORTH = {"u10": lambda h, lat, lon: 0 * h * lat * lon, "v10": lambda h, lat, lon: h + 0 * lat * lon}
+
+
+def warmth(hours, lat, lon):
+    return 250 + 0.2 * lat + 0.3 * hours + 0 * lon
+
+
+def trajectories() -> Trajectories:
+    return Trajectories.from_dataset(open_store(DATA), TABLE, LEAD)
+
+
+@pytest.fixture(scope="module")
+def era5(tmp_path_factory) -> str:
+    """Hourly winds in two files, six-hourly temperature in one; they begin a day before the data."""
+    folder = tmp_path_factory.mktemp("era5")
+    options = {"start": "1999-12-31"}
+    winds = {name: {"zlib": True, "dtype": "int16", "scale_factor": 0.002} for name in NORTH}
+    for number, hours in enumerate((np.arange(0, 40), np.arange(40, 73))):
+        ds = forcing_on_grid(LON, LAT, hours, **options, **NORTH)
+        ds.to_netcdf(folder / f"winds{number}.nc", encoding=winds)
+    forcing_on_grid(LON, LAT, np.arange(0, 73, 6), **options, t2m=warmth).to_netcdf(folder / "warmth.nc")
+    return str(folder / "*.nc")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENSIM_GRAPH_CACHE", str(tmp_path / "cache"))
+
+
+def forced(era5: str) -> TrainingData:
+    return with_forcing([trajectories()], era5, TABLE)[0]
+
+
+def column(values: np.ndarray, name: str) -> np.ndarray:
+    return values[:, FORCING.index(name)]
+
+
+def test_both_times_of_a_pair(era5):
+    pair = forced(era5).read(0, 5)  # from 15 h to 21 h of the data, 39 h and 45 h of the forcing
+    lat = degrees_of(MESH)[1]
+    for values, hours in ((pair.forcing, 39), (pair.next_forcing, 45)):
+        speed = np.hypot(column(values, "uas"), column(values, "vas"))
+        np.testing.assert_allclose(speed, hours, rtol=1e-3)
+        np.testing.assert_allclose(column(values, "tus"), warmth(hours, lat, 0), atol=5e-3)
+    assert (column(pair.forcing, "huss") == 0).all()
+
+
+def test_the_state_is_that_of_the_data_and_cells_are_chosen(era5):
+    cells = np.array([1, 30, 77])
+    whole, some, own = forced(era5).read(0, 3), forced(era5).read(0, 3, cells), trajectories().read(0, 3, cells)
+    for name in whole._fields:
+        np.testing.assert_array_equal(getattr(some, name), getattr(whole, name)[cells], err_msg=name)
+    np.testing.assert_array_equal(some.state, own.state)
+    np.testing.assert_array_equal(some.next_state, own.next_state)
+
+
+def test_degree_days_are_added_from_the_temperature(era5):
+    pair = forced(era5).read(0, 8)  # 48 h after the beginning of the forcing
+    lat = degrees_of(MESH)[1]
+    hours = np.linspace(0, 48, 481)[:, None]
+    cold = np.trapezoid(np.maximum(273.15 - warmth(hours, lat, 0), 0), dx=0.1 / 24, axis=0)
+    slow = [variable.name for variable in TABLE.slow]
+    np.testing.assert_allclose(pair.slow[:, slow.index("fdd_month")], cold, rtol=2e-3)
+    np.testing.assert_array_equal(pair.slow[:, slow.index("fdd_year")], pair.slow[:, slow.index("fdd_month")])
+
+
+def test_what_was_done_is_said(era5, caplog):
+    forced(era5)
+    assert sum("uas, vas of the data replaced by those of" in line for line in caplog.messages) == 1
+    assert sum("pdd_month, fdd_month, pdd_year, fdd_year computed from tus" in line for line in caplog.messages) == 1
+
+
+def test_statistics_of_all_times(era5):
+    """Few times are all used: the statistics are those of the pairs."""
+    data = forced(era5)
+    came = statistics_of([data], TABLE, 6.0)
+    pairs = list(data.pairs())
+    own = statistics_of([trajectories()], TABLE, 6.0)
+    for name in ("tus", "uas"):
+        columns = [np.concatenate([column(pair.forcing, one) for pair in pairs]).astype(float)
+                   for one in (("uas", "vas") if name == "uas" else (name,))]  # fmt: skip
+        mean = 0.0 if name == "uas" else columns[0].mean()
+        deviation = np.sqrt(np.mean([(one - mean) ** 2 for one in columns]))
+        assert came.values[name] == (pytest.approx(mean), pytest.approx(deviation, rel=1e-4))
+    assert came.residuals == pytest.approx(own.residuals)
+    assert came.values["sit"] == pytest.approx(own.values["sit"])
+
+
+def samples_of(data: TrainingData) -> TrainingSamples:
+    config = SamplingConfig(batch=2, clusters=3, core=1, levels=[0.6, 0.4], partitions=2)
+    return TrainingSamples([data], Normaliser(TABLE, statistics_of([data], TABLE, 6.0)), config, seed=3, count=8)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_loaders_read_what_the_main_process_reads(era5, is_open):
+    """Forked workers open the files themselves, whether the main process has them open or not."""
+    data = forced(era5)
+    samples = samples_of(data)
+    if is_open:
+        data.read(0, 0)
+    loader = DataLoader(samples, batch_size=2, collate_fn=collate, num_workers=2, multiprocessing_context="fork")
+    batches = list(loader)
+    for number, batch in enumerate(batches):
+        expected = collate([samples[2 * number], samples[2 * number + 1]])
+        assert torch.equal(batch.conditions, expected.conditions)
+
+
+def test_a_copy_for_another_process(era5):
+    data = forced(era5)
+    copy = pickle.loads(pickle.dumps(data))
+    for one, other in zip(copy.read(0, 4), data.read(0, 4), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_plan_with_forcing(era5):
+    bare = DATA.drop_vars(["uas", "vas"])
+    config = compose_config("tiny", ["data.lead_time=6h"])
+    plan = plan_training(data=bare, config=config, forcing=[era5])
+    assert {"uas", "vas", "tus", "fdd_year"} <= plan.normaliser.statistics.values.keys()
+    assert next(plan.pairs())[1].shape == (len(FORCING), MESH.n_faces)
+
+
+@pytest.mark.parametrize(("hours", "message"), [
+    (np.arange(0, 60), "no values at 2000-01-02T12:00 of uas, vas.*covers all times"),
+    (np.arange(30, 73), "no values at 2000-01-01T00:00"),
+    ([*range(0, 30), *range(70, 73)], "gap from 2000-01-01T05:00 to 2000-01-02T22:00"),
+])  # fmt: skip
+def test_times_that_are_not_covered(hours, message):
+    winds = forcing_on_grid(LON, LAT, np.array(hours), start="1999-12-31", **NORTH)
+    with pytest.raises(InputError, match=message):
+        with_forcing([trajectories()], winds, TABLE)
+
+
+def test_data_without_times():
+    data = trajectories()
+    bare = Trajectories(MESH, data.state, data.forcing, data.slow, data.present, data.lead_steps)
+    with pytest.raises(InputError, match="without times"):
+        with_forcing([bare], DATA, TABLE)
+
+
+def test_forcing_on_the_same_mesh_is_taken_as_it_is(caplog):
+    data = with_forcing([trajectories()], DATA, TABLE)[0]
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(data.read(0, 2).forcing, trajectories().read(0, 2).forcing)
