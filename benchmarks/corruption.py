@@ -47,8 +47,10 @@ MEANT = {
 
 def is_meant(name: str) -> bool:
     """Return True if a file says with an attribute what its numbers are."""
-    parts = ("face", "node", "edge", "cf_role", "dimension", "grid_mapping", "crs", "lat", "lon", "projection", "type")
-    return name in MEANT or any(part in name for part in (*parts, "bound", "open", "coast", "sphere", "periodic", "on_a", "axis", "parallel", "false_", "flattening", "radius"))
+    topology = ("face", "node", "edge", "cf_role", "dimension", "bound", "open", "coast", "type")
+    plane = ("grid_mapping", "crs", "lat", "lon", "projection", "axis", "parallel", "false_", "flattening", "radius")
+    sphere = ("sphere", "periodic", "on_a")
+    return name in MEANT or any(part in name for part in (*topology, *plane, *sphere))
 
 
 # Damage
@@ -184,7 +186,9 @@ def outcome(name: str, source: Path, path: Path, truth: Result, rng: np.random.G
 def _equal(one: Any, other: Any) -> bool:
     if one is None or other is None or np.shape(one) != np.shape(other):
         return False
-    return bool(np.array_equal(one, other)) or bool((np.asarray(one == other) | ((one != one) & (other != other))).all())
+
+    same = np.asarray(one == other) | ((one != one) & (other != other))  # NaN equals NaN here
+    return bool(np.all(same))
 
 
 def work(name: str, rounds: range, seed: int, out: Path, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """The variable table: names, roles, units and bounds of the variables that the model forecasts and is driven by.
 
-The default table is a file, ``configs/variables/default.yaml``. New variables are added to a table, not to the code. The
-names that other programs give to variables are in ``configs/variables/names.yaml`` (:mod:`gensim_graph.io.names`).
+The default table is a file, ``configs/variables/default.yaml``. New variables are added to a table, not to the code.
+The names that other programs give to variables are in ``configs/variables/names.yaml`` (:mod:`gensim_graph.io.names`).
 """
 
 import math

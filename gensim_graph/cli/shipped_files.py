@@ -34,6 +34,8 @@ class _DataGroup(TyperGroup):
 
 
 data_app = typer.Typer(cls=_DataGroup, rich_markup_mode="rich", add_completion=False)
+data_app.command("prepare")(prepare_command)
+data_app.command("info")(info_command)
 
 
 def models_command() -> None:

@@ -1,6 +1,7 @@
 """``gensim-graph train``: one training, or a sweep of trainings in numbered folders."""
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from gensim_graph.train import (
     check_folder,
     config_of,
     fit,
+    is_first_process,
     keep_settings,
     plan_simulation,
     plan_training,
@@ -107,6 +109,10 @@ def train_command(
 
     [dim]gensim-graph train --multirun operator=tiny,small data.batch=8,16 --out sweep/[/]
     """
+    if not is_first_process():  # one of several processes of a training: the first one talks to the user
+        console.quiet = True
+        logging.getLogger("gensim_graph").setLevel(logging.ERROR)
+
     request = _Request(mesh, data, forcing, preset, config, start, device, dry_run, repair, topology)
     runs = [[*row, *_device_override(device, row)] for row in sweep(overrides or [])]
     if not multirun:

@@ -32,7 +32,9 @@ def scored_table(forecast: xr.Dataset, variables: VariableTable | None = None) -
 
     table = default_variables()
     known = {variable.name for variable in table.variables}
-    own = [_own_variable(forecast[name]) for name in forecast.data_vars if name not in known and _is_field(forecast, name)]
+    own = [
+        _own_variable(forecast[name]) for name in forecast.data_vars if name not in known and _is_field(forecast, name)
+    ]
 
     return VariableTable((*table.variables, *own))
 
@@ -69,5 +71,5 @@ def _is_field(forecast: xr.Dataset, name: object) -> bool:
 
 def _own_variable(column: xr.DataArray) -> Variable:
     """Row of the table for a field of a forecast, from its attributes."""
-    attrs = {key: str(column.attrs.get(key, "")) for key in ("long_name", "standard_name")}
-    return Variable(str(column.name), "state", str(column.attrs.get("units", "1")), **attrs)
+    long_name, standard_name = (str(column.attrs.get(key, "")) for key in ("long_name", "standard_name"))
+    return Variable(str(column.name), "state", str(column.attrs.get("units", "1")), long_name, standard_name)

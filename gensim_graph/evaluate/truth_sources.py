@@ -1,6 +1,6 @@
 """Truths of both kinds: complete fields of a model, and observations with gaps, means, displacements or other grids.
 
-A complete truth has every variable at every face and every valid time, and gets all scores. Anything else is compared as
+A complete truth has values at every face and every valid time, and gets all scores. Anything else is compared as
 observations, where it has values.
 """
 
@@ -65,7 +65,9 @@ def open_truths(sources: Sequence[Source], forecast: xr.Dataset, variables: Vari
 
     if model is None and not observations:
         names = ", ".join(variable.name for variable in table.state)
-        raise InputError(f"no truth has one of the chosen variables ({names}); give another --truth or other --variables")
+        raise InputError(
+            f"no truth has one of the chosen variables ({names}); give another --truth or other --variables"
+        )
 
     return Truths(model, observations)
 

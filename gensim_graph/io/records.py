@@ -22,7 +22,7 @@ from gensim_graph.io.fields import Fields
 from gensim_graph.io.formats import find_format
 from gensim_graph.io.names import reading
 from gensim_graph.io.safe import is_dataset, opened_dataset
-from gensim_graph.io.sources import Source
+from gensim_graph.io.sources import Source, with_given_mesh
 from gensim_graph.io.store import open_store
 from gensim_graph.io.times import times_of, with_own_time, with_time
 from gensim_graph.io.ugrid import has_topology, mesh_from_dataset, with_topology
@@ -107,7 +107,7 @@ class Records:
             log.info("%s: read as a whole (%s)", path, getattr(find_format(path), "name", "unknown format"))
             raw = open_store(path, self._target, self._table, needs="forcing")
 
-        raw = with_topology(raw, self._topology)
+        raw = with_given_mesh(with_topology(raw, self._topology), self._target, self._table)
         is_other = is_foreign(raw)
         self._raw = with_time(raw) if is_other else with_own_time(raw)
         self._process = os.getpid()

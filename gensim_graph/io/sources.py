@@ -13,9 +13,8 @@ import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import is_foreign, on_faces, read_gridded, refuse_unsupported
-from gensim_graph.io.coordinates import find_coordinates
+from gensim_graph.io.coordinates import find_coordinates, with_trajectories
 from gensim_graph.io.formats import find_format
-from gensim_graph.io.coordinates import with_trajectories
 from gensim_graph.io.mpas import is_mpas
 from gensim_graph.io.names import known_names, list_known_names
 from gensim_graph.io.plane_vectors import along_plane, points_east

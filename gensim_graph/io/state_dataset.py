@@ -39,10 +39,11 @@ def as_state(ds: xr.Dataset, mesh: Mesh | None, table: VariableTable) -> xr.Data
             return ds
 
         is_single = "time" not in ds.dims
-        records = _with_record(ds, table) if is_single else ds
+        records = _with_record(ds, table) if is_single else ds.copy()
 
+    origin = ds.encoding.get("source") or ds.attrs.get("origin") or "dataset in memory"
     records.encoding["source"] = "initial state"
-    store = open_store(records, mesh, table)
+    store = open_store(records, mesh, table).assign_attrs(origin=origin)
 
     return store.isel(time=0) if is_single and store.sizes["time"] == 1 else store
 

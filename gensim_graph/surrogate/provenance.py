@@ -70,7 +70,7 @@ def model_hash(model: StepModel) -> str:
 
 def origin_of(ds: xr.Dataset) -> str:
     """Return the file that a dataset was read from, or words for one that was made in memory."""
-    return str(ds.attrs.get("origin") or ds.encoding.get("source") or "dataset in memory")
+    return str(ds.encoding.get("source") or ds.attrs.get("origin") or "dataset in memory")
 
 
 def _now() -> str:

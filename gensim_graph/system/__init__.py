@@ -7,7 +7,7 @@ from gensim_graph.system.compiler import CompilerError, compiled
 from gensim_graph.system.disk_space import check_space, size_in_words
 from gensim_graph.system.files import write_atomically
 from gensim_graph.system.machine import choose_device, describe_machine, free_memory, precision
-from gensim_graph.system.memory import keep_freed_memory
+from gensim_graph.system.memory import keep_freed_memory, present_objects_kept
 from gensim_graph.system.progress_bar import one_line_bar
 from gensim_graph.system.resources import cache_folder, resource
 
@@ -22,6 +22,7 @@ __all__ = [
     "keep_freed_memory",
     "one_line_bar",
     "precision",
+    "present_objects_kept",
     "resource",
     "size_in_words",
     "write_atomically",

@@ -9,6 +9,7 @@ mesh that comes without any.
 
 from gensim_graph.train.learning_curves import draw_curves
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
+from gensim_graph.train.processes import is_first_process
 from gensim_graph.train.run_folder import CHANGEABLE, check_folder, keep_settings
 from gensim_graph.train.simulated_data import plan_simulation
 from gensim_graph.train.training_record import read_record
@@ -21,6 +22,7 @@ __all__ = [
     "config_of",
     "draw_curves",
     "fit",
+    "is_first_process",
     "keep_settings",
     "plan_simulation",
     "plan_training",

@@ -101,9 +101,10 @@ class BatchLoader:
         except (RuntimeError, EOFError, ConnectionError) as error:
             if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(
-                f"a process that makes training samples ended ({' '.join(str(error).split()) or type(error).__name__}). The machine may lack "
-                "memory: resume with the same command and a smaller data.workers"
+                f"a process that makes training samples ended ({reason}). The machine may lack memory: resume with the "
+                "same command and a smaller data.workers"
             ) from error
 
 

@@ -154,7 +154,8 @@ def _read(
     warn: bool = True,
 ) -> list[TrainingData]:
     """Training data of all sources: prepared stores are read while the samples are drawn, others now, as a whole."""
-    items = expand(sources)
+    given = [sources] if isinstance(sources, str | FilePath | xr.Dataset) else sources
+    items = [one for source in given for one in ([source] if is_prepared(source) else expand(source))]
     prepared = [FilePath(str(one)) for one in items if is_prepared(one)]
     others = [one for one in items if not is_prepared(one)]
     lead, skipped = config.data.lead, config.data.skipped

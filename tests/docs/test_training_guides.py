@@ -34,7 +34,7 @@ def test_a_variable_more(monkeypatch, tmp_path):
     run = gg.open_store(str(RUN)).isel(time=slice(0, 13))
     ridge = (run["sit"] / 4).clip(0, 1).assign_attrs(units="1", long_name="share of ridged ice")
     run.assign(ridge=ridge).to_netcdf(Path("runs") / "a.nc")
-    (text,) = blocks("docs/howto/variable.md", "python")
+    text = blocks("docs/howto/variable.md", "python")[0]
     text = text.replace('out="ridged"', f'out="ridged", overrides="{SMALL} sampler.steps=1".split(), progress=False')
     names: dict = {}
     exec(text.replace("steps=4, members=8", "steps=1, members=2"), names)
@@ -43,3 +43,18 @@ def test_a_variable_more(monkeypatch, tmp_path):
     assert float(found.min()) >= 0
     assert float(found.max()) <= 1
     assert "ridge" in [variable.name for variable in gg.Surrogate.load("ridged").normaliser.table.state]
+
+
+def test_names_of_another_program(monkeypatch, tmp_path):
+    """The example for the rows of a table runs as it stands; the file of names reads all that it lists."""
+    own = blocks("docs/howto/variable.md", "python")[1]
+    names: dict = {}
+    exec(own, names)
+
+    (text,) = blocks("docs/howto/variable.md", "yaml")
+    (tmp_path / "my_names.yaml").write_text(text)
+    monkeypatch.setenv("GENSIM_GRAPH_NAMES", str(tmp_path / "my_names.yaml"))
+    file = names["file"].drop_vars("ridged_percent")
+    for name in ("my_floe_thickness", "my_u", "my_v"):
+        file[name] = (0.5 * file["my_conc"]).assign_attrs(units="m" if "floe" in name else "m s-1")
+    assert {"sic", "sit", "siu", "siv"} <= set(gg.open_store(file).data_vars)

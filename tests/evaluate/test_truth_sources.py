@@ -82,7 +82,9 @@ def test_two_complete_truths(forecast: xr.Dataset, tmp_path: Path):
 
 
 def test_truth_that_fits_in_no_way(forecast: xr.Dataset, tmp_path: Path):
-    late = model_truth(forecast, "sic").assign_coords(time=START + np.arange(5) * np.timedelta64(12, "h") + np.timedelta64(900, "D"))
+    late = model_truth(forecast, "sic").assign_coords(
+        time=START + np.arange(5) * np.timedelta64(12, "h") + np.timedelta64(900, "D")
+    )
     late.to_netcdf(tmp_path / "late.nc")
     with pytest.raises(InputError, match=r"valid times are missing in the truth.*cannot be compared either.*late.nc"):
         open_truths([tmp_path / "late.nc"], forecast)

@@ -266,7 +266,7 @@ def test_a_surface_without_faces_that_still_has_edges(tmp_path):
     head, elements = path.read_text().split("$Elements\n")
     lines = [line for line in elements.splitlines()[1:-1] if line.split()[1] == "1"]
     path.write_text("\n".join([f"{head}$Elements", str(len(lines)), *lines, "$EndElements"]) + "\n")
-    with pytest.raises(InputError, match="mesh.msh: .*triangle"):
+    with pytest.raises(InputError, match=r"mesh\.msh: .*triangle"):
         load_mesh(path)
 
 
@@ -289,7 +289,7 @@ def test_a_unit_that_makes_everything_zero(unit, tmp_path):
     ds = plane_grid(6, 8)
     ds["sic"].attrs["units"] = unit
     ds.to_netcdf(tmp_path / "run.nc")
-    with pytest.raises(InputError, match="'sic' is in '.*', expected '1'"):
+    with pytest.raises(InputError, match=r"'sic' is in '.*', expected '1'"):
         open_store(tmp_path / "run.nc")
 
 

@@ -1,4 +1,4 @@
-"""Tiny files in the form in which OSI SAF, NSIDC and CryoSat-2/SMOS write their products, and a forecast beside them."""
+"""Tiny files in the form in which OSI SAF, NSIDC and CryoSat-2/SMOS write their products, and a forecast."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +85,7 @@ def write_osisaf(
     path: Path, percent: Field, bounds: list | None = None, size: float = 25e3, flag: Field | None = None,
     error: float = 3.0, crs: CRS = OSI_SAF,
 ) -> Path:  # fmt: skip
-    """Concentration of OSI SAF: per cent in shorts, flags in bits, uncertainty; ``percent`` and ``flag`` of x, y in m."""
+    """Concentration of OSI SAF: per cent in shorts, flags in bits, uncertainty; functions of x and y in m."""
     x, y = grid_axes(size)
     at = np.meshgrid(x, y)
     with _new_file(path, crs, x, y, "Polar_Stereographic_Grid", bounds or []) as file:
@@ -108,7 +108,7 @@ def write_osisaf(
 
 
 def write_nsidc(path: Path, fraction: Field, times: list, as_flags: Field | None = None) -> Path:
-    """Concentration of NSIDC (G02202): fractions in unsigned bytes, flags 251 to 255 in the same variable, no bounds."""
+    """Concentration of NSIDC (G02202): fractions in unsigned bytes, flags 251 to 254 among them, no bounds."""
     x, y = grid_axes(25e3)
     at = np.meshgrid(x, y)
     with netCDF4.Dataset(path, "w") as file:
@@ -185,7 +185,7 @@ def write_drift(
                 column.setncatts({"ancillary_variables": "uncert_dX_and_dY status_flag"})
             column[:] = np.where(codes >= 20, values, -1e10)[None]
         flags = file.createVariable("status_flag", "i1", dims)
-        flags.setncatts({"flag_values": np.array([0, 1, 2, 22, 30], "i1"),
-                         "flag_meanings": "missing_input_data over_land no_ice interpolated nominal_quality"})  # fmt: skip
+        meanings = "missing_input_data over_land no_ice interpolated nominal_quality"
+        flags.setncatts({"flag_values": np.array([0, 1, 2, 22, 30], "i1"), "flag_meanings": meanings})
         flags[:] = codes[None]
     return path

@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_read(workers):
 def test_a_worker_that_is_killed():
     broken = samples(BrokenSamples)
     broken.failure = lambda: os.kill(os.getpid(), signal.SIGKILL)
-    with pytest.raises(InputError, match="a process that makes training samples ended .* data.workers"):
+    with pytest.raises(InputError, match=r"a process that makes training samples ended .* data\.workers"):
         list(BatchLoader(broken, 4, workers=1))
 
 

@@ -78,9 +78,7 @@ class Comparison:
 
     def _leads_of(self, record: int, start: int) -> LeadWeights | None:
         periods = self._product.periods
-        chosen = weigh_leads(
-            self._first.valid_times[start], self._first.leads, periods.bounds[record], periods.is_mean
-        )
+        chosen = weigh_leads(self._first.valid_times[start], self._first.leads, periods.bounds[record], periods.is_mean)
         short = self._product.is_displacement and chosen is not None and chosen.cover < DRIFT_COVER - 1e-6
         return None if short else chosen
 

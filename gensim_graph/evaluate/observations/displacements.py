@@ -1,8 +1,8 @@
 """Drift of products that give the displacement of the ice over one or two days, as its mean velocity.
 
 The velocity is that along the shortest line on the Earth from the begin to the end of the drift. Where a product does
-not give the end (``lat1``, ``lon1`` of OSI SAF), it follows from the components along the axes of its plane. In this way
-neither the direction of these axes nor the scale of the plane matters.
+not give the end (``lat1``, ``lon1`` of OSI SAF), it follows from the components along the axes of its plane. Neither
+the direction of these axes nor the scale of the plane matters then.
 """
 
 import numpy as np
@@ -19,6 +19,9 @@ _PAIRS = (("dX", "dY"), ("dx", "dy"), ("driftX", "driftY"))
 _STANDARD_NAMES = ("sea_ice_x_displacement", "sea_ice_y_displacement")
 _STARTS = (("lon", "lat"), ("lon0", "lat0"), ("lon_0", "lat_0"), ("longitude", "latitude"))
 _ENDS = (("lon1", "lat1"), ("lon_1", "lat_1"))
+
+_Places = tuple[xr.DataArray, xr.DataArray, xr.DataArray, xr.DataArray]
+"""Longitude and latitude of the begin and of the end, degrees."""
 
 
 def displacement_names(ds: xr.Dataset) -> tuple[str, str] | None:
@@ -72,18 +75,19 @@ def _in_metres(column: xr.DataArray) -> xr.DataArray:
     return column * change[0]
 
 
-def _places(ds: xr.Dataset, steps: list[xr.DataArray]) -> tuple[xr.DataArray, ...] | None:
+def _places(ds: xr.Dataset, steps: list[xr.DataArray]) -> _Places | None:
     """Longitude and latitude of begin and end, degrees; None in a plane that is nowhere on the Earth."""
-    ends = next(([ds[name] for name in pair] for pair in _ENDS if set(pair) <= set(ds.variables)), None)
-    starts = next(([ds[name] for name in pair] for pair in _STARTS if set(pair) <= set(ds.variables)), None)
+    ends, starts = (
+        next((pair for pair in pairs if set(pair) <= set(ds.variables)), None) for pairs in (_ENDS, _STARTS)
+    )
     if ends is not None and starts is not None:
-        return (*starts, *ends)
+        return ds[starts[0]], ds[starts[1]], ds[ends[0]], ds[ends[1]]
 
     where = find_coordinates(ds.drop_vars([name for pair in _ENDS for name in pair if name in ds.variables]))
     if where.kind != "plane":
         raise InputError(
-            "its displacements have no end (lat1, lon1) and its axes are no metres of a known plane: their direction is "
-            "unknown; add the end, or a grid mapping and its x and y"
+            "its displacements have no end (lat1, lon1) and its axes are no metres of a known plane: their direction "
+            "is unknown; add the end, or a grid mapping and its x and y"
         )
     if where.crs is None:
         return None

@@ -10,7 +10,7 @@ import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.evaluate.observations.forecast_fields import ForecastFields
-from gensim_graph.evaluate.observations.observed import ObservedField, Observations, Periods
+from gensim_graph.evaluate.observations.observed import Observations, ObservedField, Periods
 from gensim_graph.evaluate.observations.own_layout import is_own_layout, read_own_layout
 from gensim_graph.evaluate.observations.product_cells import ProductCells
 from gensim_graph.evaluate.observations.product_reader import ProductReader
@@ -64,14 +64,19 @@ def _opened(item: Source) -> Iterator[tuple[str, xr.Dataset]]:
 
     path = FilePath(item)
     if path.suffix.lower() not in DATASET_SUFFIXES:
-        raise InputError(f"{path}: observations must be netCDF or zarr, which end in {', '.join(sorted(DATASET_SUFFIXES))}")
+        raise InputError(
+            f"{path}: observations must be netCDF or zarr, which end in {', '.join(sorted(DATASET_SUFFIXES))}"
+        )
     with naming(path), opened_dataset(path) as stored:
         yield path.name, stored
 
 
 def _no_overlap(items: Sequence[Source], reader: ProductReader) -> str:
     first, last = (np.datetime_as_string(time, "m") for time in (reader.first, reader.last))
-    seen = [np.datetime_as_string(times, "m") for times in (min(one[0] for one in reader.seen), max(one[1] for one in reader.seen))]
+    seen = [
+        np.datetime_as_string(times, "m")
+        for times in (min(one[0] for one in reader.seen), max(one[1] for one in reader.seen))
+    ]
     names = ", ".join("dataset" if isinstance(item, xr.Dataset) else FilePath(item).name for item in items[:3])
     more = f" and {len(items) - 3} more" if len(items) > 3 else ""
     return (
@@ -118,11 +123,12 @@ def _check_values(product: Observations) -> None:
     if any(np.isfinite(field.values).any() for field in product.fields.values()):
         return
 
-    parts = [
-        f"'{name}': {field.flagged} of {field.values.size} flagged ({', '.join(field.flags) or 'no flags'}), the others missing"
-        for name, field in product.fields.items()
-    ]
+    parts = []
+    for name, field in product.fields.items():
+        flags = f" ({', '.join(field.flags)})" if field.flags else ""
+        parts.append(f"'{name}': {field.flagged} of {field.values.size} flagged{flags}, the others missing")
+
     raise InputError(
-        f"{product.name}: no value near the mesh of the forecast is left: {'; '.join(parts)}. Is the mesh in the hole of "
-        "the product, or on land?"
+        f"{product.name}: no value near the mesh of the forecast is left: {'; '.join(parts)}. Is the mesh in the "
+        "hole of the product, or on land?"
     )

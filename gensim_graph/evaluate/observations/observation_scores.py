@@ -1,7 +1,8 @@
 """Scores of a forecast against observations, per product, variable and lead time.
 
-The forecast is first brought to what the product sees (:class:`~gensim_graph.evaluate.observations.footprint.Footprint`,
-:func:`~gensim_graph.evaluate.observations.forecast_fields.weigh_leads`). Then, with means over the observed places
+The forecast is first brought to what the product sees: in space
+(:class:`~gensim_graph.evaluate.observations.footprint.Footprint`) and in time
+(:func:`~gensim_graph.evaluate.observations.forecast_fields.weigh_leads`). Then, with means over the observed places
 weighted with their areas, x the ensemble mean, y the observation, v the variance of the M members and e the standard
 deviation of the error of the product:
 
@@ -24,7 +25,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -53,7 +53,7 @@ class _Rows:
     tables: dict[str, list[dict]] = field(default_factory=lambda: {name: [] for name in OBSERVATION_TABLES})
 
     def add(self, name: str, key: tuple, scores: Mapping[str, int | float]) -> None:
-        self.tables[name].append(dict(zip(_KEYS, key, strict=True)) | scores)
+        self.tables[name].append(dict(zip(_KEYS, key, strict=True)) | dict(scores))
 
 
 def score_observations(
@@ -89,7 +89,8 @@ def score_observations(
         >>> forecast = gg.io.mesh_to_dataset(mesh).merge(field)
         >>> seen = np.full((1, 2, 3), 80.0)
         >>> seen[0, 0, 0] = np.nan
-        >>> axes = {"time": start + lead, "y": ("y", [0.0, 10.0], {"units": "km"}), "x": ("x", [0.0, 10, 20], {"units": "km"})}
+        >>> km = {"units": "km"}
+        >>> axes = {"time": start + lead, "y": ("y", [0.0, 10.0], km), "x": ("x", [0.0, 10.0, 20.0], km)}
         >>> product = xr.Dataset({"ice_conc": (("time", "y", "x"), seen, {"units": "%"})}, axes)
         >>> scores = score_observations(forecast, open_observations(product, forecast))["observations"]
         >>> scores[["variable", "lead_hours", "n", "rmse", "bias"]].round(3)
@@ -149,7 +150,7 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 def _nothing_left(sources: pd.DataFrame) -> str:
     rows = [
-        f"{row['source']}: '{row['variable']}' has no value that can be compared; left out were {row['left_out'] or 'none'}"
+        f"{row['source']}: '{row['variable']}' has no value that can be compared; left out: {row['left_out'] or 'none'}"
         for row in sources.to_dict("records")
     ]
     return "; ".join(rows) or "there are no observations to compare with"

@@ -76,6 +76,8 @@ class Observations:
     notes: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:
-        first, last = (np.datetime_as_string(time, "m") for time in (self.periods.bounds[0, 0], self.periods.bounds[-1, 1]))
+        first, last = (
+            np.datetime_as_string(time, "m") for time in (self.periods.bounds[0, 0], self.periods.bounds[-1, 1])
+        )
         names = ", ".join(self.fields)
         return f"Observations({self.name}: {names}; {len(self.periods.bounds)} records from {first} to {last})"

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.observations.observed import ObservedField, Observations
+from gensim_graph.evaluate.observations.observed import Observations, ObservedField
 from gensim_graph.evaluate.observations.product_periods import product_periods
 from gensim_graph.evaluate.observations.product_reader import ProductReader
 from gensim_graph.io import has_topology, mesh_from_dataset, times_of, with_own_time
@@ -34,7 +34,9 @@ def read_own_layout(reader: ProductReader, name: str, stored: xr.Dataset) -> Obs
         raise InputError(f"it holds {ds.sizes['trajectory']} trajectories; choose one, ds.isel(trajectory=0)")
 
     ds = ds.squeeze("trajectory", drop=True) if "trajectory" in ds.dims else ds
-    names = [one for one in reader.names if one in ds and {"time"} < set(map(str, ds[one].dims)) <= {"time", "face", "node"}]
+    names = [
+        one for one in reader.names if one in ds and {"time"} < set(map(str, ds[one].dims)) <= {"time", "face", "node"}
+    ]
     if not names:
         raise InputError(f"none of its variables is in the forecast, which has {', '.join(reader.names)}")
 

@@ -6,7 +6,13 @@ import xarray as xr
 from gensim_graph.io.names import conversion
 from gensim_graph.typing import Array
 
-_TOTAL = ("total_standard_uncertainty", "total_standard_error", "total_uncertainty", "standard_error", "uncert_dX_and_dY")
+_TOTAL = (
+    "total_standard_uncertainty",
+    "total_standard_error",
+    "total_uncertainty",
+    "standard_error",
+    "uncert_dX_and_dY",
+)
 _WORDS = ("standard_uncertainty", "standard_error", "uncertainty", "uncert", "stdev", "std", "unc", "error")
 _TWO_COMPONENTS = (("sX", "sY"), ("uncert_dX", "uncert_dY"))
 
@@ -22,7 +28,7 @@ def error_of(ds: xr.Dataset, name: str, units: str) -> xr.DataArray | None:
     for pair in _TWO_COMPONENTS:
         if set(pair) <= set(ds.variables) and "displacement" in str(ds[name].attrs.get("standard_name", "")):
             first, second = (_in_unit(ds, one, name, units) for one in pair)
-            return None if first is None or second is None else np.sqrt((first**2 + second**2) / 2)
+            return None if first is None or second is None else ((first**2 + second**2) / 2) ** 0.5
 
     found = _error_name(ds, name)
     return None if found is None else _in_unit(ds, found, name, units)

@@ -1,4 +1,4 @@
-"""Periods that the records of a product stand for: its bounds of time, or what its attributes say about its coverage."""
+"""Periods that the records of a product stand for: bounds of time, or what its attributes say about its coverage."""
 
 import re
 
@@ -49,7 +49,7 @@ def product_periods(ds: xr.Dataset, times: Array) -> Periods:
 
 def _stored_bounds(ds: xr.Dataset, times: Array) -> Array | None:
     """Bounds (R, 2) of the times, if there are some and they have a length."""
-    for name, column in ds.variables.items():
+    for column in ds.variables.values():
         bounds = str(column.attrs.get("bounds", column.encoding.get("bounds", "")))
         if bounds not in ds.variables or ds[bounds].shape not in ((len(times), 2), (2,)):
             continue

@@ -13,10 +13,10 @@ import xarray as xr
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.observations.displacements import as_velocity, displacement_names
 from gensim_graph.evaluate.observations.ice_thickness import find_ice_thickness, with_volume
-from gensim_graph.evaluate.observations.observed import ObservedField, Observations, Periods
+from gensim_graph.evaluate.observations.observed import Observations, ObservedField, Periods
 from gensim_graph.evaluate.observations.product_cells import ProductCells
 from gensim_graph.evaluate.observations.product_errors import error_of, flat_values, has_error
-from gensim_graph.evaluate.observations.product_flags import FlaggedValues, flagged_values, has_flags
+from gensim_graph.evaluate.observations.product_flags import flagged_values, has_flags
 from gensim_graph.evaluate.observations.product_periods import product_periods
 from gensim_graph.io.cf import on_faces_of
 from gensim_graph.io.names import find_name, known_names, list_known_names, with_known_names
@@ -83,11 +83,15 @@ class ProductReader:
         ds = ds.isel(time=records)
         return self._observations(name, ds, periods[records], pair)
 
-    def _observations(
-        self, name: str, ds: xr.Dataset, periods: Periods, pair: tuple[str, str] | None
-    ) -> Observations:
+    def _observations(self, name: str, ds: xr.Dataset, periods: Periods, pair: tuple[str, str] | None) -> Observations:
         """Observations of the records that were chosen."""
         ds, notes, is_over_ice = _with_table_thickness(ds)
+        if is_over_ice and "sic" not in self.names:
+            raise InputError(
+                "its thickness is that of the ice alone; a comparison with sit, the volume per area, needs the "
+                "concentration, which neither it nor the forecast has"
+            )
+
         original = {one: found for one in self.names for found in [_name_in(ds, one)] if found is not None}
         if not original:
             raise InputError(_no_variable(ds, self.names))
@@ -110,10 +114,15 @@ class ProductReader:
         def at_cells(column: xr.DataArray) -> Array:
             return flat_values(column, count, source.faces.dims, source.faces.index)
 
-        missing = _missing({one: at_cells(known[one]) for one in original})
-        fields = {
-            one: _field(on_faces[one].values, missing[one], flags[one], errors[one], at_cells) for one in original
-        }
+        usable = [one for one in original if one in on_faces and on_faces[one].dims == ("time", "face")]
+        missing = _missing({one: at_cells(known[one]) for one in usable})
+        fields = {}
+        for one in usable:
+            error = errors[one]
+            rejected, meanings = at_cells(flags[one].rejected), flags[one].meanings
+            seen = None if error is None else at_cells(error)
+            fields[one] = _field(on_faces[one].values, missing[one], seen, int(rejected.sum()), meanings)
+
         return Observations(name, source.mesh, periods, fields, pair is not None, is_over_ice, notes)
 
 
@@ -156,14 +165,10 @@ def _missing(values: dict[str, Array]) -> dict[str, Array]:
     return {name: gaps | missing.get(str(table[name].vector), gaps) for name, gaps in missing.items()}
 
 
-def _field(values: Array, missing: Array, flags: FlaggedValues, error: xr.DataArray | None, at_cells) -> ObservedField:
-    kept = np.where(missing, np.nan, values)
-    return ObservedField(
-        kept.astype(np.float64),
-        None if error is None else at_cells(error).astype(np.float64),
-        int(at_cells(flags.rejected).sum()),
-        flags.meanings,
-    )
+def _field(values: Array, missing: Array, error: Array | None, flagged: int, flags: tuple[str, ...]) -> ObservedField:
+    """Field with its gaps: readers of models may have filled some, such as the drift where there is no ice."""
+    kept = np.where(missing, np.nan, values).astype(np.float64)
+    return ObservedField(kept, None if error is None else error.astype(np.float64), flagged, flags)
 
 
 def _no_variable(ds: xr.Dataset, names: Iterable[str]) -> str:

@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gensim_graph.evaluate.pictures.curve_panels import REFERENCE_LINE, plain_decades
+from gensim_graph.evaluate.pictures.curve_panels import REFERENCE_LINE, panel_grid, plain_decades
 from gensim_graph.evaluate.pictures.style import styled, wrapped
 from gensim_graph.typing import Array
 
-_COLUMNS = 4  # panels side by side
+_COLUMNS, _WIDTH, _HEIGHT = 4, 3.0, 2.5  # panels side by side; inches of a panel
 _LETTERS = 28  # of a line of a title
 _LEAD_STYLES = ({"color": "#0072B2", "linestyle": "-"}, {"color": "#D55E00", "linestyle": "--"})
 """Line styles of the first and the last lead time."""
@@ -57,7 +57,7 @@ def calibration_chart(
         ax.set_axis_off()
 
     handles, labels = above[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.legend(handles, labels, loc="upper center", ncols=2)
 
     return figure
 
@@ -66,8 +66,7 @@ def _paired_panels(count: int) -> tuple[Figure, Array, Array]:
     """Figure with ``count`` pairs of panels, one panel of a pair above the other: figure, upper and lower panels."""
     columns = min(count, _COLUMNS)
     blocks = -(-count // columns)
-    figure = Figure(figsize=(2.9 * columns, 5.0 * blocks + 0.4), layout="constrained")
-    axes = figure.subplots(2 * blocks, columns, squeeze=False)
+    figure, axes = panel_grid(2 * blocks, columns, _WIDTH, _HEIGHT)
     return figure, axes[0::2].ravel(), axes[1::2].ravel()
 
 

@@ -33,6 +33,7 @@ REFERENCE_LINE: dict[str, Any] = {"color": "#222222", "linewidth": 1.0, "linesty
 _DERIVED = (", ensemble mean", ", median")
 _DERIVED_STYLE = {"linestyle": (0, (4, 1.5)), "marker": "", "linewidth": 1.3, "zorder": 4}
 _WIDTH, _HEIGHT = 3.6, 2.5  # inches of a panel
+_LEFT, _RIGHT, _ABOVE, _BELOW, _LEGEND = 0.82, 0.1, 0.3, 0.48, 0.42  # inches around a panel, and above all
 _MARKERS = 12  # at most, on one line
 _SUBDIVIDED_UP_TO = 50.0  # largest ratio of the ends of a logarithmic axis that has ticks at 2 and 5 too
 
@@ -56,6 +57,38 @@ def style_of(model: str, models: Sequence[str]) -> dict[str, Any]:
     return style | _DERIVED_STYLE if base != model else style
 
 
+def panel_grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Array]:
+    """Make a figure with rows and columns of panels, and room above them for a legend.
+
+    The panels are placed by hand: an automatic layout measures every label several times, which takes longer than to
+    draw them.
+
+    Args:
+        rows: number of rows.
+        columns: number of columns.
+        width: of a panel with its labels, inches.
+        height: of a panel with its labels, inches.
+
+    Returns:
+        The figure, and its axes (rows, columns).
+    """
+    total_width, total_height = width * columns, height * rows + _LEGEND
+    inner_width, inner_height = width - _LEFT - _RIGHT, height - _ABOVE - _BELOW
+    figure = Figure(figsize=(total_width, total_height))
+    grid = figure.add_gridspec(
+        rows,
+        columns,
+        left=_LEFT / total_width,
+        right=1 - _RIGHT / total_width,
+        bottom=_BELOW / total_height,
+        top=1 - (_ABOVE + _LEGEND) / total_height,
+        wspace=(_LEFT + _RIGHT) / inner_width,
+        hspace=(_ABOVE + _BELOW) / inner_height,
+    )
+
+    return figure, grid.subplots(squeeze=False)
+
+
 class CurvePanels:
     """A grid of panels with curves, and one legend for all of them.
 
@@ -70,8 +103,7 @@ class CurvePanels:
     """
 
     def __init__(self, rows: int, columns: int, height: float = _HEIGHT) -> None:
-        self.figure = Figure(figsize=(_WIDTH * columns, height * rows + 0.5), layout="constrained")
-        self.axes: Array = self.figure.subplots(rows, columns, squeeze=False)
+        self.figure, self.axes = panel_grid(rows, columns, _WIDTH, height)
         self._handles: dict[str, Artist] = {}
 
     def curves(self, ax: Axes, table: pd.DataFrame, x: str, y: str) -> None:
@@ -106,7 +138,7 @@ class CurvePanels:
         if order:
             columns = min(len(order), 4)
             handles = [self._handles[name] for name in order]
-            self.figure.legend(handles, order, loc="outside upper center", ncols=columns, fontsize=9.5)
+            self.figure.legend(handles, order, loc="upper center", ncols=columns, fontsize=9.5)
 
         return self.figure
 

@@ -15,7 +15,7 @@ from gensim_graph.units import KM_PER_METRE
 
 _STEPS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0)  # degrees between two lines
 _LINES = 5  # wanted, of each kind
-_POINTS = 400  # of each line
+_POINTS = 120  # of each line
 _NEAREST = 0.09  # smallest distance of two labels, as a share of the panel
 
 _PARALLEL_EDGES, _MERIDIAN_EDGES = ("left", "right", "bottom", "top"), ("bottom", "top", "left", "right")
@@ -57,7 +57,7 @@ def draw_graticule(ax: Axes, mesh: Mesh, labels: bool = True) -> None:
 
     lines = graticule_lines(mesh)
     points = [line.points for line in lines]
-    drawn = LineCollection(points, colors="#00000060", linewidths=0.5, linestyles=":", zorder=3)
+    drawn = LineCollection(points, colors="#00000040", linewidths=0.5, zorder=3)
     drawn.set_in_layout(False)
     ax.add_collection(drawn, autolim=False)
 

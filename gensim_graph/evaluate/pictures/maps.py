@@ -22,6 +22,9 @@ from gensim_graph.units import KM_PER_METRE
 POLYGONS_UP_TO = 25_000
 """Number of faces up to which each face is drawn as a polygon; larger meshes are drawn as pixels."""
 
+_COLOUR_LEVELS = 64
+"""Colours of a colour map: more cannot be told apart, and double the size of the file."""
+
 _SLOWEST = 0.03
 """Speed as a share of the scale of the arrows below which none is drawn: it would be a dot without a direction."""
 
@@ -51,7 +54,8 @@ def face_map(
         The drawn faces, from which a colour bar can be made.
     """
     draw = _draw_pixels if mesh.n_faces > POLYGONS_UP_TO else _draw_polygons
-    drawn = draw(ax, mesh, values, cmap, norm)
+    colours = mpl.colormaps[cmap].resampled(_COLOUR_LEVELS) if isinstance(cmap, str) else cmap
+    drawn = draw(ax, mesh, values, colours.with_extremes(bad=WATER), norm)
     drawn.set_in_layout(False)  # matplotlib would measure every face for the layout, which takes longer than drawing
     _draw_coast(ax, mesh)
     _set_frame(ax, mesh)
@@ -60,7 +64,7 @@ def face_map(
     return drawn
 
 
-def _draw_pixels(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> AxesImage:
+def _draw_pixels(ax: Axes, mesh: Mesh, values: Array, cmap: Colormap, norm: Normalize | None) -> AxesImage:
     shown, edges = raster(mesh, values)
     extent = tuple(KM_PER_METRE * edge for edge in edges)
     style: Any = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
@@ -70,13 +74,12 @@ def _draw_pixels(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm
         water, _ = raster(mesh, np.where(missing, 1.0, np.nan))
         ax.imshow(water, cmap=ListedColormap([WATER]), **style).set_in_layout(False)
 
-    return ax.imshow(shown, cmap=cmap, norm=norm, **style)
+    return ax.imshow(shown, cmap=cmap.with_extremes(bad="none"), norm=norm, **style)
 
 
-def _draw_polygons(ax: Axes, mesh: Mesh, values: Array, cmap: str | Colormap, norm: Normalize | None) -> PolyCollection:
-    colours = (mpl.colormaps[cmap] if isinstance(cmap, str) else cmap).with_extremes(bad=WATER)
+def _draw_polygons(ax: Axes, mesh: Mesh, values: Array, cmap: Colormap, norm: Normalize | None) -> PolyCollection:
     # With antialiasing the background would show as a seam between neighbouring faces.
-    drawn = PolyCollection([], cmap=colours, norm=norm, antialiased=False, linewidth=0, rasterized=True)
+    drawn = PolyCollection([], cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True)
     Collection.set_paths(drawn, _outlines(mesh))  # that of PolyCollection would make new paths for every map
     drawn.set_array(np.ma.masked_invalid(np.asarray(values, dtype=np.float64)))
     ax.add_collection(drawn, autolim=False)

@@ -18,6 +18,7 @@ from gensim_graph.evaluate.report.wording import variable_words
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import present_objects_kept
 from gensim_graph.units import KM_PER_METRE
 
 
@@ -34,21 +35,22 @@ def chapters(
     """
     shown, words = ShownStart(matched, mesh), variable_words(matched.variables)
 
-    return [
-        Section("scores", "Scores", [*score_chapter(matched, tables)]),
-        Section("curves", "Curves", [*curve_chapter(matched, tables)]),
-        Section("ensemble", "Ensemble", [*ensemble_chapter(tables, words)]),
-        Section("ice", "Ice edge", [*ice_chapter(tables)]),
-        Section("drift", "Drift", [*drift_chapter(tables)]),
-        Section("observations", "Observations", [*observation_chapter(tables)]),
-        Section("maps", "Maps", [*map_chapter(shown)]),
-        Section("deformation", "Deformation", [*deformation_chapter(tables, shown)]),
-        Section("scales", "Scales", [*scale_chapter(tables, words)]),
-        Section("processes", "Processes", [*process_chapter(tables, words, shown)]),
-        Section("learnt", "Learnt", [*learnt_chapter(model, matched, mesh)] if model else []),
-        Section("mesh", "Mesh", [_mesh_picture(mesh)]),
-        Section("all", "All scores", [*all_scores_chapter(matched, tables)]),
-    ]
+    with present_objects_kept():
+        return [
+            Section("scores", "Scores", [*score_chapter(matched, tables)]),
+            Section("curves", "Curves", [*curve_chapter(matched, tables)]),
+            Section("ensemble", "Ensemble", [*ensemble_chapter(tables, words)]),
+            Section("ice", "Ice edge", [*ice_chapter(tables)]),
+            Section("drift", "Drift", [*drift_chapter(tables)]),
+            Section("observations", "Observations", [*observation_chapter(tables)]),
+            Section("maps", "Maps", [*map_chapter(shown)]),
+            Section("deformation", "Deformation", [*deformation_chapter(tables, shown)]),
+            Section("scales", "Scales", [*scale_chapter(tables, words)]),
+            Section("processes", "Processes", [*process_chapter(tables, words, shown)]),
+            Section("learnt", "Learnt", [*learnt_chapter(model, matched, mesh)] if model else []),
+            Section("mesh", "Mesh", [_mesh_picture(mesh)]),
+            Section("all", "All scores", [*all_scores_chapter(matched, tables)]),
+        ]
 
 
 def observation_sections(mesh: Mesh, tables: Mapping[str, pd.DataFrame]) -> list[Section]:

@@ -60,12 +60,14 @@ def observation_chapter(tables: Mapping[str, pd.DataFrame]) -> Iterator[Part]:
 
     for row in tables["observed_sources"].to_dict("records"):
         left = f" Left out: {row['left_out']}." if row["left_out"] else ""
-        yield Text(f"{row['used']} observed values were used; {row['done']}.{left}", f"{row['source']}: {row['variable']}")
+        yield Text(
+            f"{row['used']} observed values were used; {row['done']}.{left}", f"{row['source']}: {row['variable']}"
+        )
 
     yield from _curves(tables["observations"])
     caption = (
-        "Scores against observations, in the units of the variable (drift_x, drift_y: km). The spread-error ratio is one "
-        "if the spread of the ensemble and the error of the product together explain the error of the forecast"
+        "Scores against observations, in the units of the variable (drift_x, drift_y: km). The spread-error ratio is "
+        "one if the spread of the ensemble and the error of the product together explain the error of the forecast"
     )
     yield number_table(caption, _SCORES, tables["observations"].to_dict("records"), 3)
 

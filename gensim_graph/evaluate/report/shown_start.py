@@ -11,7 +11,7 @@ from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
-SHOWN_LEADS = 4
+SHOWN_LEADS = 3
 """Largest number of lead times that maps show."""
 
 

@@ -4,7 +4,8 @@ Read :mod:`~gensim_graph.io.cf.gridded` first: it turns a dataset into fields on
 :mod:`~gensim_graph.io.cf.grids`, which turns a grid into a mesh. That uses :mod:`~gensim_graph.io.cf.masks`, which
 finds the ocean cells of a grid, :mod:`~gensim_graph.io.cf.stored_corners`, which finds the corners that it stores, and
 :mod:`~gensim_graph.io.cf.stored_angles`. :mod:`~gensim_graph.io.cf.staggered` brings drift from the sides and corners
-of cells to their centres. :mod:`~gensim_graph.io.cf.unsupported` says how to convert files of kinds that are not read.
+of cells to their centres. :mod:`~gensim_graph.io.cf.unsupported` says how to convert files of kinds that are not read,
+:mod:`~gensim_graph.io.cf.stacked_faces` grids of tiles in one array.
 
 Grids of longitude and latitude much larger than the mesh that they drive are interpolated to it without a mesh of their
 own: :mod:`~gensim_graph.io.cf.lonlat_axes`, then :mod:`~gensim_graph.io.cf.lonlat_weights` and

@@ -20,9 +20,8 @@ from gensim_graph.io.cf.grids import read_grid
 from gensim_graph.io.cf.masks import find_mask
 from gensim_graph.io.cf.staggered import at_centres, find_off_centre
 from gensim_graph.io.cf.unsupported import refuse_unsupported
-from gensim_graph.io.coordinates import find_coordinates, is_angle
+from gensim_graph.io.coordinates import TRAJECTORY, find_coordinates, is_angle, with_trajectories
 from gensim_graph.io.file_mesh import FileMesh, FilePositions, OffCentre
-from gensim_graph.io.coordinates import TRAJECTORY, with_trajectories
 from gensim_graph.io.mpas import is_mpas, read_mpas
 from gensim_graph.io.names import known_names, log_left_out, variables_to_read, with_known_names
 from gensim_graph.io.safe import is_dataset, opened_dataset
@@ -34,6 +33,9 @@ from gensim_graph.typing import Array
 from gensim_graph.variables import vector_pairs
 
 log = logging.getLogger(__name__)
+
+_LEADING = ("start", TRAJECTORY, "member", "time", "lead_time")
+"""Dimensions before ``face`` or ``node`` in data of this package."""
 
 
 def is_gridded(path: Path) -> bool:
@@ -58,7 +60,13 @@ def is_foreign(ds: xr.Dataset) -> bool:
         table = {variable.name for variable in variables_to_read()}
         return bool(known_names(ds)) and not (is_own and table & set(map(str, ds.variables)))
 
-    return any(ds[name].ndim >= 2 and not {"face", "node"} & set(ds[name].dims) for name in known_names(ds))
+    return any(_is_on_grid(ds[name]) for name in known_names(ds))
+
+
+def _is_on_grid(column: xr.DataArray) -> bool:
+    """Return False for fields of this package; ``face`` is also the dimension of tiles in files of xmitgcm."""
+    dims = set(map(str, column.dims))
+    return column.ndim >= 2 and (not {"face", "node"} & dims or len(dims - {"face", "node", *_LEADING}) >= 2)
 
 
 def read_gridded(path: Path, mesh: Mesh | None = None) -> xr.Dataset:

@@ -13,6 +13,7 @@ from pyproj import CRS, Transformer
 
 from gensim_graph.errors import InputError
 from gensim_graph.io.cf.masks import find_ocean
+from gensim_graph.io.cf.stacked_faces import refuse_stacked_faces
 from gensim_graph.io.cf.stored_angles import stored_axes
 from gensim_graph.io.cf.stored_corners import (
     find_bounds,
@@ -72,6 +73,7 @@ def read_grid(ds: xr.Dataset, crs: CRS | None = None, ocean: Array | None = None
     if len(where.dims) > 1 and min(where.shape[-2:]) < 2:
         raise InputError(f"a grid needs at least 2 x 2 cells to tell their size; got {where.shape}")
 
+    refuse_stacked_faces(where)
     water = find_ocean(ds, where) if ocean is None else ocean
     if not water.any():
         raise InputError("the grid has no ocean cell: the mask is land everywhere, or the fields have no values")

@@ -117,6 +117,8 @@ def find_coordinates(ds: xr.Dataset, crs: CRS | None = None) -> Coordinates:
     mapping = grid_mapping_variable(ds)
     metres = _pair(ds, _X, _Y)
     degrees = _pair(ds, _LON, _LAT)
+    if degrees and metres and _is_constant(degrees):  # ROMS on a plane writes zeros
+        degrees = None
     stored = _readable_crs(mapping, is_needed=degrees is None and crs is None)
 
     if metres and stored is not None and stored.is_projected and not (degrees and _unknown_length(metres)):
@@ -151,6 +153,10 @@ def _readable_crs(mapping: xr.Variable | None, is_needed: bool) -> CRS | None:
 _Pair = tuple[xr.DataArray, xr.DataArray]
 
 
+def _is_constant(pair: _Pair) -> bool:
+    return all(column.size > 1 and np.ptp(np.nan_to_num(column.values)) == 0 for column in pair)
+
+
 def _pair(ds: xr.Dataset, first: _Quantity, second: _Quantity) -> _Pair | None:
     """The two coordinates of the cells that the fields lie on; None if the dataset does not have both quantities."""
     xs, ys = _find(ds, first), _find(ds, second)
@@ -180,7 +186,8 @@ def _matching(xs: list[xr.DataArray], ys: list[xr.DataArray]) -> list[_Pair]:
 def find_points(ds: xr.Dataset, name: str) -> _Pair | None:
     """Return longitude and latitude in degrees of the points of a field; None if they are not known.
 
-    They are arrays of its rows and columns. The pair that its attribute ``coordinates`` names is taken, else one on its dimensions.
+    They are arrays of its rows and columns. The pair that its attribute ``coordinates`` names is taken, else one on its
+    dimensions.
 
     Args:
         ds: the dataset.

@@ -3,7 +3,7 @@
 Three sources say which names stand for a variable of the variable table:
 
 1. ``configs/variables/names.yaml``, which ships;
-2. files in the same form that the environment variable ``GENSIM_GRAPH_NAMES`` lists, for the names of one's own program;
+2. files in the same form that the environment variable ``GENSIM_GRAPH_NAMES`` lists, for names of one's own;
 3. ``names``, ``over_ice`` and ``standard_names`` in the rows of a variable table, which is saved with a model.
 
 The names of 2 and 3 are tried before those that ship. A table of the user reaches the readers by :func:`reading`.

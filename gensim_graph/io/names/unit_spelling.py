@@ -1,7 +1,7 @@
 """Units of files in any spelling, as the factor and offset to SI units.
 
-A file says ``m s-1``, ``m/s``, ``meter second-1`` or ``m s**-1`` for the same unit. The library pint knows the units and
-multiplies them; this module brings the spellings of udunits, ERA5, OSI SAF and of people into its form. Why pint:
+A file says ``m s-1``, ``m/s``, ``meter second-1`` or ``m s**-1`` for the same unit. The library pint knows the units
+and multiplies them; this module brings the spellings of udunits, ERA5, OSI SAF and of people into its form. Why pint:
 ``docs/decisions/0007-units.md``.
 """
 
@@ -137,7 +137,7 @@ def _registry() -> Any:
     """The units of pint; made when the first unit is parsed, as it takes a quarter of a second."""
     from pint import UnitRegistry
 
-    registry = UnitRegistry(on_redefinition="ignore", cache_folder=None)
+    registry: Any = UnitRegistry(on_redefinition="ignore", cache_folder=None)
     for extra in _EXTRAS:
         registry.define(extra)
 

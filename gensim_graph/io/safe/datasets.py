@@ -40,7 +40,7 @@ def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
             refuse_other_content(path)
             _refuse_impossible(path)
         with _source(path) as (source, options), _decoded(source, options) as dataset:
-            yield dataset
+            yield _without_repeated_dims(dataset)
     except InputError:
         raise
     except Exception as error:  # netCDF, HDF5, zarr and their codecs raise exceptions of all kinds
@@ -65,11 +65,18 @@ def _source(path: FilePath) -> Iterator[tuple[Any, dict[str, Any]]]:
         yield store, options | ({"group": root} if root else {})
 
 
+def _without_repeated_dims(dataset: xr.Dataset) -> xr.Dataset:
+    """Leave out variables with a dimension twice, such as the contacts of tiles in files of the GEOS: xarray warns."""
+    repeated = [name for name, column in dataset.variables.items() if len(set(column.dims)) < column.ndim]
+    return dataset.drop_vars(repeated) if repeated else dataset
+
+
 def _decoded(source: Any, options: dict[str, Any]) -> xr.Dataset:
     """Open a file; if its times cannot be decoded, only those that can."""
     try:
         with warnings.catch_warnings():  # of dates out of range, about which readers of fields say more
             warnings.simplefilter("ignore", xr.SerializationWarning)
+            warnings.filterwarnings("ignore", message="Duplicate dimension names")
             return xr.open_dataset(source, **options)
     except Exception as error:  # of times: ValueError, OverflowError, OutOfBoundsDatetime and others
         try:

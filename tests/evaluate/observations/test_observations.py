@@ -142,7 +142,7 @@ def test_weekly_thickness_of_the_ice(mesh: Mesh, tmp_path: Path):
     alone = write_cs2smos(tmp_path / "alone.nc", thick, None, week)
     row = scores_of(forecast, alone).iloc[0]
     np.testing.assert_allclose(row["bias"], 1.5 / 0.75 - 2.4, atol=1e-3)
-    assert EASE2 != mesh.crs
+    assert mesh.crs != EASE2
 
 
 def test_period_longer_than_the_forecast(mesh: Mesh, tmp_path: Path):

@@ -39,7 +39,12 @@ def refused(forecast: xr.Dataset, source) -> str:
 def test_other_times(forecast: xr.Dataset, tmp_path: Path):
     path = write_osisaf(tmp_path / "late.nc", half, [hours(480), hours(504)])
     message = refused(forecast, path)
-    for part in ("late.nc", "2020-03-01T00:00 to 2020-03-03T00:00", "2020-03-21T12:00", "observations of the same days"):
+    for part in (
+        "late.nc",
+        "2020-03-01T00:00 to 2020-03-03T00:00",
+        "2020-03-21T12:00",
+        "observations of the same days",
+    ):
         assert part in message
 
 
@@ -108,7 +113,7 @@ def test_mesh_that_is_nowhere(tmp_path: Path):
     ideal = forecast_on(Mesh.from_grid(axis, axis), sic=0.5)
     path = write_osisaf(tmp_path / "conc.nc", half, DAY)
     assert "mesh of the forecast has no crs" in refused(ideal, path)
-    bare = ideal.drop_vars([name for name in mesh_to_dataset(Mesh.from_grid(axis, axis)).variables])
+    bare = ideal.drop_vars(list(mesh_to_dataset(Mesh.from_grid(axis, axis)).variables))
     assert "does not carry its mesh" in refused(bare, path)
 
 

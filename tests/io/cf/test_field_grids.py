@@ -160,6 +160,20 @@ def test_drift_on_another_grid_is_told(caplog):
     assert "'uice' (time, eta_fine, xi_fine), 'vice' (time, eta_fine, xi_fine)" in caplog.text
 
 
+def test_roms_on_a_plane_has_zeros_as_degrees():
+    """An idealised domain: lon_rho and lat_rho are 0, x_rho and y_rho are metres."""
+    ds = c_grid("aice", ROMS, "rho")
+    x, y = np.meshgrid(np.arange(NX) * STEP, np.arange(NY) * STEP)
+    for name, values in (("x_rho", x), ("y_rho", y)):
+        ds[name] = (("eta_rho", "xi_rho"), values, {"units": "meter"})
+    for name in ("lon_rho", "lat_rho"):
+        ds[name] = ds[name] * 0
+    ds["aice"].attrs["coordinates"] = "x_rho y_rho"
+    mesh = read_grid(ds).mesh
+    np.testing.assert_allclose(mesh.areas, STEP**2)
+    assert mesh.crs is None
+
+
 # Tiles
 
 

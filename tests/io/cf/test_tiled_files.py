@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from support.tiled import cube, degrees_of, llc
 
+from gensim_graph.errors import InputError
 from gensim_graph.io import load_mesh, open_store
 from gensim_graph.io.cf import read_grid
 from gensim_graph.mesh.operators import true_areas
@@ -51,6 +52,14 @@ def test_ecco(corners, tmp_path, caplog):
     assert true_areas(mesh).sum() == pytest.approx(SPHERE * 5 / 6, rel=0.03)
 
 
+def test_tiles_along_a_dimension_that_this_package_uses_too(tmp_path):
+    """``face`` in files of xmitgcm."""
+    ds = ecco(4, "none").rename(tile="face")
+    ds.to_netcdf(tmp_path / "xmitgcm.nc")
+    store = open_store(tmp_path / "xmitgcm.nc")
+    np.testing.assert_array_equal(store["sic"].values, ds["SIarea"].values.reshape(2, -1))
+
+
 def test_land_around_the_south_leaves_nothing_to_tell(caplog):
     ds = ecco(6, "XG")
     ds["SIarea"] = ds["SIarea"].where(ds["YC"] > -30)
@@ -91,3 +100,41 @@ def test_geos_in_any_orientation(turns):
         assert lost in (1, 4)
         assert mesh.n_nodes - mesh.n_edges + mesh.n_faces == 1
         assert true_areas(mesh).sum() == pytest.approx(SPHERE * (1 - lost / (6 * n * n)), rel=0.02)
+
+
+@pytest.mark.parametrize(("names", "axis"), [(("XC", "YC", "Y", "X"), 1), (("lons", "lats", "lat", "lon"), 0)])
+def test_faces_in_one_array_are_separated_as_the_message_says(names, axis, tmp_path, monkeypatch):
+    """The MITgcm writes cs32 as 32 x 192, side by side; the GEOS one face above the other."""
+    n = 8
+    centres, _ = cube(n)
+    lon, lat, dims = names[0], names[1], names[2:]
+    ds = xr.Dataset(coords={"time": TIMES})
+    for name, values, unit in zip((lon, lat), degrees_of(centres), ("degrees_east", "degrees_north"), strict=True):
+        ds = ds.assign_coords({name: (dims, np.concatenate(list(values), axis=axis), {"units": unit})})
+    ice = np.random.default_rng(0).uniform(0.1, 0.9, (2, *ds[lon].shape)).astype(np.float32)
+    ds["siconc"] = (("time", *dims), ice, {"units": "1"})
+    ds.to_netcdf(tmp_path / "run.nc")
+    for read in (load_mesh, open_store):
+        with pytest.raises(InputError, match=f"six faces of a cubed sphere along '{dims[axis]}'") as error:
+            read(tmp_path / "run.nc")
+    monkeypatch.chdir(tmp_path)
+    exec(str(error.value).partition("xarray: ")[2], {"ds": ds})
+    mesh = load_mesh(tmp_path / "OUT.nc")
+    assert mesh.n_faces == 6 * n * n - 4
+    assert len(mesh.boundary_edges) == 8
+    assert open_store(tmp_path / "OUT.nc").sizes["face"] == mesh.n_faces
+
+
+def test_the_compact_form_of_an_llc_grid():
+    """13 n rows of n columns, the last two faces transposed."""
+    ds = ecco(6, "none")
+    compact = {name: (("y", "x"), ds[name].values.reshape(78, 6), ds[name].attrs) for name in ("XC", "YC")}
+    with pytest.raises(InputError, match=r"LLC grid in compact form.*llc_compact_to_tiles"):
+        read_grid(xr.Dataset(compact))
+
+
+def test_a_long_grid_is_no_cubed_sphere():
+    """Six times as many columns as rows, without jumps."""
+    lon, lat = np.meshgrid(np.arange(0, 300, 5.0), np.arange(60, 80, 2.0))
+    ds = xr.Dataset({"nav_lon": (("y", "x"), lon), "nav_lat": (("y", "x"), lat + 0.01 * lon)})
+    assert read_grid(ds).mesh.n_faces == lon.size
