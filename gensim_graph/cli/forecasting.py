@@ -17,7 +17,9 @@ _STEPS = 8
 
 
 def forecast_command(
-    model: Annotated[Path, typer.Option(help="Folder of a trained model.")],
+    model: Annotated[
+        Path, typer.Option(help="Trained model: a folder, small, or an address (https://, hf://OWNER/NAME).")
+    ],
     initial: Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")],
     forcing: Annotated[
         list[str] | None,

@@ -35,7 +35,7 @@ COMMANDS = {
     ),
     "models": (
         "shipped_files:models_command",
-        "Show the trained models that ship, with their size and place.",
+        "Show the trained models that ship or were downloaded, with their size and place.",
     ),
     "data": (
         "shipped_files:data_app",

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from gensim_graph.cli.archives import info_command, prepare_command
 from gensim_graph.cli.console import command_line, place, results, say
 from gensim_graph.data import cyclone_meshes, cyclone_trajectories
-from gensim_graph.surrogate import SHIPPED, model_folder
+from gensim_graph.surrogate import SHIPPED, downloaded_models, model_folder
 from gensim_graph.system import resource, size_in_words
 
 _USES = {
@@ -39,7 +39,7 @@ data_app.command("info")(info_command)
 
 
 def models_command() -> None:
-    """Show the trained models that ship, with their size and place.
+    """Show the trained models that ship and those that were downloaded, with their size and place.
 
     [dim]gensim-graph models[/]
     """
@@ -53,6 +53,8 @@ def models_command() -> None:
         _show(
             f"{name} is in {place(folder)}; its card says what it was trained on, and where it fails: README.md there"
         )
+    for address, folder in downloaded_models().items():
+        say(f"downloaded: {place(address)}, {_size(folder)}, in {place(folder)}")
     say(f"forecast with:{command_line('gensim-graph', 'forecast', '--model', SHIPPED[0], '--initial', 'FILE@TIME')}")
 
 

@@ -85,7 +85,7 @@ def train_command(
         Path | None, typer.Option(help="YAML file with the settings that differ from the defaults.")
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Trained model to go on from, a folder or small; its size is kept.")
+        Path | None, typer.Option(help="Trained model to go on from: a folder, small or an address; its size is kept.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda; short for trainer.accelerator=.")] = None,
     multirun: Annotated[

@@ -3,9 +3,11 @@
 Read ``step_model`` first (one step, in tensors), then ``model`` (forecasts), ``model_inputs`` (checks of the initial
 state and the forcing), ``forecast_dataset`` and ``provenance`` (layout and origin of a forecast). ``mirror_image`` lets
 a model of one hemisphere forecast the other. ``saving`` writes and reads the files of a model, ``shipped`` names the
-trained models that come with the package; ``description`` prints a model, ``step_bar`` shows progress.
+trained models that come with the package, ``downloads`` gets others; ``description`` prints a model, ``step_bar`` shows
+progress.
 """
 
+from gensim_graph.surrogate.downloads import downloaded_models
 from gensim_graph.surrogate.forecast_dataset import topology_with_places
 from gensim_graph.surrogate.mirror_image import Hemisphere, Mirroring, hemisphere_of, hemisphere_of_all
 from gensim_graph.surrogate.model import Surrogate
@@ -20,6 +22,7 @@ __all__ = [
     "Mirroring",
     "Surrogate",
     "count_members",
+    "downloaded_models",
     "hemisphere_of",
     "hemisphere_of_all",
     "model_folder",

@@ -1,7 +1,11 @@
-"""Trained models that ship with the package, by name. Each is described in ``weights/NAME/README.md``."""
+"""Folders of trained models: those that ship with the package, by name, and those of the internet.
+
+Each shipped one is described in ``weights/NAME/README.md``.
+"""
 
 from pathlib import Path as FilePath
 
+from gensim_graph.surrogate.downloads import download_model, is_address
 from gensim_graph.system import resource
 from gensim_graph.typing import Path
 
@@ -13,8 +17,15 @@ def model_folder(model: Path) -> FilePath:
     """Return the folder of a model.
 
     Args:
-        model: a folder, or the name of a shipped model. A folder of that name in the current directory comes first.
+        model: a folder, the name of a shipped model, or the address of a model (``https://...``, ``hf://OWNER/NAME``),
+            which is downloaded once. A folder of a shipped name in the current directory comes first.
+
+    Raises:
+        InputError: a model cannot be downloaded, or has another hash than its address says.
     """
+    if is_address(model):
+        return download_model(str(model))
+
     path = FilePath(model)
     if path.exists() or str(model) not in SHIPPED:
         return path

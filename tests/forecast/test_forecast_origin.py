@@ -16,7 +16,9 @@ from gensim_graph.surrogate import model_hash
 
 MODEL = small_model()
 NAMES = ["sit", "sic", "sid", "siu", "siv", "uas", "vas"]
-STARTS = xr.concat([DATA, DATA.assign({name: 0.5 * DATA[name] for name in ("sic", "sit")})], "trajectory", data_vars=NAMES)
+STARTS = xr.concat(
+    [DATA, DATA.assign({name: 0.5 * DATA[name] for name in ("sic", "sit")})], "trajectory", data_vars=NAMES
+)
 
 
 def polar_data(crs: str) -> xr.Dataset:
@@ -57,7 +59,9 @@ def test_the_time_at_which_it_began_stays(tmp_path, monkeypatch):
 def test_members_of_a_file_are_starts_of_members(tmp_path, dim):
     STARTS.rename(trajectory=dim).to_netcdf(tmp_path / "run.nc")
     initial = read_initial(f"{tmp_path / 'run.nc'}@2000-01-01T06:00", None, TABLE)
-    store = write(MODEL, tmp_path / "fc.zarr", initial=initial, forcing=DATA.isel(time=slice(2, None)), steps=1, members=3)
+    store = write(
+        MODEL, tmp_path / "fc.zarr", initial=initial, forcing=DATA.isel(time=slice(2, None)), steps=1, members=3
+    )
     for member, origin in enumerate([0, 1, 0]):  # more members than states: in turn
         np.testing.assert_array_equal(store["sic"][member, 0], STARTS["sic"].isel(trajectory=origin, time=2))
     assert store.attrs["initial_state"] == f"{tmp_path / 'run.nc'} at 2000-01-01T06:00"

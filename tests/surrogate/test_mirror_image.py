@@ -1,4 +1,4 @@
-"""Models of one hemisphere on meshes of the other: the forecast of a mirror image is the mirror image of the forecast."""
+"""Models of one hemisphere on meshes of the other: a mirror image has the mirror image of the forecast."""
 
 import logging
 import math

@@ -66,7 +66,9 @@ def test_several_times_of_plain_fields():
 
 def test_velocities_at_nodes():
     """Values at the nodes are averaged to the faces, as open_store does; they once ended in an error of numpy."""
-    nodal = {name: (("time", "node"), np.tile(MESH.nodes[:, 0] * 1e-6, (DATA.sizes["time"], 1))) for name in ("siu", "siv")}
+    nodal = {
+        name: (("time", "node"), np.tile(MESH.nodes[:, 0] * 1e-6, (DATA.sizes["time"], 1))) for name in ("siu", "siv")
+    }
     ds = DATA.drop_vars(["siu", "siv"]).assign(nodal)
     first = forecast(ds.isel(time=0), ds)["siu"].isel(member=0, lead_time=0)
     np.testing.assert_allclose(first, MESH.centres[:, 0] * 1e-6, rtol=1e-5)
@@ -100,7 +102,9 @@ def test_each_member_starts_from_its_own_state(dim, count, members, caplog):
     caplog.set_level(logging.INFO)
     came = forecast(ensemble_of(count, dim), DATA, members=members, batch=2)
     first = came["sic"].isel(lead_time=0)
-    np.testing.assert_allclose(first.max("face"), [0.9 - 0.1 * (number % count) for number in range(members)], rtol=1e-6)
+    np.testing.assert_allclose(
+        first.max("face"), [0.9 - 0.1 * (number % count) for number in range(members)], rtol=1e-6
+    )
     assert f"{members} members start from {min(count, members)} states of the initial ensemble" in caplog.text
 
 

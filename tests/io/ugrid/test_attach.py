@@ -101,7 +101,11 @@ def test_vectors_that_point_east_are_turned(polar):
     """An east wind of 5 m/s is along the eastward axis of each cell, which the plane turns with longitude."""
     ones = np.ones((2, polar.n_faces))
     ds = xr.Dataset(
-        {"sic": (("time", "cell"), 0.5 * ones), "siu": (("time", "cell"), 0.2 * ones), "siv": (("time", "cell"), 0 * ones)},
+        {
+            "sic": (("time", "cell"), 0.5 * ones),
+            "siu": (("time", "cell"), 0.2 * ones),
+            "siv": (("time", "cell"), 0 * ones),
+        },
         coords={"time": np.array(["2000-01-01", "2000-01-02"], dtype="datetime64[ns]")},
     )
     ds["siu"].attrs["standard_name"] = "eastward_sea_ice_velocity"
@@ -124,7 +128,9 @@ def test_another_number_of_cells(plain, small_mesh, count):
 def test_as_many_faces_as_nodes():
     mesh = as_many()
     assert mesh.n_faces == mesh.n_nodes
-    ds = xr.Dataset({"sic": (("time", "cell"), np.ones((1, mesh.n_faces)))}, coords={"time": [np.datetime64("2000", "ns")]})
+    ds = xr.Dataset(
+        {"sic": (("time", "cell"), np.ones((1, mesh.n_faces)))}, coords={"time": [np.datetime64("2000", "ns")]}
+    )
     with pytest.raises(InputError, match=r"as many faces as nodes, 7.*'cell'.*rename"):
         open_store(ds, mesh=mesh)
     assert open_store(ds.rename(cell="face"), mesh=mesh)["sic"].dims == ("time", "face")
