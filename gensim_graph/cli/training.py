@@ -45,6 +45,7 @@ class _Request:
     mesh: Path | None
     data: list[str] | None
     forcing: list[str] | None
+    validation: list[str] | None
     preset: str | None
     file: Path | None
     start: Path | None
@@ -71,6 +72,10 @@ def train_command(
             help="Winds and temperatures on any grid and with any time step: file, folder or pattern; repeat it. They "
             "replace those of the data."
         ),
+    ] = None,
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(help="Files to validate on; repeat it. Without it, a part of the data is held back."),
     ] = None,
     out: Annotated[
         Path,
@@ -113,7 +118,7 @@ def train_command(
         console.quiet = True
         logging.getLogger("gensim_graph").setLevel(logging.ERROR)
 
-    request = _Request(mesh, data, forcing, preset, config, start, device, dry_run, repair, topology)
+    request = _Request(mesh, data, forcing, validation, preset, config, start, device, dry_run, repair, topology)
     runs = [[*row, *_device_override(device, row)] for row in sweep(overrides or [])]
     if not multirun:
         if len(runs) > 1:
@@ -172,7 +177,15 @@ def _train(request: _Request, overrides: list[str], out: Path) -> None:
             return
         data = [str(simulated.write(progress=not console.quiet))]
 
-    plan = plan_training(mesh, data, config, start=model, topology=request.topology, forcing=request.forcing)
+    plan = plan_training(
+        mesh,
+        data,
+        config,
+        start=model,
+        validation=request.validation,
+        topology=request.topology,
+        forcing=request.forcing,
+    )
     _print_plan(plan, results if request.dry_run else console)
     if request.dry_run:
         results.print_json(json.dumps(plan.config.to_dict()))

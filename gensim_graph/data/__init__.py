@@ -10,7 +10,7 @@ from gensim_graph.data.augment import turn_graph
 from gensim_graph.data.builtin import cyclone_meshes, cyclone_trajectories
 from gensim_graph.data.forced_trajectories import ForcedTrajectories, with_forcing
 from gensim_graph.data.forcing import Forcing, as_forcing, open_forcing
-from gensim_graph.data.held_out import DataPart, Split, hold_out
+from gensim_graph.data.held_out import DataPart, DataSplit, hold_out
 from gensim_graph.data.normalise import Normaliser
 from gensim_graph.data.prepared import PreparedTrajectories, is_prepared, prepare
 from gensim_graph.data.sampling import TrainingSamples
@@ -23,12 +23,12 @@ from gensim_graph.moved import moved_names
 
 __all__ = [
     "DataPart",
+    "DataSplit",
     "ForcedTrajectories",
     "Forcing",
     "Normaliser",
     "PreparedTrajectories",
     "SamplingConfig",
-    "Split",
     "StatePair",
     "Statistics",
     "TrainingBatch",

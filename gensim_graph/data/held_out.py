@@ -62,7 +62,7 @@ class DataPart(TrainingData):
             yield pair.state[None], residual[None], pair.forcing[None], pair.slow[None]
 
 
-class Split(NamedTuple):
+class DataSplit(NamedTuple):
     """Training data and the part that is held back for validation.
 
     Attributes:
@@ -76,8 +76,8 @@ class Split(NamedTuple):
     text: str
 
 
-def hold_out(data: Sequence[TrainingData], share: float) -> Split:
-    """Split off data for validation.
+def hold_out(data: Sequence[TrainingData], share: float) -> DataSplit:
+    """DataSplit off data for validation.
 
     Of a long record, the last ``share`` of the times is held back; a gap of one lead time keeps both parts apart. In a
     short record the gap would be as long as the part itself. Of five or more short trajectories, whole ones are held
@@ -98,7 +98,7 @@ def hold_out(data: Sequence[TrainingData], share: float) -> Split:
         '1 of 13 trajectories'
     """
     if not share:
-        return Split(list(data), [], "nothing")
+        return DataSplit(list(data), [], "nothing")
 
     long = [part for part in data if part.n_starts * share >= 2 * part.lead_steps]
     counts = _whole_trajectories([part for part in data if part not in long], share)
@@ -130,7 +130,7 @@ def hold_out(data: Sequence[TrainingData], share: float) -> Split:
         total = sum(part.n_trajectories for part in data if part not in long)
         texts.append(f"{sum(counts.values())} of {total} trajectories")
 
-    return Split(training, validation, " and ".join(texts) or "nothing")
+    return DataSplit(training, validation, " and ".join(texts) or "nothing")
 
 
 def _whole_trajectories(data: list[TrainingData], share: float) -> dict[int, int]:

@@ -134,7 +134,7 @@ FORMATS: list[Format] = [
     Format("output of FESOM 2", is_fesom_output, read_fields=read_fesom_output),
     Format("fesom.mesh.diag.nc", is_old_diagnostics, read_old_diagnostics),
     Format("trajectory of another program", is_gridded, read_fields=read_gridded),
-    Format("netCDF and zarr, such as .nc and .zarr (UGRID, MPAS, grids)", _is_existing_dataset, _read_dataset_mesh),
+    Format(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _is_existing_dataset, _read_dataset_mesh),
     Format(".smesh (neXtSIM-DG)", _has_suffix(".smesh"), _without_repair(read_smesh)),
     Format("mesh_*.bin with .dat (neXtSIM)", is_pair, _without_repair(read_pair_mesh)),
     Format("FESOM folders (nod2d.out, elem2d.out)", is_fesom, read_fesom),

@@ -92,7 +92,7 @@ def open_source(
     if not is_dataset(path):
         with naming(path):
             refuse_other_content(path)
-            raise InputError("is neither netCDF nor zarr, by its name or its content, nor of another known format")
+            raise InputError("cannot be read as netCDF or zarr, by its name or its content, nor as another known format")
 
     with naming(path), opened_dataset(path) as stored:
         raw = _readable(stored, mesh, table, topology)
@@ -105,13 +105,13 @@ def _needs_more(path: FilePath, read_fields: object, mesh: Mesh | None) -> bool:
     if mesh is None or read_fields is not read_gridded:
         return False
     with naming(path), opened_dataset(path) as stored:
-        return is_without_mesh(mesh, stored)
+        return is_without_mesh(mesh, stored) and not is_mpas(stored)
 
 
 def _readable(ds: xr.Dataset, mesh: Mesh | None, table: VariableTable, topology: str | None) -> xr.Dataset:
     """The dataset in the layout of this package: topology, names of the table, time, vectors along the axes."""
     ds = with_topology(ds, topology)
-    is_bare = is_without_mesh(mesh, ds)
+    is_bare = is_without_mesh(mesh, ds) and not is_mpas(ds)
     if not (is_bare and mesh is not None) and not has_topology(ds) and not is_mpas(ds):
         refuse_unsupported(ds)
     if is_bare and mesh is not None:
@@ -143,7 +143,7 @@ def with_given_mesh(ds: xr.Dataset, mesh: Mesh, table: VariableTable) -> xr.Data
     Raises:
         InputError: the data have no mesh, and no dimension is as long as this one has faces or nodes.
     """
-    if not is_without_mesh(mesh, ds):
+    if is_mpas(ds) or not is_without_mesh(mesh, ds):
         return ds
 
     return along_plane(attach(mesh, ds), mesh, table)

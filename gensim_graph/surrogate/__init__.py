@@ -1,18 +1,18 @@
 """The surrogate: a trained network with everything that a forecast needs; xarray datasets in and out.
 
 Read ``step_model`` first (one step, in tensors), then ``model`` (forecasts), ``model_inputs`` (checks of the initial
-state and the forcing), ``forecast_dataset`` and ``provenance`` (layout and origin of a forecast). ``mirror_image`` lets
-a model of one hemisphere forecast the other. ``saving`` writes and reads the files of a model, ``shipped`` names the
-trained models that come with the package, ``downloads`` gets others; ``description`` prints a model, ``step_bar`` shows
-progress.
+state and the forcing), ``forecast_dataset`` and ``forecast_origin`` (layout and origin of a forecast). ``mirror_image``
+lets a model of one hemisphere forecast the other. ``saving`` writes and reads the files of a model, ``shipped`` names
+the trained models that come with the package, ``downloads`` gets others; ``model_summary`` prints a model, ``step_bar``
+shows progress.
 """
 
 from gensim_graph.surrogate.downloads import downloaded_models
 from gensim_graph.surrogate.forecast_dataset import topology_with_places
+from gensim_graph.surrogate.forecast_origin import FORECAST_MARK, model_hash, origin_of, provenance
 from gensim_graph.surrogate.mirror_image import Hemisphere, Mirroring, hemisphere_of, hemisphere_of_all
 from gensim_graph.surrogate.model import Surrogate
 from gensim_graph.surrogate.model_inputs import count_members, states_of_members
-from gensim_graph.surrogate.provenance import FORECAST_MARK, model_hash, origin_of, provenance
 from gensim_graph.surrogate.shipped import SHIPPED, model_folder
 
 __all__ = [

@@ -15,8 +15,8 @@ from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
 from gensim_graph.io import as_state, mesh_from_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.surrogate.description import describe
 from gensim_graph.surrogate.forecast_dataset import join_starts, join_steps, step_dataset, with_mesh
+from gensim_graph.surrogate.forecast_origin import origin_of, provenance
 from gensim_graph.surrogate.model_inputs import (
     check_request,
     complete_forcing,
@@ -24,7 +24,7 @@ from gensim_graph.surrogate.model_inputs import (
     initial_states,
     states_of_members,
 )
-from gensim_graph.surrogate.provenance import origin_of, provenance
+from gensim_graph.surrogate.model_summary import describe
 from gensim_graph.surrogate.saving import ModelParts, load_model, save_model
 from gensim_graph.surrogate.shipped import model_folder
 from gensim_graph.surrogate.step_bar import step_bar

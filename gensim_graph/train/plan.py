@@ -14,9 +14,9 @@ import xarray as xr
 
 from gensim_graph.config import RunConfig, compose_config
 from gensim_graph.data import (
+    DataSplit,
     Normaliser,
     PreparedTrajectories,
-    Split,
     Statistics,
     TrainingData,
     Trajectories,
@@ -176,7 +176,7 @@ def _split(
     config: RunConfig,
     validation: Source | Sequence[Source] | None,
     forcing: Source | Sequence[Source] | None,
-) -> Split:
+) -> DataSplit:
     """Training and validation data; the statistics are those of both together."""
     if validation is None:
         return hold_out(data, config.data.validation)
@@ -185,7 +185,7 @@ def _split(
     if forcing is not None:
         parts = with_forcing(parts, forcing, table)
 
-    return Split(list(data), list(parts), f"{sum(part.n_pairs for part in parts)} pairs of files of their own")
+    return DataSplit(list(data), list(parts), f"{sum(part.n_pairs for part in parts)} pairs of files of their own")
 
 
 def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()) -> RunConfig:

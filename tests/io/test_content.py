@@ -137,5 +137,5 @@ def test_text_is_no_dataset(tmp_path):
     (tmp_path / "notes.txt").write_text("no data")
     with pytest.raises(InputError, match=r"unknown kind of mesh '\.txt'"):
         load_mesh(tmp_path / "notes.txt")
-    with pytest.raises(InputError, match="neither netCDF nor zarr"):
+    with pytest.raises(InputError, match="cannot be read as netCDF or zarr, by its name or its content"):
         open_store(tmp_path / "notes.txt")

@@ -212,14 +212,11 @@ def test_one_record_without_a_dimension(tmp_path, name):
 @pytest.mark.parametrize(
     ("dims", "words"),
     [
-        ({"number": 10, "time": 2}, r"10 values along 'number'.*ds\.isel\(number=0\)"),
-        ({"member": 3, "time": 2}, "3 values along 'member'"),
-        ({"realization": 2, "time": 2}, "2 values along 'realization'"),
         ({"expver": 2, "time": 2}, r"'expver'.*combine_first"),
         ({"time": 2, "valid_time": 3}, r"'time' \(2\) and 'valid_time' \(3\)"),
     ],
 )
-def test_ensembles_are_named(tmp_path, dims, words):
+def test_parts_of_one_trajectory_are_named(tmp_path, dims, words):
     with write_grid(tmp_path / "field.nc", dims) as content:
         for name in {"time", "valid_time"} & set(dims):
             numbers(content, name, (name,), np.arange(dims[name]), **DAYS)

@@ -128,8 +128,8 @@ def test_a_missing_unit_is_said(tmp_path, warnings):
 
 def test_km_are_converted_and_unknown_units_refused(tmp_path):
     assert load_mesh(stored(tmp_path, dataset(units="km", step=5.0))).areas.mean() == pytest.approx(25e6)
-    with pytest.raises(InputError, match=r"'mesh2d_node_x' is in 'furlong'"):
-        mesh_from_dataset(dataset(units="furlong"))
+    with pytest.raises(InputError, match=r"'mesh2d_node_x' is in 'cells'"):
+        mesh_from_dataset(dataset(units="cells"))
 
 
 # Several topologies ------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from textwrap import shorten
 
-from gensim_graph.surrogate.provenance import model_hash
+from gensim_graph.surrogate.forecast_origin import model_hash
 from gensim_graph.surrogate.step_model import StepModel
 from gensim_graph.units import SECONDS_PER_HOUR
 from gensim_graph.variables import Variable
