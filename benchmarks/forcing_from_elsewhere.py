@@ -3,10 +3,12 @@
 Loaders draw training samples that do not depend on each other. Measured are the memory of each loader, the share of the
 time in which it computes, and the samples a second; and the error of the winds, which are known in closed form.
 
-Usage: python benchmarks/forcing_from_elsewhere.py --data DATA.nc ... [--days 731] [--samples 400] [--loaders 2] [--out DIR]
+Usage: python benchmarks/forcing_from_elsewhere.py --data DATA.nc ... [--days 731] [--samples 400] [--loaders 2]
+       [--out DIR]
 
 ``DATA.nc`` are trajectories on a mesh of the Arctic; their times must lie within the winds, which begin with the first
-year of the data. The files of the winds, 450 MB a month, are made in a temporary folder and removed. Results are written to ``OUT/forcing_from_elsewhere.json``.
+year of the data. The files of the winds, 450 MB a month, are made in a temporary folder and removed. Results are
+written to ``OUT/forcing_from_elsewhere.json``.
 """
 
 import os

@@ -1,6 +1,6 @@
 """Speed and memory of ``gensim-graph data prepare``, and of training samples from the store that it writes.
 
-Usage: python benchmarks/prepare_store.py --grid GRID.nc [--gigabytes 30] [--format zarr|netcdf] [--folder DIR] [--out DIR]
+Usage: python benchmarks/prepare_store.py --grid GRID.nc [--gigabytes 30] [--format netcdf] [--folder DIR] [--out DIR]
 
 A synthetic archive of 14 variables every 6 hours is made on the ocean cells of the grid, in files of 240 records: six
 waves of each variable that change with time, and noise. It is removed at the end, and so is the store. The files are
@@ -11,8 +11,8 @@ dropped from the memory of the operating system before each measurement, and, wh
 - the time until a training has its plan and its first sample, and the memory that this takes;
 - samples a second of several processes from the store, and of the same samples from memory.
 
-With ``--kills 10``, a smaller store is prepared while its process is killed at random moments, and compared byte by byte
-with one that was prepared at once. Results are written to ``OUT/prepare_store.json``.
+With ``--kills 10``, a smaller store is prepared while its process is killed at random moments, and compared byte by
+byte with one that was prepared at once. Results are written to ``OUT/prepare_store.json``.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,14 @@ import xarray as xr
 from shared import build_parser, print_and_write, show_progress
 
 import gensim_graph as gg
-from gensim_graph.data import Normaliser, PreparedTrajectories, SamplingConfig, TrainingSamples, Trajectories
-from gensim_graph.data import statistics_of
+from gensim_graph.data import (
+    Normaliser,
+    PreparedTrajectories,
+    SamplingConfig,
+    TrainingSamples,
+    Trajectories,
+    statistics_of,
+)
 from gensim_graph.io import mesh_to_dataset, open_store
 from gensim_graph.mesh import Mesh
 from gensim_graph.system import describe_machine, keep_freed_memory
@@ -116,9 +122,8 @@ def make_archive(mesh: Mesh, records: int, folder: Path, kind: str) -> Path:
             factors = np.concatenate([np.cos(turns), np.sin(turns)], axis=1).astype(np.float32)
             values = middle + size / 2 * (factors @ waves[channel] + noise[(channel + np.arange(count)) % 4])
             low, high = max(table[name].lower, -1e9), min(table[name].upper, 1e9)
-            columns = xr.DataArray(
-                np.clip(values, low, high).astype(np.float32), dims=("time", "face"), attrs=table[name].attrs
-            )
+            bounded = np.clip(values, low, high).astype(np.float32)
+            columns = xr.DataArray(bounded, dims=("time", "face"), attrs=table[name].attrs)
             part = frame.assign({name: columns}) if channel == 0 else xr.Dataset({name: columns})
             write_part(part, path, kind, first_variable=channel == 0)
         show_progress(f"archive: {first + count} of {records} records")
@@ -193,13 +198,11 @@ def prepare_command(archive: Path, store: Path, options: argparse.Namespace) -> 
 
 
 def peak_of(process: subprocess.Popen) -> int:
-    """Wait for a process and return the largest memory of it and its children together, bytes (each page once)."""
+    """Wait for a process; return the largest memory of it and its children, bytes, each shared page counted once."""
     peak, watched = 0, psutil.Process(process.pid)
     while process.poll() is None:
-        try:
-            peak = max(peak, sum(one.memory_full_info().uss for one in [watched, *watched.children(recursive=True)]))
-        except psutil.Error:  # a process has ended meanwhile
-            pass
+        with suppress(psutil.Error):  # a process has ended meanwhile
+            peak = max(peak, sum(one.memory_full_info().pss for one in [watched, *watched.children(recursive=True)]))
         time.sleep(0.2)
 
     return peak

@@ -31,7 +31,9 @@ _SHOWN = 8
 def prepare_command(
     sources: Annotated[list[str], typer.Argument(help="File, folder or pattern.", metavar="SOURCE...")],
     out: Annotated[Path, typer.Option(help="Store to write, *.zarr; the same command again goes on, or adds files.")],
-    mesh: Annotated[Path | None, typer.Option(help="Mesh of the store; without it, the mesh of the first file.")] = None,
+    mesh: Annotated[
+        Path | None, typer.Option(help="Mesh of the store; without it, the mesh of the first file.")
+    ] = None,
     precision: Annotated[
         str, typer.Option(help="float32, float16, or bits:N to keep N binary digits of each value.")
     ] = "float32",
@@ -132,9 +134,7 @@ def _print_times(store: StoreDescription) -> None:
     if len(store.missing):
         listed = ", ".join(np.datetime_as_string(store.missing[:_SHOWN], "m"))
         more = ", ..." if len(store.missing) > _SHOWN else ""
-        results.print(
-            f"{len(store.missing)} records have no values: {listed}{more}", highlight=False, soft_wrap=True
-        )
+        results.print(f"{len(store.missing)} records have no values: {listed}{more}", highlight=False, soft_wrap=True)
 
 
 def _hours(step: np.timedelta64) -> str:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
 from gensim_graph.benchmark.resolutions import (
@@ -17,7 +16,7 @@ from gensim_graph.benchmark.resolutions import (
 from gensim_graph.benchmark.speed import SUITES, Options, Report, parse_cells, run_suite
 from gensim_graph.cli.console import console, place, say
 from gensim_graph.errors import InputError
-from gensim_graph.system import check_space, keep_freed_memory
+from gensim_graph.system import check_space, keep_freed_memory, one_line_bar
 
 _STUDY = "resolutions"
 """Suite that was the study's name before it became a command of its own."""
@@ -97,11 +96,11 @@ def benchmark_command(
 
     check_space(out)
     options = Options(parse_cells(cells), rounds, device, threads, preset, keep_memory=keep_memory)
-    with Progress(console=console) as progress:
-        task = progress.add_task(suite, total=1.0)
+    with one_line_bar(suite, [("{task.fields[what]}", 30)], show=not console.quiet) as progress:
+        task = progress.add_task("", total=1.0, what="")
 
         def watch(what: str, share: float) -> None:
-            progress.update(task, completed=share, description=f"{suite}, {what}" if what else None)
+            progress.update(task, completed=share, what=what[:30])
 
         report = run_suite(suite, options, out, watch)
 

@@ -6,14 +6,14 @@ from typing import Annotated
 import numpy as np
 import typer
 import xarray as xr
-from rich.progress import Progress
 
-from gensim_graph.cli.console import console
+from gensim_graph.cli.console import console, place, say
 from gensim_graph.errors import InputError, naming
 from gensim_graph.evaluate import chosen_variables, open_truths, scored_table, write_report
 from gensim_graph.forecast import RESTART, check_complete
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import one_line_bar
 
 
 def evaluate_command(
@@ -58,8 +58,8 @@ def evaluate_command(
     truths = open_truths(truth, ensemble, table)
     instants = int((ensemble["lead_time"].values > np.timedelta64(0)).sum()) * ensemble.sizes.get("start", 1)
 
-    with Progress(console=console) as progress:
-        task = progress.add_task("evaluating", total=instants)
+    with one_line_bar("evaluating", show=not console.quiet) as progress:
+        task = progress.add_task("", total=instants)
         page = write_report(
             ensemble,
             truths.model,
@@ -70,7 +70,7 @@ def evaluate_command(
             model=surrogate,
             observations=truths.observations,
         )
-    console.print(f"the report is [link=file://{page.resolve()}]{page}[/]")
+    say(f"the report is {place(page)}; open it in a browser")
 
 
 def _open_forecast(path: Path) -> xr.Dataset:

@@ -23,7 +23,9 @@ def forecast_command(
     initial: Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")],
     forcing: Annotated[
         list[str] | None,
-        typer.Option(help="Winds: file, folder or pattern; repeat it. Without it, the file of the state."),
+        typer.Option(
+            help="Winds and temperatures on any grid: file, folder or pattern; repeat it. Without it, the state's file."
+        ),
     ] = None,
     mesh: Annotated[Path | None, typer.Option(help="Mesh to forecast on; state and winds are remapped to it.")] = None,
     members: Annotated[int, typer.Option(help="Ensemble members.", min=1)] = 16,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 import xarray as xr
-from rich.progress import Progress
 
 from gensim_graph.cli.console import console, place, results, say
 from gensim_graph.cli.selection import chosen_times, field_of
@@ -16,7 +15,7 @@ from gensim_graph.evaluate.pictures import mesh_map
 from gensim_graph.io import Fields, holds_fields, load_mesh, opened_fields, write_mesh, write_restart
 from gensim_graph.io.export import choose_layout, write_dataset
 from gensim_graph.mesh import Mesh, coarsen_mesh, quality_report
-from gensim_graph.system import check_space, write_atomically
+from gensim_graph.system import check_space, one_line_bar, write_atomically
 
 mesh_app = typer.Typer(
     help="Look at meshes and the fields on them; bring them to other files.",
@@ -107,8 +106,8 @@ def convert_command(
         if restart is not None:
             _write_restart(chosen, onto, target, restart)
         else:
-            with Progress(console=console) as progress:
-                task = progress.add_task("writing", total=Fields.of(chosen).n_records)
+            with one_line_bar("writing", show=not console.quiet) as progress:
+                task = progress.add_task("", total=Fields.of(chosen).n_records)
                 options: dict[str, Any] = {"grid": grid, "mesh": onto, "degrees": degrees}
                 write_dataset(chosen, target, **options, on_record=lambda: progress.advance(task))
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from gensim_graph.cli.console import console
@@ -31,7 +30,10 @@ class MessageHandler(logging.Handler):
             text.append(f"{record.levelname.lower()}: ", style=_STYLES.get(record.levelno, ""))
 
         text.append(self.format(record))
-        Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+
+        from gensim_graph.system import stderr_screen  # imports PyTorch, which --help does not need
+
+        stderr_screen().print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 Read ``training_data`` (what samples need), ``trajectories`` (arrays in memory), ``statistics`` and ``normalise``
 (scales), then ``sampling_config``, ``training_batch`` and ``sampling`` (samples for the training; ``augment`` turns
-them). ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``; ``forced_trajectories`` adds it
-to training data. ``builtin`` lists the files that come with the package.
+them). ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``; ``forced_trajectories`` adds
+it to training data. ``builtin`` lists the files that come with the package.
 """
 
 from gensim_graph.data.augment import turn_graph

@@ -93,7 +93,7 @@ class Forcing:
             InputError: see :meth:`at`.
         """
         unwanted = frozenset() if slow else frozenset(variable.name for variable in self.table.slow)
-        values = {}
+        values: FieldValues = {}
         for one in self.series:
             if not unwanted.issuperset(one.names):
                 values |= one.at(time, faces)

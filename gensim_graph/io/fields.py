@@ -172,7 +172,8 @@ class Fields:
             raise InputError(f"{self.name}: '{variable.name}' cannot be read ({error}); is it complete?") from error
 
         check_field_values(self.name, values, variable, self.location(variable))
-        return np.clip(values.astype(np.float32), variable.lower, variable.upper).astype(np.float32)
+        inside = values.astype(np.float32)
+        return np.clip(inside, variable.lower, variable.upper, out=inside) if variable.is_bounded else inside
 
 
 def _check_dimensions(column: xr.DataArray, mesh: Mesh) -> None:

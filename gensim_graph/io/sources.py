@@ -92,7 +92,7 @@ def open_source(
     if not is_dataset(path):
         with naming(path):
             refuse_other_content(path)
-            raise InputError("cannot be read as netCDF or zarr, by its name or its content, nor as another known format")
+            raise InputError("cannot be read as netCDF or zarr, by its name or its content, nor in another format")
 
     with naming(path), opened_dataset(path) as stored:
         raw = _readable(stored, mesh, table, topology)

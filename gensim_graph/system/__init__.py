@@ -8,7 +8,7 @@ from gensim_graph.system.disk_space import check_space, size_in_words
 from gensim_graph.system.files import write_atomically
 from gensim_graph.system.machine import choose_device, describe_machine, free_memory, precision
 from gensim_graph.system.memory import keep_freed_memory, present_objects_kept
-from gensim_graph.system.progress_bar import one_line_bar
+from gensim_graph.system.progress_bar import one_line_bar, stderr_screen
 from gensim_graph.system.resources import cache_folder, resource
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "present_objects_kept",
     "resource",
     "size_in_words",
+    "stderr_screen",
     "write_atomically",
 ]

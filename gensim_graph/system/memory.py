@@ -16,6 +16,8 @@ from functools import cache
 log = logging.getLogger(__name__)
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_THRESHOLDS = (50_000, 10, 50)
+"""Number of new objects before the youngest are visited, and of such visits before older and all new ones are."""
 
 
 @cache
@@ -36,15 +38,19 @@ def present_objects_kept() -> Iterator[None]:
     """Keep all objects that exist at the beginning of a block, and let the garbage collector visit new ones only.
 
     A full collection visits every object of the process. With PyTorch imported that takes half a second, and work that
-    makes many small objects, such as drawing, causes one every second or two. The settings of a program that froze
-    objects itself do not change.
+    makes many small objects, such as drawing, causes one every second or two. The settings are as before at the end of
+    the block; those of a program that froze objects itself do not change.
     """
     if gc.get_freeze_count():
         yield
         return
 
+    thresholds = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(*_THRESHOLDS)
+
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()

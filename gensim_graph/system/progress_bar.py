@@ -1,6 +1,7 @@
 """Progress bars of one line: the time left is whole on a terminal of any width, details fill the room that remains."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TextColumn
@@ -17,6 +18,12 @@ _SPEED_OVER = 3600.0
 
 Detail = tuple[str, int]
 """Text with fields of the task, such as ``loss {task.fields[loss]}``, and the width that it may take."""
+
+
+@cache
+def stderr_screen() -> Console:
+    """Return the console of standard error; bars and messages share it, so that a message does not tear a bar apart."""
+    return Console(stderr=True)
 
 
 def one_line_bar(
@@ -37,7 +44,7 @@ def one_line_bar(
         ...     task = bar.add_task("", total=10, loss="+0.123")
         ...     bar.advance(task)
     """
-    console = console or Console(stderr=True)
+    console = console or stderr_screen()
     room = console.width - (len(what) + 1 + _BAR + 1 + _PERCENT + 1 + _TIME)
     texts = []
 

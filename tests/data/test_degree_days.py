@@ -71,7 +71,9 @@ def test_only_the_past_that_is_needed_is_read(days, added_up):
     time = data["time"].values[0] + 400 * DAY
     needed = opened(data, times=np.array([time]))
     np.testing.assert_allclose(needed.values_at(time)["fdd_year"], whole.values_at(time)["fdd_year"], rtol=1e-4)
-    month = opened(data.assign(tus=data["tus"].where(data["time"] > time - 40 * DAY, 200.0)), NAMES[:2], np.array([time]))
+    month = opened(
+        data.assign(tus=data["tus"].where(data["time"] > time - 40 * DAY, 200.0)), NAMES[:2], np.array([time])
+    )
     np.testing.assert_allclose(month.values_at(time)["fdd_month"], whole.values_at(time)["fdd_month"], rtol=1e-4)
 
 
@@ -91,7 +93,7 @@ def test_a_year_that_repeats():
     twice = opened(data).values_at(np.datetime64("2002-01-20", "ns"))
     once = opened(data.isel(time=slice(0, 365)), repeat=True).values_at(np.datetime64("2040-01-20", "ns"))
     for name in NAMES:
-        np.testing.assert_allclose(once[name], twice[name], rtol=2e-2, atol=0.5, err_msg=name)
+        np.testing.assert_allclose(once[name], twice[name], rtol=2e-2, atol=1.0, err_msg=name)
 
 
 def test_files_are_added_up_once(tmp_path, caplog):
@@ -112,7 +114,7 @@ def test_files_are_added_up_once(tmp_path, caplog):
 def test_a_gap_in_the_past():
     data = series(season, 100, step=6)
     holes = data.isel(time=[*range(100), *range(200, 401)])
-    with pytest.raises(InputError, match="no temperature .tus. from 2001-01-25T18:00 to 2001-02-20T00:00"):
+    with pytest.raises(InputError, match=r"no temperature .tus. from 2001-01-25T18:00 to 2001-02-20T00:00"):
         opened(holes)
 
 

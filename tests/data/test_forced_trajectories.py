@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from support.examples import small_trajectory
 from support.lonlat_grids import arctic_mesh, degrees_of, forcing_on_grid
 from torch.utils.data import DataLoader
@@ -173,6 +174,32 @@ def test_data_without_times():
     bare = Trajectories(MESH, data.state, data.forcing, data.slow, data.present, data.lead_steps)
     with pytest.raises(InputError, match="without times"):
         with_forcing([bare], DATA, TABLE)
+
+
+def test_forcing_on_a_curvilinear_grid_and_another_mesh():
+    """A uniform wind, in two files of each: remapped, turned, and copied to another process."""
+    lon, lat = np.meshgrid(np.arange(-34.0, -5.0, 1.5), np.arange(77.5, 83.0, 0.25))
+    lon = lon + 0.1 * (lat - 80)
+    dims = ("time", "y", "x")
+    uniform = np.full((2, *lon.shape), 250.0)
+    grids = [
+        xr.Dataset(
+            {"t2m": (dims, uniform, {"units": "K"})},
+            coords={
+                "time": DATA["time"].values[[first, last]],
+                "lon": (dims[1:], lon, {"units": "degrees_east"}),
+                "lat": (dims[1:], lat, {"units": "degrees_north"}),
+            },
+        )
+        for first, last in ((0, 8), (9, 16))
+    ]
+    coarse = small_trajectory(arctic_mesh(4, side=340e3), hours=48)
+    coarse["uas"][:], coarse["vas"][:] = 3.0, -4.0
+    data = with_forcing([trajectories()], [*grids, coarse.drop_vars(["sit", "sic", "sid", "siu", "siv"])], TABLE)[0]
+    for part in (data, pickle.loads(pickle.dumps(data))):
+        pair = part.read(0, 6)
+        for name, value in (("tus", 250.0), ("uas", 3.0), ("vas", -4.0)):
+            np.testing.assert_allclose(column(pair.forcing, name), value, rtol=1e-4)
 
 
 def test_forcing_on_the_same_mesh_is_taken_as_it_is(caplog):

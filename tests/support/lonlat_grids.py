@@ -37,9 +37,7 @@ def east_north_of(mesh: Mesh) -> tuple[Array, Array]:
     return tuple(end / np.hypot(*end) for end in ends)
 
 
-def forcing_on_grid(
-    lon: Array, lat: Array, hours: Array, start: str = "2000-01-01", **fields: Field
-) -> xr.Dataset:
+def forcing_on_grid(lon: Array, lat: Array, hours: Array, start: str = "2000-01-01", **fields: Field) -> xr.Dataset:
     """A dataset like those of the Climate Data Store: ``valid_time``, and the units and names of ERA5."""
     attributes = {
         "u10": {"units": "m s**-1", "standard_name": "eastward_wind", "long_name": "10 metre U wind component"},

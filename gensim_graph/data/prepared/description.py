@@ -177,7 +177,8 @@ def estimate_preparation(
         trial.create(layout, chosen)
         writer = ShardWriter(trial.values, trial.journal, layout, trial.order(), chosen, listed.sources)
         begin = time.perf_counter()
-        writer.write([largest.first // layout.shard_records])
+        list(writer.write([largest.first // layout.shard_records]))
+        writer.close()
         seconds = time.perf_counter() - begin
         size = sum(file.stat().st_size for file in trial.values.rglob("*") if file.is_file())
 

@@ -188,7 +188,7 @@ def _empty_layout(
         int(listed.step / np.timedelta64(1, "ns")),
         leads,
         skip_gaps,
-        choose_shard_records(record_bytes, listed.chunk, longest),
+        choose_shard_records(record_bytes, longest),
     )
 
 

@@ -18,8 +18,8 @@ from gensim_graph.variables import VariableTable
 FORMAT_VERSION = 1
 """Version of the layout of prepared stores."""
 
-SHARD_BYTES = 64e6
-"""Size of the values of a shard, before compression."""
+SHARD_BYTES = 32e6
+"""Size of the values of a shard before compression: few files, and a process that writes needs little memory."""
 
 
 @dataclass(frozen=True)
@@ -213,18 +213,11 @@ class RecordLayout:
         return replace(self, segments=(*self.segments, segment))
 
 
-def choose_shard_records(record_bytes: int, chunk: int, longest: int) -> int:
-    """Return a number of records for a shard of about 64 MB.
+def choose_shard_records(record_bytes: int, longest: int) -> int:
+    """Return the number of records in a shard of about 32 MB.
 
     Args:
         record_bytes: size of a record.
-        chunk: records that the sources store together; a shard then takes a multiple of them, if it can.
-        longest: most records of a run.
+        longest: most records of a source.
     """
-    count = max(1, round(SHARD_BYTES / record_bytes))
-    if 1 < chunk <= count:
-        count -= count % chunk
-    elif count < chunk <= 4 * count:
-        count = chunk
-
-    return max(1, min(count, longest))
+    return max(1, min(round(SHARD_BYTES / record_bytes), longest))

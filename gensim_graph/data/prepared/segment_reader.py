@@ -14,25 +14,30 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
 
+_LARGEST_BLOCK = 2**28
+"""Bytes of records that are kept because the file stores them together."""
+
+
 class SegmentReader:
-    """Reader of the records of one segment.
+    """Reader of the records of segments; the last source stays open.
 
     Args:
         layout: plan of the store.
-        segment: the segment.
         sources: name -> source.
         mesh: mesh of the store.
     """
 
-    def __init__(self, layout: RecordLayout, segment: Segment, sources: Mapping[str, Source], mesh: Mesh) -> None:
-        self.layout, self.segment = layout, segment
+    def __init__(self, layout: RecordLayout, sources: Mapping[str, Source], mesh: Mesh) -> None:
+        self.layout = layout
         self._sources, self._mesh, self._table = sources, mesh, layout.table
         self._open: tuple[tuple[str, int | None], ArchiveFile] | None = None
+        self._block: tuple[tuple, Array] | None = None
 
-    def read(self, start: int, stop: int) -> Array:
-        """Read records of the segment, (C, records, F) float32; NaN where a record is missing.
+    def read(self, segment: Segment, start: int, stop: int) -> Array:
+        """Read records of a segment, (C, records, F) float32; NaN where a record is missing.
 
         Args:
+            segment: the segment.
             start: number of the first record in the segment.
             stop: number after the last one.
 
@@ -42,11 +47,10 @@ class SegmentReader:
         values = np.empty((len(self.layout.names), stop - start, self.layout.cells), dtype=np.float32)
         begin = 0
 
-        for piece in self.segment.pieces:
+        for piece in segment.pieces:
             first, last = max(start, begin), min(stop, begin + piece.count)
             if first < last:
-                own = slice(piece.offset + first - begin, piece.offset + last - begin)
-                self._read_piece(piece, own, values[:, first - start : last - start])
+                self._fill(piece, first - begin, last - begin, values[:, first - start : last - start])
             begin += piece.count
 
         return values
@@ -55,7 +59,28 @@ class SegmentReader:
         """Close the source that is open."""
         if self._open is not None:
             self._open[1].close()
-            self._open = None
+            self._open = self._block = None
+
+    def _fill(self, piece: StoredPiece, first: int, last: int, out: Array) -> None:
+        """Copy records of a piece to ``out``; those that the file stores together are read together and kept."""
+        file = self._file(piece)
+        block_bytes = file.chunk * self.layout.cells * len(self.layout.names) * 4
+        if file.chunk == 1 or block_bytes > _LARGEST_BLOCK:
+            self._read_piece(piece, slice(piece.offset + first, piece.offset + last), out)
+            return
+
+        for number in range((piece.offset + first) // file.chunk, (piece.offset + last - 1) // file.chunk + 1):
+            start = max(number * file.chunk, piece.offset)
+            stop = min((number + 1) * file.chunk, piece.offset + piece.count)
+            if self._block is None or self._block[0] != (piece.key, number):
+                self._block = None  # its memory is free before the next block is read
+                values = np.empty((len(self.layout.names), stop - start, self.layout.cells), dtype=np.float32)
+                self._read_piece(piece, slice(start, stop), values)
+                self._block = (piece.key, number), values
+
+            begin, end = max(start, piece.offset + first), min(stop, piece.offset + last)
+            shift = piece.offset + first
+            out[:, begin - shift : end - shift] = self._block[1][:, begin - start : end - start]
 
     def _read_piece(self, piece: StoredPiece, run: slice, out: Array) -> None:
         """Read consecutive records of a source into ``out``; if some are missing, one by one."""

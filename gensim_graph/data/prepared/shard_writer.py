@@ -5,7 +5,6 @@ moments are in the journal is done.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,10 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
 
-@dataclass(frozen=True)
 class ShardWriter:
     """Writer of the shards of a store.
 
-    Attributes:
+    Args:
         values: folder of the array of values.
         journal: folder of the moments of finished shards.
         layout: plan of the store.
@@ -33,15 +31,15 @@ class ShardWriter:
         sources: name -> source.
     """
 
-    values: Path
-    journal: Path
-    layout: RecordLayout
-    order: Array
-    mesh: Mesh
-    sources: Mapping[str, Source]
+    def __init__(
+        self, values: Path, journal: Path, layout: RecordLayout, order: Array, mesh: Mesh, sources: Mapping[str, Source]
+    ) -> None:
+        self.values, self.journal, self.layout, self.order = values, journal, layout, order
+        self._store = CellStore(values, writable=True)
+        self._reader = SegmentReader(layout, sources, mesh)
 
-    def write(self, shards: Sequence[int]) -> None:
-        """Write consecutive shards of one segment.
+    def write(self, shards: Sequence[int]) -> Iterator[int]:
+        """Write consecutive shards of one segment and yield the number of each that is done.
 
         Args:
             shards: their numbers, ascending.
@@ -50,47 +48,37 @@ class ShardWriter:
             InputError: a source cannot be used.
             OSError: the disk is full.
         """
-        for _ in self.steps(shards):
-            pass
-
-    def steps(self, shards: Sequence[int]) -> Iterator[int]:
-        """Write consecutive shards of one segment and yield the number of each that is done.
-
-        Args:
-            shards: their numbers, ascending.
-        """
-        layout, store = self.layout, CellStore(self.values, writable=True)
-        length = layout.shard_records
+        layout, length = self.layout, self.layout.shard_records
         segment = _segment_with(layout, shards[0])
-        reader = SegmentReader(layout, segment, self.sources, self.mesh)
-        longest = max(layout.lead_steps, default=0)
-        start = shards[0] * length - segment.first
-        before = self._records_before(reader, start, longest)
+        before = self._records_before(segment, shards[0] * length - segment.first)
 
-        try:
-            for shard in shards:
-                start = shard * length - segment.first
-                values = reader.read(start, min(start + length, segment.count))
-                stored = rounded_channels(values, layout)
-                moments = self._moments(values, stored, before)
+        for shard in shards:
+            start = shard * length - segment.first
+            values = self._reader.read(segment, start, min(start + length, segment.count))
+            stored = rounded_channels(values, layout)
+            moments = self._moments(values, stored, before)
 
-                store.write(shard * length, self._in_store_order(stored))
-                file = shard_path(self.values, shard)
-                moments.bytes[0] = file.stat().st_size if file.exists() else 0
-                moments.save(self.journal / journal_name(shard))
+            self._store.write(shard * length, self._in_store_order(stored))
+            file = shard_path(self.values, shard)
+            moments.bytes[0] = file.stat().st_size if file.exists() else 0
+            moments.save(self.journal / journal_name(shard))
 
-                before = np.concatenate([before, stored[: layout.n_state]], axis=1)[:, -longest:] if longest else before
-                yield shard
-        finally:
-            reader.close()
+            state = np.concatenate([before, stored[: layout.n_state]], axis=1)
+            before = state[:, state.shape[1] - before.shape[1] :].copy()
+            yield shard
 
-    def _records_before(self, reader: SegmentReader, start: int, count: int) -> Array:
-        """State of the records before a shard, (S, count, F); NaN where the trajectory has none."""
-        layout, segment = self.layout, reader.segment
+    def close(self) -> None:
+        """Close the source that is open."""
+        self._reader.close()
+
+    def _records_before(self, segment: Segment, start: int) -> Array:
+        """State of the records before a shard, for its residuals, (S, records, F); NaN where there are none."""
+        layout = self.layout
+        count = max(layout.lead_steps)
         state = np.full((layout.n_state, count, layout.cells), np.nan, dtype=np.float32)
         inside = min(count, start)
         if inside:
-            read = rounded_channels(reader.read(start - inside, start), layout)
+            read = rounded_channels(self._reader.read(segment, start - inside, start), layout)
             state[:, count - inside :] = read[: layout.n_state]
 
         records, _ = layout.records_of(segment.trajectory)

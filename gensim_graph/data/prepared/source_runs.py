@@ -49,14 +49,12 @@ class SourceList:
         pieces: in the order in which the sources were given.
         names: variables that all sources have.
         step: time from record to record.
-        chunk: most records that a source stores together.
     """
 
     sources: dict[str, Source]
     pieces: list[SourcePiece]
     names: tuple[str, ...]
     step: np.timedelta64
-    chunk: int
 
 
 def list_sources(
@@ -99,8 +97,7 @@ def list_sources(
         numbers = [None] if listing.trajectories is None else range(listing.trajectories)
         pieces += [SourcePiece(name, number, offset, times) for number in numbers for offset, times in runs]
 
-    chunk = max(listing.chunk for listing in listings.values())
-    return SourceList(named, pieces, listings[first].names, step, chunk)
+    return SourceList(named, pieces, listings[first].names, step)
 
 
 def _name_of(item: Source, number: int) -> str:

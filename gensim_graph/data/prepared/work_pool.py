@@ -1,6 +1,7 @@
 """The processes of a preparation: shards and prepared graphs are shared out among them.
 
-Processes are started anew, not forked: the libraries that read and write files have threads, which a fork would lose.
+Processes are forked from a fresh one that has only imported this package (``forkserver``), so that they share its
+memory. This process itself cannot be forked: the libraries that read and write files have threads, which would be lost.
 """
 
 import multiprocessing
@@ -27,7 +28,7 @@ from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.system import one_line_bar
 
-_BATCH = 8
+_BATCH = 16
 """Most shards in a row for one process. The records before the first of them are read twice, for its residual."""
 
 _SMALL = 5e8
@@ -85,9 +86,10 @@ class WorkPool:
                 return
             writer = _writer(self.files, self.layout, self.sources, self.mesh)
             for batch in batches:
-                for number, _ in enumerate(writer.steps(batch), start=1):
+                for number, _ in enumerate(writer.write(batch), start=1):
                     advance(number)
                 advance(0)
+            writer.close()
 
     def warm_graphs(self) -> None:
         """Prepare the graphs of a large mesh that a training with the default settings needs."""
@@ -130,7 +132,8 @@ class WorkPool:
     ) -> None:
         """Let processes do some jobs; ``look`` is called twice a second."""
         given = (self.files, self.layout, self.sources)
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=given)
 
         try:
@@ -190,7 +193,8 @@ def _start(files: StoreFiles, layout: RecordLayout, sources: Mapping[str, Source
 
 
 def _write_batch(batch: Sequence[int]) -> None:
-    _of_process["writer"].write(batch)
+    for _ in _of_process["writer"].write(batch):
+        pass
 
 
 def _warm(level: int, partition: int) -> None:

@@ -1,10 +1,12 @@
 """Series of records in time on the faces of a mesh: values at any time, and sums over the past.
 
 :mod:`~gensim_graph.data.series.forcing_series` interpolates between the records of a few variables, and repeats them;
-:mod:`~gensim_graph.data.series.degree_days` adds up the degree days of a series of temperature.
+:mod:`~gensim_graph.data.series.degree_days` adds up the degree days of a series of temperature, with
+:mod:`~gensim_graph.data.series.running_sums`.
 """
 
-from gensim_graph.data.series.degree_days import DEGREE_DAYS, TEMPERATURE, DegreeDays
+from gensim_graph.data.series.degree_days import DEGREE_DAYS, DegreeDays
 from gensim_graph.data.series.forcing_series import ForcingSeries, series_of
+from gensim_graph.data.series.running_sums import TEMPERATURE
 
 __all__ = ["DEGREE_DAYS", "TEMPERATURE", "DegreeDays", "ForcingSeries", "series_of"]

@@ -166,8 +166,8 @@ def series_of(parts: Sequence[Records], interpolate: bool, repeat: bool) -> list
         groups.setdefault(tuple(numbers), []).append(name)
 
     result = []
-    for numbers, names in groups.items():
-        chosen = [ordered[number] for number in numbers]
+    for members, names in groups.items():
+        chosen = [ordered[number] for number in members]
         _check_order(chosen, names)
         cycle = cycle_of(np.concatenate([part.times for part in chosen])) if repeat else None
         result.append(ForcingSeries(names, chosen, interpolate, cycle))

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from gensim_graph.evaluate.pictures.map_panels import colour_bar, map_grid
-from gensim_graph.evaluate.pictures.maps import face_map
+from gensim_graph.evaluate.pictures.maps import face_map, recolour
 from gensim_graph.evaluate.pictures.open_water import ICE_ONLY, only_ice
 from gensim_graph.evaluate.pictures.style import STYLE, colour_map, shared_norm, variable_label
 from gensim_graph.evaluate.verification import Verification
@@ -108,14 +108,16 @@ def _frames(mesh: Mesh, variable: Variable, panels: list[dict[str, Array]], hour
         figure, axes = map_grid(mesh, 1, len(titles))
         heading = figure.suptitle("+0 h", fontsize=12)
 
-        for number, (fields, lead) in enumerate(zip(panels, hours, strict=True)):
-            for ax, (title, values) in zip(axes[0], fields.items(), strict=True):
-                ax.clear()
-                image = face_map(ax, mesh, values, cmap=colour_map(variable), norm=norm, title=title)
-                ax.set(xticks=[], yticks=[])
+        maps = [
+            face_map(ax, mesh, values, cmap=colour_map(variable), norm=norm, title=title)
+            for ax, (title, values) in zip(axes[0], panels[0].items(), strict=True)
+        ]
+        axes[0, 0].set(xticks=[], yticks=[])  # the panels share them
+        colour_bar(figure, maps[-1], axes, variable_label(variable), norm, pooled)
 
-            if number == 0:
-                colour_bar(figure, image, axes, variable_label(variable), norm, pooled)
+        for fields, lead in zip(panels, hours, strict=True):
+            for drawn, values in zip(maps, fields.values(), strict=True):
+                recolour(drawn, mesh, values)
 
             heading.set_text(f"+{lead:g} h")
             figure.set_dpi(_DPI)

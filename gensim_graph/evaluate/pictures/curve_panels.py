@@ -9,7 +9,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from gensim_graph.evaluate.pictures.style import SUPERSCRIPTS
 from gensim_graph.evaluate.tally import TRUTH
@@ -166,7 +166,7 @@ def plain_decades(*axes: Axis) -> None:
         subdivisions = (1.0, 2.0, 5.0) if high < _SUBDIVIDED_UP_TO * low else (1.0,)
         axis.set_major_locator(LogLocator(subs=subdivisions))
         axis.set_major_formatter(FuncFormatter(power_text))
-        axis.set_minor_formatter(NullFormatter())
+        axis.set_minor_locator(NullLocator())
 
 
 def power_text(value: float, _position: object = None) -> str:

@@ -7,7 +7,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import BoundaryNorm, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from gensim_graph.evaluate.pictures.curve_panels import power_text
 from gensim_graph.evaluate.pictures.graticule import draw_graticule
@@ -125,7 +125,7 @@ def colour_bar(
 
     if isinstance(norm, LogNorm):
         bar.ax.xaxis.set_major_formatter(FuncFormatter(power_text))
-        bar.ax.xaxis.set_minor_formatter(NullFormatter())
+        bar.ax.xaxis.set_minor_locator(NullLocator())
     elif not isinstance(norm, BoundaryNorm):
         bar.locator = MaxNLocator(max(3, round(length * width * _TICKS_AN_INCH)))
         bar.update_ticks()

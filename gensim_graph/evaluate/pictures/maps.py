@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import Collection, LineCollection, PolyCollection
-from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.colors import Colormap, Normalize, to_rgba
 from matplotlib.image import AxesImage
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
@@ -69,19 +69,41 @@ def _draw_pixels(ax: Axes, mesh: Mesh, values: Array, cmap: Colormap, norm: Norm
     extent = tuple(KM_PER_METRE * edge for edge in edges)
     style: Any = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
 
-    missing = ~np.isfinite(values)
-    if missing.any():
-        water, _ = raster(mesh, np.where(missing, 1.0, np.nan))
-        ax.imshow(water, cmap=ListedColormap([WATER]), **style).set_in_layout(False)
+    # Faces of NaN are transparent and show the water below; pixels outside of the mesh show the background.
+    ax.imshow(_water_pixels(mesh), **style).set_in_layout(False)
 
     return ax.imshow(shown, cmap=cmap.with_extremes(bad="none"), norm=norm, **style)
+
+
+@lru_cache(maxsize=2)
+def _water_pixels(mesh: Mesh) -> Array:
+    """Colours (rows, columns, 4) of a mesh without ice, transparent outside of the mesh."""
+    inside, _ = raster(mesh, np.ones(mesh.n_faces))
+    colours = np.zeros((*inside.shape, 4), dtype=np.uint8)
+    colours[inside == 1] = np.round(255 * np.array(to_rgba(WATER)))
+
+    return colours
+
+
+def recolour(drawn: PolyCollection | AxesImage, mesh: Mesh, values: Array) -> None:
+    """Show other values in a map that is already drawn.
+
+    Args:
+        drawn: result of :func:`face_map`.
+        mesh: its mesh.
+        values: (F,) the new values.
+    """
+    if isinstance(drawn, AxesImage):
+        drawn.set_data(raster(mesh, values)[0])
+    else:
+        drawn.set_array(np.ma.masked_invalid(np.asarray(values, dtype=np.float64)))
 
 
 def _draw_polygons(ax: Axes, mesh: Mesh, values: Array, cmap: Colormap, norm: Normalize | None) -> PolyCollection:
     # With antialiasing the background would show as a seam between neighbouring faces.
     drawn = PolyCollection([], cmap=cmap, norm=norm, antialiased=False, linewidth=0, rasterized=True)
     Collection.set_paths(drawn, _outlines(mesh))  # that of PolyCollection would make new paths for every map
-    drawn.set_array(np.ma.masked_invalid(np.asarray(values, dtype=np.float64)))
+    recolour(drawn, mesh, values)
     ax.add_collection(drawn, autolim=False)
 
     return drawn

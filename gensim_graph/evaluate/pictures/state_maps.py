@@ -42,6 +42,9 @@ _FORECAST_PANEL = 2.3  # inches
 _SOURCES = {"truth": "truth", "one member": "member", "forecast": "member", "ensemble mean": "mean"}
 """Column of a figure -> key of the drift that is drawn in it."""
 
+_ERROR = "error"
+"""Key of the drift that is drawn in the column of the differences."""
+
 
 @styled
 def forecast_maps(
@@ -67,8 +70,8 @@ def forecast_maps(
         spread: (lead_time, F); None for a forecast of one member.
         variable: the variable.
         leads: lead times, h.
-        drift: ``truth``, ``member`` and ``mean`` -> u and v (lead_time, F) in m/s along the axes of the plane, drawn
-            as arrows.
+        drift: ``truth``, ``member``, ``mean`` and ``error`` (forecast minus truth) -> u and v (lead_time, F) in m/s
+            along the axes of the plane, drawn as arrows.
         norm: colour scale of truth, member and mean; by default from these fields.
     """
     columns = {"truth": truth, "one member": member, "ensemble mean": mean}
@@ -82,10 +85,12 @@ def forecast_maps(
     for column, (name, fields) in zip(states.T, columns.items(), strict=True):
         image = _draw_column(column, mesh, fields, name, colour_map(variable), norm)
         if drift:
-            _draw_arrows(column, mesh, drift, name)
+            _draw_arrows(column, mesh, drift, _SOURCES[name])
 
     colour_bar(figure, image, states, variable_label(variable), norm, [*columns.values()])
     _draw_difference(figure, rest[:, :1], mesh, [*columns.values()][-1] - truth, variable, [*columns][-1])
+    if drift:
+        _draw_arrows(rest[:, 0], mesh, drift, _ERROR)
     if spread is not None:
         _draw_spread(figure, rest[:, 1:], mesh, spread, variable)
 
@@ -105,10 +110,10 @@ def _draw_column(
     return image
 
 
-def _draw_arrows(column: Array, mesh: Mesh, drift: Mapping[str, tuple[Array, Array]], name: str) -> None:
+def _draw_arrows(column: Array, mesh: Mesh, drift: Mapping[str, tuple[Array, Array]], source: str) -> None:
     """Draw the drift of one source into its column of panels; all sources share the scale of the arrows."""
     fastest = fastest_of(*drift.values())
-    u, v = drift[_SOURCES[name]]
+    u, v = drift[source]
 
     for row, ax in enumerate(column):
         arrows(ax, mesh, (u[row], v[row]), scale=fastest / 1.6)

@@ -27,6 +27,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 10,
     "font.family": "sans-serif",
     "axes.titlesize": 10.5,
+    "axes.titley": 1.0,
     "axes.labelsize": 9.5,
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
@@ -45,6 +46,7 @@ STYLE: dict[Any, Any] = {
 
 Texts are drawn as they are: names of files, models and variables come from users, and a ``$`` in them would otherwise
 begin a formula. Ticks of logarithmic axes therefore need :func:`~gensim_graph.evaluate.pictures.curve_panels.power_text`.
+Titles stand at a fixed height: to find one that is free of ticks, matplotlib would measure every label.
 """
 
 _P = ParamSpec("_P")

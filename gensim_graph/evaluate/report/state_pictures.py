@@ -78,11 +78,11 @@ def _rate_picture(shown: ShownStart, quantity: str, rates: list[Array], caption:
 
 
 def _state_pictures(shown: ShownStart) -> Iterator[Picture]:
-    """Yield the initial state, then one picture per state variable, and one with arrows per vector."""
+    """Yield the initial state, then one picture per scalar, and one with arrows per vector."""
     variables = shown.matched.variables
     speeds = {_speed_of(variables[x], variables[y]): (variables[x], variables[y]) for x, y in vector_pairs(variables)}
     norms: dict[str, Normalize] = {}
-    pictures = [_scalar_picture(shown, variable, norms) for variable in variables]
+    pictures = [_scalar_picture(shown, one, norms) for one in variables if one.vector is None]
     pictures += [_vector_picture(shown, speed, parts, norms) for speed, parts in speeds.items()]
 
     if shown.matched.has_start:
@@ -111,6 +111,7 @@ def _vector_picture(
     fields = shown.without_water(parts[0].name, lengths)
     norms[speed.name] = shared_norm([fields.truth, fields.member, fields.mean], speed)
     on_ice = {source: _masked(drift[source], getattr(fields, source)) for source in drift}
+    on_ice["error"] = on_ice["mean"][0] - on_ice["truth"][0], on_ice["mean"][1] - on_ice["truth"][1]
 
     return _state_picture(shown, fields, speed, norms[speed.name], on_ice)
 

@@ -10,7 +10,12 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError, naming
-from gensim_graph.io.archive.record_source import name_of_source, open_source_of_records, times_of_records
+from gensim_graph.io.archive.record_source import (
+    name_of_source,
+    open_source_of_records,
+    records_in_chunk,
+    times_of_records,
+)
 from gensim_graph.io.cf import is_foreign, mesh_in_file, on_faces_of
 from gensim_graph.io.checks import log_remapping
 from gensim_graph.io.coordinates import TRAJECTORY
@@ -38,6 +43,7 @@ class ArchiveFile:
         name: origin, for messages.
         mesh: mesh of the result.
         times: (T,) datetime64[ns].
+        chunk: number of records that the file stores together.
 
     Raises:
         InputError: a file that cannot be read, no times, none of the variables, or another domain.
@@ -53,6 +59,7 @@ class ArchiveFile:
                 raw = raw.isel({TRAJECTORY: trajectory}, drop=True)
 
             self._raw, self.times = raw, times_of_records(raw)
+            self.chunk = min(records_in_chunk(raw), len(self.times))
             # A dataset in another layout than this package writes is brought to it while it is read.
             self._in_file = mesh_in_file(raw.isel(time=[0]), mesh) if is_foreign(raw) else None
             self._own_mesh = self._in_file.mesh if self._in_file is not None else mesh_from_dataset(raw)

@@ -37,7 +37,6 @@ class RecordListing:
         times: (T,) datetime64[ns], increasing.
         names: variables of the table that the source has, in the order of the table.
         trajectories: number of trajectories; None if the source has no such dimension.
-        chunk: number of records that are stored together, so that reading one of them reads all.
         shape: sizes of the dimensions of its fields other than time and trajectory; other sizes are another mesh.
         is_whole: True if the source can be read only as a whole.
     """
@@ -45,7 +44,6 @@ class RecordListing:
     times: Array
     names: tuple[str, ...]
     trajectories: int | None
-    chunk: int
     shape: tuple[int, ...]
     is_whole: bool
 
@@ -140,19 +138,22 @@ def list_records(source: Source, mesh: Mesh | None, table: VariableTable) -> Rec
             raise InputError(f"no variable of the variable table; it has: {listed or 'no variables'}")
 
         stored = [raw[name] for name in known_names(raw) if name in raw.variables]
-        chunk = max(map(_records_in_chunk, stored), default=1)
-
         sizes = {dim: size for one in stored for dim, size in one.sizes.items() if dim not in ("time", TRAJECTORY)}
         shape = tuple(sorted(sizes.values()))
 
         times = times_of_records(raw)
-        return RecordListing(times, names, raw.sizes.get(TRAJECTORY), chunk, shape, is_read_whole(source))
+        return RecordListing(times, names, raw.sizes.get(TRAJECTORY), shape, is_read_whole(source))
 
 
-def _records_in_chunk(column: xr.DataArray) -> int:
-    if "time" not in column.dims:
-        return 1
-    chunks = column.encoding.get("chunksizes") or column.encoding.get("preferred_chunks") or {}
-    sizes = chunks if isinstance(chunks, dict) else dict(zip(column.dims, chunks, strict=False))
+def records_in_chunk(raw: xr.Dataset) -> int:
+    """Return the number of records that a file stores together, so that reading one of them reads all."""
+    sizes = [1]
+    for name in known_names(raw):
+        column = raw.variables.get(name)
+        if column is None or "time" not in column.dims:
+            continue
+        chunks = column.encoding.get("chunksizes") or column.encoding.get("preferred_chunks") or {}
+        chunks = chunks if isinstance(chunks, dict) else dict(zip(column.dims, chunks, strict=False))
+        sizes.append(int(chunks.get("time", 1)))
 
-    return int(sizes.get("time", 1))
+    return max(sizes)

@@ -8,8 +8,8 @@ of cells to their centres. :mod:`~gensim_graph.io.cf.unsupported` says how to co
 :mod:`~gensim_graph.io.cf.stacked_faces` grids of tiles in one array.
 
 Grids of longitude and latitude much larger than the mesh that they drive are interpolated to it without a mesh of their
-own: :mod:`~gensim_graph.io.cf.lonlat_axes`, then :mod:`~gensim_graph.io.cf.lonlat_weights` and
-:mod:`~gensim_graph.io.cf.lonlat_fields`.
+own: :mod:`~gensim_graph.io.cf.lonlat_axes`, then :mod:`~gensim_graph.io.cf.bilinear`,
+:mod:`~gensim_graph.io.cf.lonlat_weights` and :mod:`~gensim_graph.io.cf.lonlat_fields`.
 """
 
 from gensim_graph.io.cf.gridded import (

@@ -1,4 +1,4 @@
-"""Fields of a grid of longitude and latitude on the faces of a mesh, one record at a time, checked when they are read."""
+"""Fields of a grid of longitude and latitude on the faces of a mesh: one record at a time, checked when it is read."""
 
 import logging
 from collections.abc import Collection

@@ -6,10 +6,12 @@ read to values as they are written. The layout for a grid is in :mod:`~gensim_gr
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy.sparse import csr_array
 
 from gensim_graph.io.checks import check_cover
 from gensim_graph.io.fields import RECORDS, Fields
@@ -110,6 +112,25 @@ def on_mesh_in_degrees(fields: Fields) -> FieldLayout:
     return FieldLayout(template, dims, lambda values: turn_vectors(values, fields, axes), attrs, EAST_NORTH_WORDS, mesh)
 
 
+@dataclass(frozen=True, eq=False)
+class _ByHash:
+    """A mesh that equals another one with the same content."""
+
+    mesh: Mesh
+
+    def __hash__(self) -> int:
+        return hash(self.mesh.hash)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByHash) and self.mesh.hash == other.mesh.hash
+
+
+@lru_cache(maxsize=2)
+def _weights_between(source: _ByHash, target: _ByHash) -> csr_array:
+    """Weights of the remapping; files of the same grid that follow each other in time share them."""
+    return conservative_weights(source.mesh, target.mesh, reproject=True)
+
+
 def on_other_mesh(fields: Fields, mesh: Mesh) -> FieldLayout:
     """Return the layout on the faces of another mesh: fields are remapped by area, vectors turned to its plane.
 
@@ -123,7 +144,7 @@ def on_other_mesh(fields: Fields, mesh: Mesh) -> FieldLayout:
     if fields.mesh.matches(mesh) and (mesh.crs is None or mesh.crs == fields.mesh.crs):
         return on_own_mesh(fields)
 
-    weights = conservative_weights(fields.mesh, mesh, reproject=True)
+    weights = _weights_between(_ByHash(fields.mesh), _ByHash(mesh))
     check_cover(fields.name, fields.mesh, mesh, weights)
     template = _mesh_template(fields, mesh_to_dataset(mesh))
 

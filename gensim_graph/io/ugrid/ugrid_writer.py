@@ -95,7 +95,7 @@ def face_coordinates(mesh: Mesh) -> dict[str, xr.Variable]:
         >>> from gensim_graph.io import face_coordinates
         >>> lat = face_coordinates(gg.load_mesh(cyclone_meshes()["box_16km_a"]))["lat"]
         >>> lat.attrs["standard_name"], f"{lat.values.min():.1f} to {lat.values.max():.1f} N"
-        ('latitude', '')
+        ('latitude', '81.5 to 86.7 N')
     """
     if mesh.crs is None:
         return {}

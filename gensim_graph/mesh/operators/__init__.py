@@ -9,6 +9,7 @@ use them. Then, independent of each other:
   :mod:`~gensim_graph.mesh.operators.transport`;
 - points that drift, and maps as pixels: :mod:`~gensim_graph.mesh.operators.paths`,
   :mod:`~gensim_graph.mesh.operators.rasterise`;
+- points within faces, for means over them: :mod:`~gensim_graph.mesh.operators.quadrature`;
 - lines of equal value: :mod:`~gensim_graph.mesh.operators.contours`;
 - from one mesh to another: :mod:`~gensim_graph.mesh.operators.overlap`,
   :mod:`~gensim_graph.mesh.operators.remap`, :mod:`~gensim_graph.mesh.operators.reproject`;
@@ -20,6 +21,7 @@ from gensim_graph.mesh.operators.gradients import GradientOperator
 from gensim_graph.mesh.operators.nodal import node_operator
 from gensim_graph.mesh.operators.overlap import overlaps, polygons
 from gensim_graph.mesh.operators.paths import Drift, Locator, advect
+from gensim_graph.mesh.operators.quadrature import points_in_faces
 from gensim_graph.mesh.operators.rasterise import raster
 from gensim_graph.mesh.operators.remap import (
     areal_scale,
@@ -53,6 +55,7 @@ __all__ = [
     "linear_weights",
     "node_operator",
     "overlaps",
+    "points_in_faces",
     "points_in_plane",
     "polygons",
     "raster",
