@@ -71,7 +71,7 @@ def prepare_command(
     say(f"train on it with:{command_line('gensim-graph', 'train', '--data', out)}")
 
 
-def info_command(store: Annotated[Path, typer.Argument(help="Store that data prepare wrote.")]) -> None:
+def archive_info_command(store: Annotated[Path, typer.Argument(help="Store that data prepare wrote.")]) -> None:
     """Show what a prepared store holds: records, times, variables, precision and its error.
 
     [dim]gensim-graph data info archive.zarr[/]

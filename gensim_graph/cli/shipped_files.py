@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from typer.core import TyperGroup
 
-from gensim_graph.cli.archives import info_command, prepare_command
+from gensim_graph.cli.archives import archive_info_command, prepare_command
 from gensim_graph.cli.console import command_line, place, results, say
 from gensim_graph.data import cyclone_meshes, cyclone_trajectories
 from gensim_graph.surrogate import SHIPPED, downloaded_models, model_folder
@@ -35,11 +35,11 @@ class _DataGroup(TyperGroup):
 
 data_app = typer.Typer(cls=_DataGroup, rich_markup_mode="rich", add_completion=False)
 data_app.command("prepare")(prepare_command)
-data_app.command("info")(info_command)
+data_app.command("info")(archive_info_command)
 
 
 def models_command() -> None:
-    """Show the trained models that ship and those that were downloaded, with their size and place.
+    """Show the trained models that ship or were downloaded, with their size and place.
 
     [dim]gensim-graph models[/]
     """
@@ -60,7 +60,10 @@ def models_command() -> None:
 
 @data_app.callback()
 def data_command() -> None:
-    """Show the data that ship, with their size, place and use."""
+    """Show the data that ship; prepare an archive of any size for training, and show what it holds.
+
+    Without a command: [dim]gensim-graph data list[/].
+    """
 
 
 @data_app.command("list")

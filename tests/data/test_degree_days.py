@@ -77,6 +77,16 @@ def test_only_the_past_that_is_needed_is_read(days, added_up):
     np.testing.assert_allclose(month.values_at(time)["fdd_month"], whole.values_at(time)["fdd_month"], rtol=1e-4)
 
 
+@pytest.mark.parametrize("hours", [0, 7, 13])
+def test_a_longer_forecast_has_the_same_at_first(hours):
+    """A store of a forecast is extended only if its forcing has not changed."""
+    data = series(season, 45, step=1)
+    time = data["time"].values[0] + 40 * DAY + hours * np.timedelta64(1, "h")
+    short, long = (opened(data, NAMES[:2], time + np.arange(days) * DAY) for days in (1, 4))
+    for name, values in short.values_at(time).items():
+        np.testing.assert_array_equal(values, long.values_at(time)[name])
+
+
 def test_a_constant_cold():
     """10 K below the melting point for 30 days are 300 K d; in between, at any hour."""
     data = series(lambda days: 263.15 + 0 * days, 45, step=6)

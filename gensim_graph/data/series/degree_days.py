@@ -26,6 +26,7 @@ _MONTH, _YEAR = np.timedelta64(30, "D"), np.timedelta64(365, "D")
 DEGREE_DAYS = {"pdd_month": (0, _MONTH), "fdd_month": (1, _MONTH), "pdd_year": (0, _YEAR), "fdd_year": (1, _YEAR)}
 """Slow input -> 0 for positive or 1 for freezing degree days, and the length of the past."""
 
+_DAY = np.timedelta64(1, "D")
 _READING_STEP = np.timedelta64(3, "h")
 _LONGEST_STEP = 3.0  # in median steps, as in the series
 
@@ -100,7 +101,7 @@ class DegreeDays:
 
 def _check_gaps(times: Array) -> None:
     steps = np.diff(times)
-    if len(steps) < 2 or steps.max() <= max(_LONGEST_STEP * np.median(steps), np.timedelta64(1, "D")):
+    if len(steps) < 2 or steps.max() <= max(_LONGEST_STEP * np.median(steps), _DAY):
         return
 
     gap = int(steps.argmax())
@@ -111,16 +112,15 @@ def _check_gaps(times: Array) -> None:
 
 
 def _records_to_read(times: Array, first: np.datetime64, last: np.datetime64) -> Array:
-    """Numbers of the records from the last one before ``first`` to the first one after ``last``, thinned out."""
+    """Numbers of the first record in each three hours, from the last one before ``first`` to the day after ``last``.
+
+    With whole days, a forecast that goes on for longer has the same degree days at the times that it had before.
+    """
     begin = max(int(np.searchsorted(times, first, side="right")) - 1, 0)
-    end = min(int(np.searchsorted(times, last, side="left")), len(times) - 1)
-    chosen = [begin]
+    end = min(int(np.searchsorted(times, last.astype("datetime64[D]") + _DAY)), len(times) - 1)
+    parts = (times[begin : end + 1] - np.datetime64(0, "ns")) // _READING_STEP
 
-    for index in range(begin + 1, end + 1):
-        if times[index] - times[chosen[-1]] >= _READING_STEP or index == end:
-            chosen.append(index)
-
-    return np.array(chosen)
+    return begin + np.unique([0, *(np.flatnonzero(np.diff(parts) > 0) + 1), end - begin])
 
 
 def _one_a_day(times: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gensim_graph.evaluate.observations.drift_paths import DriftPaths
 from gensim_graph.evaluate.observations.footprint import Footprint
 from gensim_graph.evaluate.observations.forecast_fields import (
     DRIFT_COVER,
@@ -14,8 +15,9 @@ from gensim_graph.evaluate.observations.forecast_fields import (
     LeadWeights,
     weigh_leads,
 )
-from gensim_graph.evaluate.observations.observation_sums import EDGE, EdgeSums, ScoreSums, VectorSums
+from gensim_graph.evaluate.observations.observation_sums import EdgeSums, ScoreSums, VectorSums
 from gensim_graph.evaluate.observations.observed import Observations
+from gensim_graph.evaluate.tally import ICE_EDGE
 from gensim_graph.typing import Array
 from gensim_graph.units import KM_PER_METRE, SECONDS_PER_HOUR
 
@@ -40,6 +42,7 @@ class Comparison:
         first = next(iter(models.values()))
         self._product, self._models, self._first = product, models, first
         self._footprint = Footprint(first.mesh, product.cells)
+        self._paths = DriftPaths(first.mesh) if product.is_displacement else None
         self._names = [name for name in product.fields if name in first.names]
         self._used: Counter[str] = Counter()
         self._left: dict[str, Counter[str]] = {name: Counter() for name in self._names}
@@ -70,7 +73,7 @@ class Comparison:
 
                 matched[record] = True
                 self._chosen.append(chosen)
-                self._compare(record, chosen, equivalents)
+                self._compare(record, start, chosen, equivalents)
                 for one in equivalents.values():
                     one.forget([*self._names, "sic"], int(chosen.leads[0]) - len(self._first.leads) // 2)
 
@@ -82,15 +85,22 @@ class Comparison:
         short = self._product.is_displacement and chosen is not None and chosen.cover < DRIFT_COVER - 1e-6
         return None if short else chosen
 
-    def _compare(self, record: int, chosen: LeadWeights, equivalents: Mapping[str, EquivalentFields]) -> None:
+    def _compare(
+        self, record: int, start: int, chosen: LeadWeights, equivalents: Mapping[str, EquivalentFields]
+    ) -> None:
         hours = float(self._first.lead_hours[chosen.nearest])
         factor = self._factor(record)
         observed = {name: factor * self._observed(name, record) for name in self._names}
 
         for model, fields in equivalents.items():
             names = [name for name in self._names if name in self._models[model].names]
-            values = {name: factor * self._equivalent(name, chosen, fields, model) for name in names}
-            for name in names:
+            if self._paths is not None and set(_VECTOR) <= set(names):
+                values = self._displacement(self._models[model], record, start)
+            else:
+                values = {name: self._equivalent(name, chosen, fields, model) for name in names}
+            values = {name: factor * one for name, one in values.items()}
+
+            for name in values:
                 self._add_scores(model, name, hours, values[name], observed[name], record)
 
             if "sic" in values:
@@ -108,6 +118,15 @@ class Comparison:
     def _observed(self, name: str, record: int) -> Array:
         return self._footprint.of_product(self._product.fields[name].values[record])
 
+    def _displacement(self, model: ForecastFields, record: int, start: int) -> dict[str, Array]:
+        """Displacement over the period divided by its length, at the places of the comparison, (member, place) m/s."""
+        assert self._paths is not None
+        known = np.isfinite(self._observed(_VECTOR[0], record))
+        faces = self._footprint.faces_under(known)
+        velocity = self._paths.mean_velocity(model, start, self._product.periods.bounds[record], faces)
+
+        return {name: self._footprint.of_forecast(part) for name, part in zip(_VECTOR, velocity, strict=True)}
+
     def _equivalent(self, name: str, chosen: LeadWeights, fields: EquivalentFields, model: str) -> Array:
         """What the product would see of a model, (member, place); NaN where it has no ice whose thickness is asked."""
         values = fields.mean(name, chosen)
@@ -115,7 +134,7 @@ class Comparison:
             return values
 
         fraction = fields.mean("sic", chosen)
-        has_ice = (fraction > EDGE).all(axis=0)
+        has_ice = (fraction > ICE_EDGE).all(axis=0)
         return np.where(has_ice, values / np.where(has_ice, fraction, 1.0), np.nan)
 
     def _add_scores(self, model: str, name: str, hours: float, values: Array, observed: Array, record: int) -> None:
@@ -187,7 +206,7 @@ class Comparison:
         elif self._chosen:
             cover = float(np.mean([one.cover for one in self._chosen]))
             most = "" if cover > 0.99 else f", of which the forecast covers {100 * cover:.0f} % on average"
-            what = "drift integrated over" if self._product.is_displacement else "forecast averaged over"
+            what = "paths of the ice followed over" if self._product.is_displacement else "forecast averaged over"
             parts.append(f"{what} {length} ({periods.origin}){most}")
 
         return ", ".join(parts)

@@ -72,6 +72,14 @@ class Footprint:
             mean = (self._of_product @ np.where(known, values, 0.0)) / share
         return np.where((share >= ENOUGH) & self.covered, mean, np.nan)
 
+    def faces_under(self, known: Array) -> Array:
+        """Numbers of the faces of the mesh that contribute to some places.
+
+        Args:
+            known: (P,) True for these places.
+        """
+        return np.flatnonzero(self._of_forecast.T @ known.astype(np.float64))
+
     def reached(self, known: Array) -> int:
         """Number of observed values that lie at a place that is used.
 

@@ -11,9 +11,12 @@ import xarray as xr
 from gensim_graph.errors import InputError, naming
 from gensim_graph.evaluate.observations.forecast_fields import ForecastFields
 from gensim_graph.evaluate.observations.observed import Observations, ObservedField, Periods
-from gensim_graph.evaluate.observations.own_layout import is_own_layout, read_own_layout
-from gensim_graph.evaluate.observations.product_cells import ProductCells
-from gensim_graph.evaluate.observations.product_reader import ProductReader
+from gensim_graph.evaluate.observations.products import (
+    ProductCells,
+    ProductReader,
+    is_own_layout,
+    read_own_layout,
+)
 from gensim_graph.io import Source, expand
 from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
 

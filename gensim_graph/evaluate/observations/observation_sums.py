@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gensim_graph.evaluate.tally import ICE_EDGE
 from gensim_graph.evaluate.verify import fair_crps
 from gensim_graph.typing import Array
 
-EDGE = 0.15
-"""Concentration above which a place counts as ice."""
-
-KM2_PER_M2 = 1e-6
+_KM2_PER_M2 = 1e-6
 
 
 @dataclass
@@ -87,7 +85,7 @@ class EdgeSums:
             observed: (P,) concentration.
             areas: (P,) m2.
         """
-        ice, true_ice = forecast > EDGE, observed > EDGE
+        ice, true_ice = forecast > ICE_EDGE, observed > ICE_EDGE
         over = (ice & ~true_ice).mean(axis=0) @ areas
         under = (~ice & true_ice).mean(axis=0) @ areas
 
@@ -96,7 +94,7 @@ class EdgeSums:
 
     def scores(self) -> dict[str, int | float]:
         """Return extents and the integrated ice-edge error, km2, means over the records."""
-        extent, observed, over, under = (float(part) for part in KM2_PER_M2 * self.sums / self.records)
+        extent, observed, over, under = (float(part) for part in _KM2_PER_M2 * self.sums / self.records)
         return {
             "records": self.records,
             "extent": extent,

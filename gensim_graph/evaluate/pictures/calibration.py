@@ -12,8 +12,8 @@ from gensim_graph.evaluate.pictures.curve_panels import REFERENCE_LINE, panel_gr
 from gensim_graph.evaluate.pictures.style import styled, wrapped
 from gensim_graph.typing import Array
 
-_COLUMNS, _WIDTH, _HEIGHT = 4, 3.0, 2.5  # panels side by side; inches of a panel
-_LETTERS = 28  # of a line of a title
+_COLUMNS, _WIDTH, _HEIGHT = 4, 3.0, 2.6  # panels side by side; inches of a panel
+_LETTERS = 34  # of a line of a title
 _LEAD_STYLES = ({"color": "#0072B2", "linestyle": "-"}, {"color": "#D55E00", "linestyle": "--"})
 """Line styles of the first and the last lead time."""
 
@@ -47,7 +47,8 @@ def calibration_chart(
             _draw_ranks(upper, _rows(ranks, variable, lead), style, f"+{lead:g} h")
             _draw_spread_error(lower, _rows(spread_error, variable, lead), style)
         title = wrapped((words or {}).get(variable, variable), _LETTERS)
-        upper.set(title=title, xlabel="rank of the truth", ylabel="share of the area", ylim=(0, None))
+        upper.set_title(title, fontsize=9.5)
+        upper.set(xlabel="rank of the truth", ylabel="share of the area", ylim=(0, None))
         lower.set(xlabel="spread", ylabel="error")
 
     if not reliable.empty:

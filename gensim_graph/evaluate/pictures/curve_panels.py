@@ -33,7 +33,7 @@ REFERENCE_LINE: dict[str, Any] = {"color": "#222222", "linewidth": 1.0, "linesty
 _DERIVED = (", ensemble mean", ", median")
 _DERIVED_STYLE = {"linestyle": (0, (4, 1.5)), "marker": "", "linewidth": 1.3, "zorder": 4}
 _WIDTH, _HEIGHT = 3.6, 2.5  # inches of a panel
-_LEFT, _RIGHT, _ABOVE, _BELOW, _LEGEND = 0.82, 0.1, 0.3, 0.48, 0.42  # inches around a panel, and above all
+_LEFT, _RIGHT, _ABOVE, _BELOW, _LEGEND = 0.82, 0.12, 0.32, 0.5, 0.42  # inches around a panel, and above all
 _MARKERS = 12  # at most, on one line
 _SUBDIVIDED_UP_TO = 50.0  # largest ratio of the ends of a logarithmic axis that has ticks at 2 and 5 too
 

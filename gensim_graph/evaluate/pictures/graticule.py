@@ -57,7 +57,8 @@ def draw_graticule(ax: Axes, mesh: Mesh, labels: bool = True) -> None:
 
     lines = graticule_lines(mesh)
     points = [line.points for line in lines]
-    drawn = LineCollection(points, colors="#808080", linewidths=0.4, zorder=3)
+    # Smoothed edges of lines would need thousands of colours, too many for the palette of a file.
+    drawn = LineCollection(points, colors="#808080", linewidths=0.6, antialiaseds=False, zorder=3)
     drawn.set_in_layout(False)
     ax.add_collection(drawn, autolim=False)
 

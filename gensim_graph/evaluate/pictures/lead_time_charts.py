@@ -14,7 +14,7 @@ from gensim_graph.evaluate.pictures.curve_panels import REFERENCE_LINE, CurvePan
 from gensim_graph.evaluate.pictures.map_panels import hide_unused
 from gensim_graph.evaluate.pictures.style import styled, with_units, wrapped
 
-_LETTERS = 26  # of a line beside a panel
+_LETTERS = 24  # of a line beside a panel
 
 
 @styled
@@ -30,7 +30,7 @@ def score_curves(
     """
     variables = list(scores["variable"].unique())
     titles = {"rmse": "RMSE of the ensemble mean", "crps": "fair CRPS", "spread_skill": "spread-skill ratio"}
-    panels = CurvePanels(len(variables), len(titles), 2.1)
+    panels = CurvePanels(len(variables), len(titles), 2.3)
 
     for row, variable in enumerate(variables):
         of_variable = scores[scores["variable"] == variable]

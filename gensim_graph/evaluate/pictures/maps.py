@@ -25,7 +25,7 @@ POLYGONS_UP_TO = 25_000
 _COLOUR_LEVELS = 64
 """Colours of a colour map: more cannot be told apart, and double the size of the file."""
 
-_SLOWEST = 0.03
+_SLOWEST = 0.08
 """Speed as a share of the scale of the arrows below which none is drawn: it would be a dot without a direction."""
 
 
@@ -121,7 +121,7 @@ def _draw_coast(ax: Axes, mesh: Mesh) -> None:
         return
 
     lines = mesh.nodes[mesh.boundary_edges[mesh.boundary_kind == "coast"]] * KM_PER_METRE
-    coast = LineCollection(list(lines), colors="#4a3420", linewidths=0.4)
+    coast = LineCollection(list(lines), colors="#4a3420", linewidths=0.6, antialiaseds=False)
     coast.set_in_layout(False)
     ax.add_collection(coast, autolim=False)
 

@@ -1,7 +1,7 @@
 """Open water on maps: damage and drift belong to the ice, and have no meaning where there is none.
 
-A model still writes some value there, for damage often zero or one, and a map of it would show the open sea as intact or
-broken ice.
+A model still writes some value there, for damage often zero or one, and a map of it would show the open sea as intact
+or as broken ice.
 """
 
 import numpy as np

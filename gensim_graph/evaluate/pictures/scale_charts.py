@@ -12,7 +12,7 @@ from gensim_graph.evaluate.pictures.map_panels import hide_unused
 from gensim_graph.evaluate.pictures.style import styled, wrapped
 from gensim_graph.evaluate.tally import TRUTH
 
-_LETTERS = 38  # of a line of a title
+_LETTERS = 40  # of a line of a title
 
 
 @styled

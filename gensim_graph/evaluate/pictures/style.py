@@ -45,7 +45,8 @@ STYLE: dict[Any, Any] = {
 """Settings of matplotlib for our figures.
 
 Texts are drawn as they are: names of files, models and variables come from users, and a ``$`` in them would otherwise
-begin a formula. Ticks of logarithmic axes therefore need :func:`~gensim_graph.evaluate.pictures.curve_panels.power_text`.
+begin a formula. Ticks of logarithmic axes therefore need
+:func:`~gensim_graph.evaluate.pictures.curve_panels.power_text`.
 Titles stand at a fixed height: to find one that is free of ticks, matplotlib would measure every label.
 """
 

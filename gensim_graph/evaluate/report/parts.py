@@ -142,7 +142,10 @@ def number_table(
         words: variable -> its meaning, for a column ``variable``.
     """
     cells = [
-        [variable_cell(row[name], words or {}) if name == "variable" else Cell(number_text(row[name])) for name in columns]
+        [
+            variable_cell(row[name], words or {}) if name == "variable" else Cell(number_text(row[name]))
+            for name in columns
+        ]
         for row in rows
     ]
     return Table(caption, [*columns.values()], cells, labels, folded)

@@ -26,9 +26,8 @@ def deformation_chapter(tables: Mapping[str, pd.DataFrame], shown: ShownStart) -
 
     yield Text(
         "Rates on the native faces from the drift on faces. If a model has its drift on nodes, it was first averaged "
-        "to faces, in truth and forecast alike, which smooths the rates. "
-        "Maps and statistics are of faces with ice: maps by the concentration of their own source, statistics by that of "
-        "the truth."
+        "to faces, in truth and forecast alike, which smooths the rates. Only faces with ice count: in maps by the "
+        "concentration of each source itself, in statistics by that of the truth."
     )
     yield from deformation_pictures(shown)
 
@@ -100,9 +99,7 @@ def scale_chapter(tables: Mapping[str, pd.DataFrame], words: Mapping[str, str]) 
         yield _resolution_table(structure, words, "structure functions")
 
 
-def _ratio_picture(
-    table: pd.DataFrame, words: Mapping[str, str], scale: str, heading: str, measure: str
-) -> Picture:
+def _ratio_picture(table: pd.DataFrame, words: Mapping[str, str], scale: str, heading: str, measure: str) -> Picture:
     """Ratio to the truth over the column ``scale`` at the last lead time."""
     last = float(table["lead_hours"].max())
     variables = ", ".join(words[name] for name in table["variable"].unique())
@@ -131,9 +128,7 @@ def _resolution_table(table: pd.DataFrame, words: Mapping[str, str], method: str
     return number_table(caption, heads, rows.to_dict("records"), 2, words=words)
 
 
-def process_chapter(
-    tables: Mapping[str, pd.DataFrame], words: Mapping[str, str], shown: ShownStart
-) -> Iterator[Part]:
+def process_chapter(tables: Mapping[str, pd.DataFrame], words: Mapping[str, str], shown: ShownStart) -> Iterator[Part]:
     """Yield maps and tables of events and volume budget.
 
     Args:
@@ -180,8 +175,8 @@ def _budget_table(budget: pd.DataFrame, words: Mapping[str, str]) -> Table:
         "correlation": "correlation",
     }
     caption = (
-        f"Budgets at +{last:g} h: amount in km³ (ice, snow) or km² (concentration) with its change, the inflow through open "
-        "boundaries, and the rest, per day; local terms as root mean squares per day, and the correlation of change "
+        f"Budgets at +{last:g} h: amount in km³ (ice, snow) or km² (concentration) with its change, the inflow through "
+        "open boundaries, and the rest, per day; local terms as root mean squares per day, and the correlation of change "
         "and dynamics"
     )
     return number_table(caption, heads, rows, 2, words=words)

@@ -101,7 +101,10 @@ class ShownStart:
         ice = self._concentration
         spread = None if fields.spread is None else only_ice(fields.spread, ice.mean)
         return Fields(
-            only_ice(fields.truth, ice.truth), only_ice(fields.member, ice.member), only_ice(fields.mean, ice.mean), spread
+            only_ice(fields.truth, ice.truth),
+            only_ice(fields.member, ice.member),
+            only_ice(fields.mean, ice.mean),
+            spread,
         )
 
     @cached_property

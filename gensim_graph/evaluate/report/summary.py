@@ -59,7 +59,9 @@ def skill(scores: pd.DataFrame, words: Mapping[str, str]) -> Table | None:
     for variable in scores["variable"].unique():
         for model in models:
             chosen = scores[(scores["variable"] == variable) & (scores["model"] == model)].set_index("lead_hours")
-            rows.append([variable_cell(variable, words), Cell(model), *(_ratio(chosen.loc[lead].to_dict()) for lead in leads)])
+            rows.append(
+                [variable_cell(variable, words), Cell(model), *(_ratio(chosen.loc[lead].to_dict()) for lead in leads)]
+            )
 
     heads = ["variable", "model", *(f"{lead:g} h" for lead in leads)]
     return Table("RMSE of the ensemble mean over that of persistence, with its interval of 90 %", heads, rows, 2)

@@ -40,7 +40,9 @@ def ensemble_chapter(tables: Mapping[str, pd.DataFrame], words: Mapping[str, str
         "uncertainty": "uncertainty",
         "fair_brier": "fair Brier score",
     }
-    caption = "Brier score of the probability of more than 15 % ice: reliability (0 is best) minus resolution plus uncertainty"
+    caption = (
+        "Brier score of the probability of ice (above 15 %): reliability (0 is best) minus resolution plus uncertainty"
+    )
     yield number_table(caption, heads, tables["brier"].to_dict("records"), folded="Table of Brier scores")
 
 

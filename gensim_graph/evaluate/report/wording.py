@@ -27,11 +27,14 @@ def variable_words(variables: Iterable[Variable]) -> dict[str, str]:
 
 
 def vector_words(x: Variable, y: Variable) -> str:
-    """Return the meaning of a vector, such as ``ice drift``; the names of its components if they have no words in common.
+    """Return the meaning of a vector, such as ``ice drift``: the words with which both components begin.
 
     Args:
         x: the first component.
         y: the second component.
+
+    Returns:
+        The words, or the names of both components if their meanings begin differently.
     """
     shared = []
     for here, there in zip(x.long_name.split(), y.long_name.split(), strict=False):

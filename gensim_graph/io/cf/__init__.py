@@ -24,11 +24,15 @@ from gensim_graph.io.cf.gridded import (
 from gensim_graph.io.cf.grids import read_grid
 from gensim_graph.io.cf.lonlat_fields import LonLatFields
 from gensim_graph.io.cf.unsupported import refuse_unsupported
+from gensim_graph.io.file_mesh import FileMesh
+from gensim_graph.io.mpas import is_mpas
 
 __all__ = [
+    "FileMesh",
     "LonLatFields",
     "is_foreign",
     "is_gridded",
+    "is_mpas",
     "mesh_in_file",
     "on_faces",
     "on_faces_of",

@@ -1,6 +1,8 @@
 """A prepared store gives the same as the data in memory: values, samples, statistics, in any order of the files."""
 
 import dataclasses
+import multiprocessing
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from gensim_graph.data import (
     prepare,
     statistics_of,
 )
+from gensim_graph.data.prepared import describe_store
 from gensim_graph.errors import InputError
 from gensim_graph.io import open_store, open_stores
 from gensim_graph.variables import default_variables
@@ -184,19 +187,26 @@ def test_the_error_of_rounding_is_bounded(runs, tmp_path, precision, relative):
             assert (np.abs(came - expected) <= relative * np.abs(expected) + 1e-9).all()
             assert (came[expected == 0] == 0).all()
             assert (came[expected == 1] == 1).all()
-    rounded = data.add_moments
-    assert rounded is not None
 
 
-def test_a_sample_may_be_read_in_a_forked_process(runs, tmp_path):
-    """As the workers of a DataLoader do it: the data come from another process by fork or by pickling."""
-    import multiprocessing
-    import pickle
+def test_the_error_of_rounding_is_stated(runs, tmp_path):
+    """Largest and root mean square difference between the sources and the store."""
+    out = prepare(runs, tmp_path / "store.zarr", precision="bits:5", **OPTIONS)
+    data, memory = opened(out), in_memory(*runs)
+    pairs = [(data.read(i, j).state, memory.read(i, j).state) for i in range(3) for j in range(data.n_starts)]
+    pairs += [(data.read(i, j).next_state, memory.read(i, j).next_state) for i in range(3) for j in range(5, 7)]
+    error = np.abs(np.stack([a.astype(np.float64) - b for a, b in pairs]))[..., 0]
+    row = next(row for row in describe_store(out).variables if row.name == "sit")
+    assert row.largest_error == pytest.approx(error.max(), rel=1e-6)
+    assert row.rms_error == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
 
+
+def test_another_process_reads_the_same(runs, tmp_path):
+    """Workers of a DataLoader get the data by fork or by pickling; this process has used tensorstore before the fork."""
     data = opened(prepare(runs, tmp_path / "store.zarr", **OPTIONS))
     copy = pickle.loads(pickle.dumps(data))
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        forked = pool.apply(data.read, (1, 2, np.array([3, 5])))
+        forked = pool.apply_async(data.read, (1, 2, np.array([3, 5]))).get(timeout=60)
     expected = in_memory(*runs).read(1, 2, np.array([3, 5]))
     for came in (forked, copy.read(1, 2, np.array([3, 5]))):
         np.testing.assert_array_equal(came.next_state, expected.next_state)

@@ -191,16 +191,16 @@ def test_uniform_drift_over_two_days(mesh: Mesh, tmp_path: Path, with_ends: bool
     assert "interpolated" in left
 
 
-def test_solid_rotation_about_the_pole(mesh: Mesh, tmp_path: Path):
-    """Half a degree of longitude in a day: the speed is proportional to the distance from the axis of the Earth."""
-    angle = np.radians(0.5)
+@pytest.mark.parametrize("degrees", [0.5, 10.0])
+def test_solid_rotation_about_the_pole(mesh: Mesh, tmp_path: Path, degrees: float):
+    """Rotation in a day about the axis of the Earth; at 10 degrees the paths are arcs, 5 degrees left of the start."""
     x, y = mesh.centres.T
     lon, lat = Transformer.from_crs(MESH_PLANE, MESH_PLANE.geodetic_crs, always_xy=True).transform(x, y)
-    east = Geod(ellps="WGS84").inv(lon, lat, lon + 0.5, lat)[2] / SECONDS_PER_DAY
+    east = Geod(ellps="WGS84").inv(lon, lat, lon + 0.01, lat)[2] * 100 * degrees / SECONDS_PER_DAY
     radius = np.hypot(x, y)
     forecast = forecast_on(mesh, siu=-east * y / radius, siv=east * x / radius)
 
-    path = write_drift(tmp_path / "drift.nc", lambda lon, lat: (lon + np.degrees(angle), lat), [hours(12), hours(36)])
+    path = write_drift(tmp_path / "drift.nc", lambda lon, lat: (lon + degrees, lat), [hours(12), hours(36)])
     found = score_observations(forecast, open_observations(path, forecast))
     rows = found["observations"].query("model == 'forecast'")
     lengths = found["observed_drift"].query("model == 'forecast'").iloc[0]

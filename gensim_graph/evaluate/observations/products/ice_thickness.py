@@ -7,7 +7,7 @@ thickness of its ice (:attr:`~gensim_graph.evaluate.observations.observed.Observ
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.observations.product_errors import error_of
+from gensim_graph.evaluate.observations.products.product_errors import error_of
 from gensim_graph.io.names import conversion
 
 _NAMES = (

@@ -5,8 +5,8 @@ import xarray as xr
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.observations.observed import Observations, ObservedField
-from gensim_graph.evaluate.observations.product_periods import product_periods
-from gensim_graph.evaluate.observations.product_reader import ProductReader
+from gensim_graph.evaluate.observations.products.product_periods import product_periods
+from gensim_graph.evaluate.observations.products.product_reader import ProductReader
 from gensim_graph.io import has_topology, mesh_from_dataset, times_of, with_own_time
 from gensim_graph.io.cf import is_foreign
 from gensim_graph.mesh.operators import in_plane, rotation

@@ -4,10 +4,8 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.cf import mesh_in_file, read_grid
+from gensim_graph.io.cf import FileMesh, is_mpas, mesh_in_file, read_grid
 from gensim_graph.io.coordinates import Coordinates, find_coordinates
-from gensim_graph.io.file_mesh import FileMesh
-from gensim_graph.io.mpas import is_mpas
 from gensim_graph.io.ugrid import has_topology
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.planes import lonlat, project, unit_vectors, unproject

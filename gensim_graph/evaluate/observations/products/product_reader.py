@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.observations.displacements import as_velocity, displacement_names
-from gensim_graph.evaluate.observations.ice_thickness import find_ice_thickness, with_volume
 from gensim_graph.evaluate.observations.observed import Observations, ObservedField, Periods
-from gensim_graph.evaluate.observations.product_cells import ProductCells
-from gensim_graph.evaluate.observations.product_errors import error_of, flat_values, has_error
-from gensim_graph.evaluate.observations.product_flags import flagged_values, has_flags
-from gensim_graph.evaluate.observations.product_periods import product_periods
+from gensim_graph.evaluate.observations.products.displacements import as_velocity, displacement_names
+from gensim_graph.evaluate.observations.products.ice_thickness import find_ice_thickness, with_volume
+from gensim_graph.evaluate.observations.products.product_cells import ProductCells
+from gensim_graph.evaluate.observations.products.product_errors import error_of, flat_values, has_error
+from gensim_graph.evaluate.observations.products.product_flags import flagged_values, has_flags
+from gensim_graph.evaluate.observations.products.product_periods import product_periods
 from gensim_graph.io.cf import on_faces_of
 from gensim_graph.io.names import find_name, known_names, list_known_names, with_known_names
 from gensim_graph.io.times import times_of, with_time
