@@ -49,8 +49,8 @@ def main() -> None:
     """Make the winds, draw samples, and write the results."""
     options = _options()
     table = default_variables()
-    stores = open_stores(options.data)
-    first = min(store["time"].values[0] for store in stores).astype("datetime64[Y]").astype("datetime64[ns]")
+    first = min(part.times(0)[0] for part in trajectories_of(options.data))
+    first = first.astype("datetime64[Y]").astype("datetime64[ns]")
 
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
@@ -58,7 +58,7 @@ def main() -> None:
         print(f"made {megabytes:.0f} MB of winds in {time.perf_counter() - begin:.0f} s", flush=True)
 
         begin = time.perf_counter()
-        parts = [Trajectories.from_dataset(store, table, np.timedelta64(12, "h")) for store in stores]
+        parts = trajectories_of(options.data)
         forced = with_forcing(parts, f"{folder}/*.nc", table)
         opening = time.perf_counter() - begin
         normaliser = Normaliser(table, statistics_of(forced, table, 12.0))
@@ -87,6 +87,12 @@ def _options() -> Any:
     parser.add_argument("--samples", type=int, default=400)
     parser.add_argument("--loaders", type=int, default=2)
     return parser.parse_args()
+
+
+def trajectories_of(paths: list[Path]) -> list[Trajectories]:
+    """Trajectories of the files; what reading them needs besides is freed."""
+    lead = np.timedelta64(12, "h")
+    return [Trajectories.from_dataset(store, default_variables(), lead) for store in open_stores(paths)]
 
 
 def wave_numbers() -> tuple[Array, Array, Array, Array]:
@@ -194,7 +200,7 @@ class _Watched(Dataset):
         assert torch.isfinite(sample.conditions).all()
         worker = get_worker_info()
         busy = time.process_time() - used
-        return worker.id if worker else 0, begin, time.perf_counter(), busy, queued() - waited, peak_memory_here()
+        return worker.id if worker else 0, begin, time.perf_counter(), busy, queued() - waited, memory_here()
 
 
 def queued() -> float:
@@ -202,10 +208,10 @@ def queued() -> float:
     return float(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
 
 
-def peak_memory_here() -> float:
-    """Largest resident memory of this process so far in MB (Linux)."""
+def memory_here() -> float:
+    """Resident memory of this process in MB, with the pages that it shares with the main process (Linux)."""
     rows = Path(f"/proc/{os.getpid()}/status").read_text().splitlines()
-    return next(float(row.split()[1]) / 1e3 for row in rows if row.startswith("VmHWM"))
+    return next(float(row.split()[1]) / 1e3 for row in rows if row.startswith("VmRSS"))
 
 
 def draw(samples: TrainingSamples, loaders: int) -> dict[str, Any]:

@@ -113,8 +113,8 @@ def _print_description(path: Path, store: StoreDescription) -> None:
 
     leads = ", ".join(_hours(steps * layout.step) for steps in layout.lead_steps)
     results.print(
-        f"{layout.cells:,} cells; {layout.precision}, {size_in_words(store.size)}; records {_hours(layout.step)} apart; "
-        f"statistics for lead times of {leads}",
+        f"{layout.cells:,} cells; {layout.precision}, {size_in_words(store.size)}; "
+        f"records {_hours(layout.step)} apart; statistics for lead times of {leads}",
         highlight=False,
         soft_wrap=True,
     )

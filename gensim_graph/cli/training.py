@@ -6,23 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from gensim_graph.cli.console import command_line, console, place, results, say
+from gensim_graph.cli.plan_table import print_plan
+from gensim_graph.cli.sweep_folder import open_sweep
 from gensim_graph.config import compose_config, sweep
 from gensim_graph.errors import InputError
-from gensim_graph.graph import cached_graph
 from gensim_graph.io import load_mesh
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn import OperatorConfig
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.system import choose_device, keep_freed_memory, write_atomically
+from gensim_graph.system import choose_device, keep_freed_memory
 from gensim_graph.train import (
-    CHANGEABLE,
-    TrainingPlan,
     check_folder,
     config_of,
     fit,
@@ -31,8 +26,6 @@ from gensim_graph.train import (
     plan_simulation,
     plan_training,
 )
-
-_SWEEP = "multirun.json"
 
 _ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 """Option ``--device`` -> ``trainer.accelerator``, a word of Lightning."""
@@ -129,7 +122,7 @@ def train_command(
     for row in runs:  # a mistake in any of them shows before the first training
         compose_config(preset, row, config)
     if not dry_run:
-        _open_sweep(out, runs)
+        open_sweep(out, runs)
     for number, row in enumerate(runs):
         console.rule(f"{out / str(number)}  {' '.join(row)}")
         _train(request, row, out / str(number))
@@ -186,7 +179,7 @@ def _train(request: _Request, overrides: list[str], out: Path) -> None:
         topology=request.topology,
         forcing=request.forcing,
     )
-    _print_plan(plan, results if request.dry_run else console)
+    print_plan(plan, results if request.dry_run else console)
     if request.dry_run:
         results.print_json(json.dumps(plan.config.to_dict()))
         return
@@ -200,55 +193,3 @@ def _mesh_of(request: _Request, file: Path) -> Mesh:
     """The mesh of ``--mesh``; other formats than netCDF and zarr have one topology only."""
     topology = request.topology if file.suffix in (".nc", ".nc4", ".zarr") else None
     return load_mesh(file, repair=request.repair, topology=topology)
-
-
-def _open_sweep(folder: Path, runs: list[list[str]]) -> None:
-    """Record which overrides belong to which number; refuse a folder in which they were others."""
-    record = folder / _SWEEP
-    rows = {str(number): row for number, row in enumerate(runs)}
-    if record.exists():
-        if _of_same_runs(json.loads(record.read_text())) != _of_same_runs(rows):
-            raise InputError(f"{record}: holds a sweep over other values; choose another folder with --out")
-        return
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"{folder}: exists and is not a sweep of trainings; choose another folder with --out")
-
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(record, lambda path: path.write_text(json.dumps(rows, indent=1)))
-
-
-def _of_same_runs(rows: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Leave out the overrides that a run may be resumed with other values of."""
-    return {number: [one for one in row if one.partition("=")[0] not in CHANGEABLE] for number, row in rows.items()}
-
-
-def _print_plan(plan: TrainingPlan, screen: Console) -> None:
-    table = Table("mesh", "faces", "trajectories", "pairs", "spacing km", "clusters", title="training data")
-    for index, part in enumerate(plan.data):
-        graph = cached_graph(part.mesh)
-        row = (part.mesh.n_faces, part.n_trajectories, part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
-        table.add_row(str(index), *map(str, row), str(graph.n_clusters))
-    screen.print(table)
-
-    config, operator = plan.config, plan.operator()
-    present = [v.name for v in plan.normaliser.table.variables if v.name in plan.normaliser.statistics.values]
-    cells = config.data.batch * min(config.data.clusters * 256, max(part.mesh.n_faces for part in plan.data))
-    memory = _memory(cells, config.operator, operator.n_parameters)
-    screen.print(
-        f"variables {', '.join(present)}; lead time {config.data.lead_time}; held back for validation: "
-        f"{plan.held_out}\n"
-        f"operator: {operator.n_parameters:,} weights; "
-        f"{config.trainer.max_steps} steps of {config.data.batch} samples; "
-        f"about {memory:.1f} GB at {cells:,} cells a batch",
-        highlight=False,
-    )
-
-
-def _memory(cells: int, config: OperatorConfig, weights: int) -> float:
-    """Rough peak of a training step in GB, fitted to the peaks of ``tiny`` and ``small`` in float32 on a CPU.
-
-    0.6 GB for the libraries, 16 bytes a weight (value, gradient, two moments), and for each cell of the batch 710 bytes
-    a feature and layer on the cells and 28 a feature and block on the tokens.
-    """
-    per_cell = 710 * config.cell_width * config.cell_layers + 28 * config.width * config.blocks
-    return 0.6 + (cells * per_cell + 16 * weights) / 1e9

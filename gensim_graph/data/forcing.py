@@ -195,7 +195,11 @@ def open_forcing(
     table = table or default_variables()
     wanted = VariableTable((*table.forcing, *table.slow))
 
-    parts = [Records(item, mesh, wanted, topology) for item in expand(source)]
+    parts = []
+    for item in expand(source):
+        parts.append(Records(item, mesh, wanted, topology))
+        parts[-1].close()  # years of daily files would be more than a process may have open
+
     return Forcing(series_of(parts, interpolate, repeat), mesh, table)
 
 

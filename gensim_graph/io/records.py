@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path as FilePath
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -31,6 +32,8 @@ from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable
 
 log = logging.getLogger(__name__)
+
+_CHUNK_CACHE = 2**20  # bytes
 
 
 class Records:
@@ -101,7 +104,8 @@ class Records:
         if isinstance(self.source, xr.Dataset):
             raw = self.source
         elif self._is_file:
-            raw = self._files.enter_context(opened_dataset(FilePath(self.source)))
+            with _small_chunk_cache():
+                raw = self._files.enter_context(opened_dataset(FilePath(self.source)))
         else:
             path = FilePath(self.source)
             log.info("%s: read as a whole (%s)", path, getattr(find_format(path), "name", "unknown format"))
@@ -195,6 +199,17 @@ def _naming_damage(name: str) -> Iterator[None]:
         raise InputError(message if message.startswith(name) else f"{name}: {message}") from None
     except Exception as error:  # netCDF, HDF5, zarr, dask and their codecs raise exceptions of all kinds
         raise InputError(f"{name}: cannot be read ({' '.join(str(error).split())[:120]})") from error
+
+
+@contextmanager
+def _small_chunk_cache() -> Iterator[None]:
+    """Keep 1 MiB of each variable of netCDF files opened inside, not 64 MiB: a training reads records at random."""
+    size, slots, preemption = netCDF4.get_chunk_cache()
+    netCDF4.set_chunk_cache(min(size, _CHUNK_CACHE), slots, preemption)
+    try:
+        yield
+    finally:
+        netCDF4.set_chunk_cache(size, slots, preemption)
 
 
 @contextmanager

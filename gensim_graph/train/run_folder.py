@@ -1,6 +1,6 @@
 """The folder of a training run: checks before it is written, and before the run in it is resumed.
 
-A run is the same run if its settings, meshes and data are the same. Three settings may change, those of
+A run is the same run if its settings, meshes and data are the same. Some settings may change, those of
 :data:`CHANGEABLE`: they say how long and where a run is computed.
 """
 

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from gensim_graph.cli import main
-from gensim_graph.cli.training import _open_sweep
+from gensim_graph.cli.sweep_folder import open_sweep
 from gensim_graph.data import cyclone_meshes, cyclone_trajectories
 from gensim_graph.errors import InputError
 
@@ -194,14 +194,14 @@ def test_a_sweep_trains_every_combination(run, tmp_path):
 
 def test_a_sweep_goes_on_with_more_steps(tmp_path):
     """The steps may change, as those of a single run; the values of the sweep may not."""
-    _open_sweep(
+    open_sweep(
         tmp_path / "sweep", [["trainer.max_steps=5", "trainer.seed=1"], ["trainer.max_steps=5", "trainer.seed=2"]]
     )
-    _open_sweep(
+    open_sweep(
         tmp_path / "sweep", [["trainer.max_steps=9", "trainer.seed=1"], ["trainer.max_steps=9", "trainer.seed=2"]]
     )
     with pytest.raises(InputError, match="a sweep over other values"):
-        _open_sweep(tmp_path / "sweep", [["trainer.seed=1"], ["trainer.seed=3"]])
+        open_sweep(tmp_path / "sweep", [["trainer.seed=1"], ["trainer.seed=3"]])
 
 
 def test_several_values_without_multirun(run, tmp_path):

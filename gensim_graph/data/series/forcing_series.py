@@ -18,6 +18,9 @@ from gensim_graph.typing import Array
 _RECORDS_KEPT = 3
 """Whole records in memory: the two around one time, and the one that the next time adds."""
 
+_FILES_OPEN = 100
+"""Files that are open at once; each takes a megabyte or two for each variable."""
+
 _LONGEST_STEP = 3.0
 """Longest step between two records that is interpolated, in median steps: a longer one is a gap in the files."""
 
@@ -42,6 +45,7 @@ class ForcingSeries:
         self._first = np.cumsum([0, *(len(part.times) for part in parts)])
         self._longest = _LONGEST_STEP * np.median(np.diff(self.times)) if len(self.times) > 2 else None
         self._kept: dict[int, FieldValues] = {}
+        self._open: dict[int, Records] = {}  # the file that was read last is the last one
 
     @property
     def origin(self) -> str:
@@ -127,6 +131,11 @@ class ForcingSeries:
 
     def _read(self, index: int, faces: Array | None = None) -> FieldValues:
         part = int(np.searchsorted(self._first, index, side="right")) - 1
+        self._open.pop(part, None)
+        self._open[part] = self.parts[part]
+        if len(self._open) > _FILES_OPEN:
+            self._open.pop(next(iter(self._open))).close()
+
         return self.parts[part].read(index - int(self._first[part]), faces, self.names)
 
     def _following(self, index: int) -> tuple[np.datetime64 | None, int]:

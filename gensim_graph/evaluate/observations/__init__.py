@@ -3,7 +3,7 @@
 Read :mod:`~gensim_graph.evaluate.observations.observed` first, the form that all products are brought to. Then
 
 1. ``observation_files`` opens the files of a product; the room ``products`` reads them.
-2. ``footprint``, ``forecast_fields`` and ``drift_paths`` bring the forecast to what a product sees, in space and in time.
+2. ``footprint``, ``forecast_fields`` and ``drift_paths`` bring the forecast to what a product sees, in space and time.
 3. ``comparison`` goes through the records; ``observation_sums`` and ``observation_scores`` turn them into tables.
 """
 

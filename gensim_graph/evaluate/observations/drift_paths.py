@@ -4,6 +4,8 @@ A displacement over two days is that of the same ice. Where the drift turns or s
 cyclone, the mean velocity at the begin of the path is another one.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from gensim_graph.evaluate.observations.forecast_fields import ForecastFields
@@ -51,7 +53,7 @@ class DriftPaths:
         stops = [0.0, *(float(one) for one in moments if 0.0 < one < length), length]
         before = self._at(fields, start, moments, stops[0])
 
-        for earlier, later in zip(stops[:-1], stops[1:], strict=True):
+        for earlier, later in pairwise(stops):
             after = self._at(fields, start, moments, later)
             steps = int(np.ceil((later - earlier) / _LONGEST_STEP))
             drift = Drift(before, after, later - earlier)

@@ -146,7 +146,8 @@ def _label(ax: Axes, lines: tuple[GraticuleLine, ...]) -> None:
         at = np.clip(found[edge], 0.012, 0.988)
         if all(np.abs(at - other).max() > _NEAREST for other in placed):
             placed.append(at)
-            style = _ALIGNMENT[edge] | {"fontsize": 6.5, "color": "#222222", "path_effects": [outline], "zorder": 4}
+            sideways = {"ha": "left"} if at[0] < _NEAREST else {"ha": "right"} if at[0] > 1 - _NEAREST else {}
+            style = _ALIGNMENT[edge] | sideways | {"fontsize": 6.5, "color": "#222222", "path_effects": [outline], "zorder": 4}
             ax.text(*at, line.text, transform=ax.transAxes, **style).set_in_layout(False)
 
 

@@ -54,7 +54,9 @@ def _draw_named_boundaries(ax: Axes, mesh: Mesh) -> None:
 def _draw_histogram(ax: Axes, mesh: Mesh, spacing: Array) -> None:
     """Draw the histogram of the spacing (F,), km."""
     median = np.median(spacing)
-    ax.hist(spacing, bins=40, color="#0072B2", edgecolor="white", linewidth=0.4)
+    margin = 1e-3 * median  # the cells of a regular grid differ by rounding errors only
+    limits = (spacing.min() - margin, spacing.max() + margin)
+    ax.hist(spacing, bins=40, range=limits, color="#0072B2", edgecolor="white", linewidth=0.4)
     ax.axvline(median, color="#222222", linestyle="--", label=f"median {median:.3g} km")
     ax.set(xlabel="spacing (km)", ylabel="faces", title=f"{mesh.n_faces:,} faces, {mesh.n_nodes:,} nodes")
     ax.legend()

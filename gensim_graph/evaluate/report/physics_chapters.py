@@ -176,7 +176,7 @@ def _budget_table(budget: pd.DataFrame, words: Mapping[str, str]) -> Table:
     }
     caption = (
         f"Budgets at +{last:g} h: amount in km³ (ice, snow) or km² (concentration) with its change, the inflow through "
-        "open boundaries, and the rest, per day; local terms as root mean squares per day, and the correlation of change "
-        "and dynamics"
+        "open boundaries, and the rest, per day; local terms as root mean squares per day, and the correlation of "
+        "change and dynamics"
     )
     return number_table(caption, heads, rows, 2, words=words)

@@ -1,7 +1,6 @@
 """The physical constants of the solver, in one table.
 
-There are two named sets: :data:`BENCHMARK`, the default, has the values of the idealised cyclone in neXtSIM-DG,
-:data:`NEXTSIM` those of neXtSIM v2.
+Of two named sets, :data:`BENCHMARK` (default) is of neXtSIM-DG's idealised cyclone, :data:`NEXTSIM` of neXtSIM v2.
 """
 
 import math

@@ -205,8 +205,10 @@ def test_solid_rotation_about_the_pole(mesh: Mesh, tmp_path: Path, degrees: floa
     rows = found["observations"].query("model == 'forecast'")
     lengths = found["observed_drift"].query("model == 'forecast'").iloc[0]
     assert lengths["observed_length"] > 2.0
-    assert (rows["rmse"] < 0.02 * lengths["observed_length"]).all()  # cells on the rim are covered in part
-    assert lengths["correlation"] > 0.9999
+    # Cells on the rim are covered in part. The velocity at the begin of a path would be wrong by 9 % at 10 degrees.
+    assert (rows["rmse"] < 0.03 * lengths["observed_length"]).all()
+    assert lengths["correlation"] > 0.999
+    assert abs(lengths["veering"]) < 0.5
 
 
 def test_velocities_of_a_product(mesh: Mesh, tmp_path: Path):

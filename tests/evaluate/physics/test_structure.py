@@ -68,6 +68,24 @@ def test_resolved_scale():
     assert np.isnan(resolved_scale(scales, np.full(4, 0.1)))
 
 
+def test_too_much_variability_is_not_resolved():
+    scales = np.array([1.0, 2.0, 4.0, 8.0])
+    # From 3 at 2 to 1 at 4, the ratio passes 2 in the middle of the logarithms.
+    assert resolved_scale(scales, np.array([9.0, 3.0, 1.0, 1.0])) == pytest.approx(np.sqrt(8))
+    assert resolved_scale(scales, np.array([0.1, 9.0, 2.0, 1.0])) == pytest.approx(4)
+    assert np.isnan(resolved_scale(scales, np.full(4, 2.1)))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_ratio_and_its_inverse_resolve_the_same(seed: int):
+    """The limits 1/2 and 2 are symmetric, so only the interpolation between two scales differs."""
+    ratio = np.exp(np.random.default_rng(seed).normal(size=40))
+    ratio[-3:] = 1.0
+    scales = 2.0 ** np.arange(40)
+    both = [resolved_scale(scales, one) for one in (ratio, 1 / ratio)]
+    assert np.floor(np.log2(both[0])) == np.floor(np.log2(both[1]))
+
+
 def test_which_meshes_are_grids():
     rng = np.random.default_rng(0)
     grid = regular_grid(6)
@@ -123,6 +141,18 @@ def test_the_effective_resolution_of_a_filtered_field_is_its_cut():
     assert table[table["model"] == "truth"]["resolved_km"].iloc[0] == pytest.approx(2 * spacing, rel=0.02)
     long = forecast[forecast["wavelength_km"] > 13 * spacing]
     np.testing.assert_allclose(long["ratio"], 1)
+
+
+def test_noise_is_not_resolution():
+    """A smooth truth with white noise on top is resolved only where the noise adds less than the truth has."""
+    mesh = regular_grid(128)
+    _, smooth = filtered((128, 128), 12.0)
+    noise = np.random.default_rng(1).normal(size=(20, *smooth.shape))
+    found = matched(mesh, (smooth + 0.3 * noise).reshape(20, -1), smooth.ravel())
+    table = tabulate({"forecast": found}, SpectrumTally(found))
+    forecast = table[table["model"] == "forecast"]
+    assert forecast["resolved_km"].iloc[0] == pytest.approx(12 * BOX / 128 / 1e3, rel=0.1)
+    assert forecast["ratio"].iloc[0] > 100
 
 
 def test_what_is_blurred_is_seen_on_any_mesh():

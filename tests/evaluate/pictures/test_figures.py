@@ -61,16 +61,20 @@ def test_forecast_maps_share_a_scale_and_give_the_spread_its_own(small_mesh: Mes
     truth, member, mean = (fields(small_mesh, seed) for seed in range(3))
     figure = forecast_maps(small_mesh, truth, member, mean, np.abs(truth), TABLE["sit"], LEADS)
     drawn = maps_of(figure)
-    assert len(drawn) == 8
-    limits = {drawn[i].get_clim() for i in (0, 1, 2, 4, 5, 6)}
+    assert len(drawn) == 10
+    limits = {drawn[i].get_clim() for i in (0, 1, 2, 5, 6, 7)}
     assert len(limits) == 1
-    assert drawn[3].get_clim() == drawn[7].get_clim() != limits.pop()
-    np.testing.assert_allclose(drawn[4].get_array(), truth[1])  # second row, first column: truth at the second lead
+    assert drawn[4].get_clim() == drawn[9].get_clim() not in limits
+    np.testing.assert_allclose(drawn[5].get_array(), truth[1])  # second row, first column: truth at the second lead
+    np.testing.assert_allclose(drawn[8].get_array(), mean[1] - truth[1])
+    low, high = drawn[8].get_clim()
+    assert low == -high
     texts = " ".join(text.get_text() for text in figure.findobj(mpl.text.Text))
     for expected in (
         "truth",
         "one member",
         "ensemble mean",
+        "ensemble mean minus truth",
         "spread",
         "+12 h",
         "+24 h",
@@ -82,7 +86,7 @@ def test_forecast_maps_share_a_scale_and_give_the_spread_its_own(small_mesh: Mes
 def test_velocity_is_centred_on_zero(small_mesh: Mesh):
     values = fields(small_mesh) + 3.0
     drawn = maps_of(forecast_maps(small_mesh, values, values, values, None, TABLE["siu"], LEADS))
-    assert len(drawn) == 4
+    assert len(drawn) == 6  # truth, forecast and their difference
     low, high = drawn[0].get_clim()
     assert low == -high
 

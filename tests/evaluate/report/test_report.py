@@ -1,6 +1,7 @@
 """The report: one complete page that works offline, and a folder that never replaces files of the user."""
 
 import json
+import re
 from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,14 +12,20 @@ import pytest
 import xarray as xr
 
 from gensim_graph.errors import InputError
+from gensim_graph.evaluate import match_models
 from gensim_graph.evaluate.report import report, write_report
+from gensim_graph.evaluate.report.shown_start import Fields, ShownStart
+from gensim_graph.evaluate.report.wording import variable_words, vector_words
 from gensim_graph.evaluate.verify import score_table
 from gensim_graph.evaluate.verify.moments import score_moments
 from gensim_graph.io import mesh_to_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.variables import default_variables
+from gensim_graph.variables import Variable, VariableTable, default_variables
 
 STATE = [variable.name for variable in default_variables().state]
+ODD = "_a$b$.nc ^{ 5 % <script>alert(1)</script><b>"
+"""Name of a user that means something in formulas and in HTML."""
+
 VOID = {"meta", "img", "link", "br", "hr"}
 
 
@@ -114,8 +121,8 @@ def test_structure_is_readable(page: Page):
 
 def test_all_variables_are_there(page: Page):
     maps = [heading.split(":")[0] for heading in page.headings if ":" in heading]
-    assert [*STATE, "siu, siv"] == maps
-    assert {"Total deformation", "Divergence", "Mesh"} <= set(page.headings)
+    assert maps == ["sit", "sic", "sid", "snt", "siu, siv"]  # a vector is one picture
+    assert {"Initial state", "Total deformation", "Divergence", "Mesh"} <= set(page.headings)
     assert page.words.count("all within bounds") == 4  # sit, sic, sid, snt
 
 
@@ -135,6 +142,86 @@ def test_out_of_bounds_is_said(small_mesh: Mesh, tmp_path: Path):
     page = Page(write_report(forecast, truth, tmp_path / "out").read_text(encoding="utf-8"))
     assert page.words.count("beyond bounds") == 1
     assert "one member" not in " ".join(page.words)
+
+
+@pytest.fixture(scope="module")
+def odd(small_mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """A report on three variables, of which one is the user's, with a baseline and facts of odd names."""
+    rows = default_variables().to_dict()
+    rows["ridge"] = {"role": "state", "units": "kg m-3", "long_name": "share of <ridged> ice", "lower": 0.0}
+    table = VariableTable.from_dict(rows)
+    forecast, truth = datasets(small_mesh)
+    forecast, truth = (
+        data.assign(ridge=data["sit"]).drop_vars(["sit", "siu", "siv", "snt"]) for data in (forecast, truth)
+    )
+    folder = tmp_path_factory.mktemp("odd") / "out"
+    baselines, facts = {ODD: forecast}, {"trained_on": ODD}
+    return Page(write_report(forecast, truth, folder, baselines, ODD, facts, table).read_text(encoding="utf-8"))
+
+
+def test_names_of_users_are_shown_as_they_are(odd: Page):
+    assert odd.headings[0] == ODD
+    assert ODD in odd.words  # of a fact
+    assert "Trained on" in odd.words
+    assert odd.all("script") == odd.all("b") == []
+
+
+def test_a_variable_of_the_user_is_shown_with_its_meaning_and_units(odd: Page):
+    assert "ridge: share of <ridged> ice" in odd.headings
+    text = " ".join(odd.words)
+    assert "ridge (share of <ridged> ice, kg m⁻³)" in text
+    assert "at least 0 kg m⁻³" in text
+    assert [*odd.words].count("share of <ridged> ice") >= 3  # rows of the tables
+
+
+def test_no_raw_keys_are_on_the_page(page: Page, odd: Page):
+    """Words with an underscore are names of columns; a reader needs the words they stand for."""
+    text = " ".join([*page.words, *odd.words, *(image["alt"] for image in page.all("img"))])
+    assert re.findall(r"\b[a-z]+_[a-z_]+\b", text.replace(ODD, "")) == []
+
+
+def test_wide_parts_fit_into_a_narrow_window(written: Path, page: Page):
+    """Every table and picture lies in a box of its own that scrolls; pictures are never wider than the page."""
+    text = written.read_text(encoding="utf-8")
+    boxes = [attrs.get("class") for attrs in page.all("div")]
+    assert boxes.count("scroll") == len(page.all("table"))
+    assert boxes.count("scroll-figure") == len([image for image in page.all("img") if "image/png" in image["src"]])
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
+    assert re.search(r"\.scroll \{[^}]*overflow-x: auto", style)
+    assert re.search(r"figure img \{[^}]*max-width: 100%[^}]*height: auto", style)
+    widened = [rule for rule in re.findall(r"[^{}]*img \{[^}]*\}", style) if "max-width: none" in rule]
+    assert all(":focus" in rule for rule in widened)  # only after a tap
+    assert not re.search(r"\n(th, )?td \{[^}]*nowrap", style)
+
+
+def test_open_water_has_no_damage(small_mesh: Mesh):
+    forecast, truth = datasets(small_mesh, members=2)
+    water = small_mesh.centres[:, 0] < 50e3
+    truth["sic"][:] = np.where(water, 0.1, 0.9)
+    models = match_models(forecast, truth, default_variables())
+    shown = ShownStart(models["forecast"], small_mesh)
+    for name, hidden in (("sid", water), ("siu", water), ("sit", 0 * water), ("sic", 0 * water)):
+        fields = shown.without_water(name, Fields.of(*shown.fields(name)))
+        np.testing.assert_array_equal(np.isnan(fields.truth), np.broadcast_to(hidden, fields.truth.shape))
+        assert np.isfinite(fields.mean).all()  # its own concentration is high everywhere
+        np.testing.assert_array_equal(np.isnan(shown.initial(name)), hidden)
+    without = match_models(forecast.drop_vars("sic"), truth.drop_vars("sic"), default_variables())
+    shown = ShownStart(without["forecast"], small_mesh)
+    assert np.isfinite(shown.without_water("sid", Fields.of(*shown.fields("sid"))).truth).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        ("ice drift along the mesh x axis", "ice drift along the mesh y axis", "ice drift"),
+        ("eastward wave drift", "northward wave drift", "a, b"),
+        ("", "", "a, b"),
+    ],
+)
+def test_words_of_a_vector(x: str, y: str, words: str):
+    first, second = Variable("a", "state", "m s-1", x, vector="b"), Variable("b", "state", "m s-1", y, vector="a")
+    assert vector_words(first, second) == words
+    assert variable_words([first, second]) == {"a": x or "a", "b": y or "b", "a, b": words}
 
 
 @pytest.fixture

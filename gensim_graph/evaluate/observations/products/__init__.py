@@ -1,7 +1,7 @@
 """Products of observations as they are in their files, brought to one form.
 
-Read ``product_reader`` first. It uses ``product_periods`` (the time that a record stands for), ``product_flags`` (values
-that are no observations), ``product_errors``, ``product_cells`` (the cells near the mesh of a forecast),
+Read ``product_reader`` first. It uses ``product_periods`` (the time that a record stands for), ``product_flags``
+(values that are no observations), ``product_errors``, ``product_cells`` (the cells near the mesh of a forecast),
 ``displacements`` and ``ice_thickness``. ``own_layout`` reads fields on the mesh of a forecast, with gaps.
 """
 

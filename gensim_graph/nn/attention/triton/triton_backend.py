@@ -1,7 +1,6 @@
 """Backend ``triton``: fused kernels for a GPU that gather keys by their index and write no logits.
 
-With TRITON_INTERPRET=1 the kernels run on a processor, slowly; the tests check them in this way on machines without a
-GPU.
+With TRITON_INTERPRET=1 the kernels run on a processor, slowly: so the tests check them on machines without a GPU.
 """
 
 import os
