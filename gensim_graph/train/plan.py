@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -154,7 +154,7 @@ def _read(
     warn: bool = True,
 ) -> list[TrainingData]:
     """Training data of all sources: prepared stores are read while the samples are drawn, others now, as a whole."""
-    given = [sources] if isinstance(sources, str | FilePath | xr.Dataset) else sources
+    given = list(sources) if isinstance(sources, list | tuple) else [cast(Source, sources)]
     items = [one for source in given for one in ([source] if is_prepared(source) else expand(source))]
     prepared = [FilePath(str(one)) for one in items if is_prepared(one)]
     others = [one for one in items if not is_prepared(one)]

@@ -17,13 +17,13 @@ from gensim_graph.data.prepared.description import (
 from gensim_graph.data.prepared.preparation import prepare
 from gensim_graph.data.prepared.prepared_files import is_prepared
 from gensim_graph.data.prepared.prepared_trajectories import PreparedTrajectories
-from gensim_graph.data.prepared.rounding import Precision
+from gensim_graph.data.prepared.rounding import StoredPrecision
 
 __all__ = [
-    "Precision",
     "PreparationEstimate",
     "PreparedTrajectories",
     "StoreDescription",
+    "StoredPrecision",
     "VariableSummary",
     "describe_store",
     "estimate_preparation",

@@ -1,4 +1,4 @@
-"""Preparation of a store for training from sources of any kind and size, by several processes, interrupted at any time."""
+"""Preparation of a store for training from sources of any kind and size; it may be interrupted at any time."""
 
 import logging
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from gensim_graph.data.prepared.prepared_files import StoreFiles, is_prepared
 from gensim_graph.data.prepared.record_layout import RecordLayout, choose_shard_records
 from gensim_graph.data.prepared.record_moments import RecordMoments
-from gensim_graph.data.prepared.rounding import Precision
+from gensim_graph.data.prepared.rounding import StoredPrecision
 from gensim_graph.data.prepared.shard_writer import journal_name
 from gensim_graph.data.prepared.source_runs import SourceList, list_sources
 from gensim_graph.data.prepared.work_pool import WorkPool
@@ -40,8 +40,8 @@ def prepare(
 ) -> FilePath:
     """Write a store for training from an archive of any size, a few records at a time.
 
-    Repeat the call to continue an interrupted preparation: the store gets the same bytes. Repeat it with more sources to
-    add them to a finished store.
+    Repeat the call to continue an interrupted preparation: the store gets the same bytes. Repeat it with more sources
+    to add them to a finished store.
 
     Args:
         sources: files, folders, patterns or datasets, as for :func:`~gensim_graph.open_store`. Files whose times
@@ -125,15 +125,15 @@ def plan_store(
     Raises:
         InputError: see :func:`prepare`.
     """
-    Precision(precision)
+    StoredPrecision(precision)
     finished, begun = files.layout(finished=True), files.layout(finished=False)
     existing = begun or finished
     stored_mesh = files.mesh() if existing else None
 
     if mesh is not None and stored_mesh is not None and mesh.hash != stored_mesh.hash:
         raise InputError(
-            f"{files.path}: is on another mesh ({stored_mesh.n_faces} faces) than the one given ({mesh.n_faces} faces); "
-            "leave the mesh out, or choose another place with --out"
+            f"{files.path}: is on another mesh ({stored_mesh.n_faces} faces) than the one given ({mesh.n_faces} "
+            "faces); leave the mesh out, or choose another place with --out"
         )
 
     listed = list_sources(sources, mesh or stored_mesh, table, skip_gaps)
@@ -167,15 +167,14 @@ def _empty_layout(
     skip_gaps: bool,
 ) -> RecordLayout:
     """Options of a store without records."""
-    missing = [name for name in ("state",) if not any(table[one].role == name for one in listed.names)]
-    if missing:
+    if not any(table[name].role == "state" for name in listed.names):
         expected = ", ".join(variable.name for variable in table.state)
         raise InputError(
             f"the sources have none of the state variables ({expected}); they have {', '.join(listed.names)}"
         )
 
     longest = max(len(piece.times) for piece in listed.pieces)
-    record_bytes = mesh.n_faces * len(listed.names) * np.dtype(Precision(precision).dtype).itemsize
+    record_bytes = mesh.n_faces * len(listed.names) * np.dtype(StoredPrecision(precision).dtype).itemsize
     two = listed.pieces[0].times[0] + np.arange(2**20) * listed.step
     leads = tuple(sorted({lead_steps(two, lead) for lead in lead_times}))
 

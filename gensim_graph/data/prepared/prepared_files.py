@@ -23,7 +23,7 @@ import zarr
 from gensim_graph.data.prepared.cell_store import array_metadata, shard_path, write_metadata
 from gensim_graph.data.prepared.record_layout import RecordLayout
 from gensim_graph.data.prepared.record_moments import RecordMoments
-from gensim_graph.data.prepared.rounding import Precision
+from gensim_graph.data.prepared.rounding import StoredPrecision
 from gensim_graph.errors import InputError, naming
 from gensim_graph.graph import order_cells
 from gensim_graph.io import load_mesh, write_mesh
@@ -125,7 +125,7 @@ class StoreFiles:
     def write_shape(self, layout: RecordLayout) -> None:
         """Write the metadata of the array of values."""
         shape = (layout.n_records, layout.cells, len(layout.names))
-        metadata = array_metadata(shape, layout.shard_records, Precision(layout.precision).dtype)
+        metadata = array_metadata(shape, layout.shard_records, StoredPrecision(layout.precision).dtype)
         write_metadata(self.values, metadata)
 
     def mesh(self) -> Mesh:
@@ -180,6 +180,6 @@ class StoreFiles:
             size = file.stat().st_size if file.is_file() else 0
             if size < sizes[shard]:  # a store that is being extended has longer ones
                 raise InputError(
-                    f"{self.path}: is not whole, {file.relative_to(self.path)} has {size} of {int(sizes[shard])} bytes; "
-                    "copy the store again, or prepare the sources again"
+                    f"{self.path}: is not whole, {file.relative_to(self.path)} has {size} of {int(sizes[shard])} "
+                    "bytes; copy the store again, or prepare the sources again"
                 )

@@ -133,8 +133,8 @@ class PreparedTrajectories(TrainingData):
         """
         if not self._is_regular:
             raise InputError(
-                f"{self.files.path}: its trajectories have gaps or differ in length; forcing from other files cannot be "
-                "added to such a store, prepare the sources together with their forcing"
+                f"{self.files.path}: its trajectories have gaps or differ in length; forcing from other files cannot "
+                "be added to such a store, prepare the sources together with their forcing"
             )
 
         start = self.layout.records_of(self._numbers[trajectory])[1]
@@ -258,8 +258,8 @@ def _finished_layout(files: StoreFiles) -> RecordLayout:
         begun = files.layout(finished=False)
         done = len(list(files.journal.glob("*.safetensors")))
         raise InputError(
-            f"{files.path}: is not finished, {done} of {begun.n_shards if begun else 0} shards are written; the command "
-            "that it began with (gensim-graph data prepare) goes on"
+            f"{files.path}: is not finished, {done} of {begun.n_shards if begun else 0} shards are written; the "
+            "command that it began with (gensim-graph data prepare) goes on"
         )
 
     return layout

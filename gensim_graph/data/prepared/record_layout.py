@@ -191,8 +191,8 @@ class RecordLayout:
             beginning = [one[0] for one in runs if one[0].times[0] == run[0].times[0]]
             at_end = [one for one in ending if one[0].times[0] + self.step == run[0].times[0]]
             before = follow(run[0], beginning, at_end)
-            known = [number for number, one in enumerate(ending) if one is before]
-            trajectory = known[0] if known else layout.n_trajectories
+            continued = [number for number, one in enumerate(ending) if one is before]
+            trajectory = continued[0] if continued else layout.n_trajectories
             layout = layout._with_run(run, trajectory)
 
         return layout

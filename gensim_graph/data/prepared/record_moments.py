@@ -1,8 +1,8 @@
 """Moments of each record of a prepared store, from which the statistics of any part of it are merged.
 
 A killed preparation leaves the moments of the shards that it has written. As each record has moments of its own and
-they are merged in the order of the records, the statistics do not depend on where a preparation stopped, nor on how many
-processes took part.
+they are merged in the order of the records, the statistics do not depend on where a preparation stopped, nor on how
+many processes took part.
 """
 
 from collections.abc import Sequence

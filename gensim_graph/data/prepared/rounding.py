@@ -1,4 +1,4 @@
-"""Precision in which the values of a prepared store are kept, and the error that it makes.
+"""StoredPrecision in which the values of a prepared store are kept, and the error that it makes.
 
 ``float32`` keeps all bits. ``bits:N`` rounds to N binary digits after the leading one, which compresses well.
 ``float16`` halves the size; the values of each variable are divided by a power of two, so that none overflows.
@@ -22,8 +22,8 @@ _MOST_BITS = 23
 
 
 @dataclass(frozen=True)
-class Precision:
-    """Precision of stored values.
+class StoredPrecision:
+    """StoredPrecision of stored values.
 
     Attributes:
         name: ``float32``, ``float16`` or ``bits:N``.
@@ -33,9 +33,9 @@ class Precision:
 
     Example:
         >>> import numpy as np
-        >>> from gensim_graph.data.prepared import Precision
+        >>> from gensim_graph.data.prepared import StoredPrecision
         >>> values = np.array([0.0, 0.3, 1.0], dtype=np.float32)
-        >>> Precision("bits:3").rounded(values, None).tolist()
+        >>> StoredPrecision("bits:3").rounded(values, None).tolist()
         [0.0, 0.3125, 1.0]
     """
 

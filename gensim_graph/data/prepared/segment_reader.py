@@ -7,12 +7,11 @@ import numpy as np
 
 from gensim_graph.data.prepared.cell_store import CellStore
 from gensim_graph.data.prepared.record_layout import RecordLayout, Segment, StoredPiece
-from gensim_graph.data.prepared.rounding import Precision
+from gensim_graph.data.prepared.rounding import StoredPrecision
 from gensim_graph.errors import InputError, MissingValues, naming
 from gensim_graph.io import ArchiveFile, Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
-
 
 _LARGEST_BLOCK = 2**28
 """Bytes of records that are kept because the file stores them together."""
@@ -122,7 +121,7 @@ def rounded_channels(values: Array, layout: RecordLayout) -> Array:
     Raises:
         InputError: a value is too large for the precision.
     """
-    precision, table = Precision(layout.precision), layout.table
+    precision, table = StoredPrecision(layout.precision), layout.table
     if precision.is_exact:
         return values
 
@@ -150,5 +149,5 @@ def read_stored(store: CellStore, layout: RecordLayout, records: Array, position
 
 def channel_scales(layout: RecordLayout) -> Array:
     """Return the numbers by which stored values are multiplied, (C,) float32 powers of two."""
-    precision, table = Precision(layout.precision), layout.table
+    precision, table = StoredPrecision(layout.precision), layout.table
     return np.array([precision.scale(table[name]) for name in layout.names], dtype=np.float32)

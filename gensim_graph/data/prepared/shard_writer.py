@@ -12,7 +12,7 @@ import numpy as np
 from gensim_graph.data.prepared.cell_store import CellStore, shard_path
 from gensim_graph.data.prepared.record_layout import RecordLayout, Segment
 from gensim_graph.data.prepared.record_moments import RecordMoments
-from gensim_graph.data.prepared.rounding import Precision
+from gensim_graph.data.prepared.rounding import StoredPrecision
 from gensim_graph.data.prepared.segment_reader import SegmentReader, channel_scales, read_stored, rounded_channels
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
@@ -93,7 +93,7 @@ class ShardWriter:
 
     def _in_store_order(self, stored: Array) -> Array:
         """Values (record, cell, channel) in the order and the type of the store."""
-        dtype = Precision(self.layout.precision).dtype
+        dtype = StoredPrecision(self.layout.precision).dtype
         scale = channel_scales(self.layout)[:, None]
         values = np.empty((stored.shape[1], stored.shape[2], stored.shape[0]), dtype=dtype)
 

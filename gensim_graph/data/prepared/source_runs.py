@@ -85,8 +85,8 @@ def list_sources(
             raise InputError(f"{name}: differs from {first} in the variables {differing}; give them to all or none")
         if mesh is None and listing.shape != listings[first].shape:
             raise InputError(
-                f"{name}: lies on another mesh than {first} ({_sizes(listing.shape)} and {_sizes(listings[first].shape)} "
-                "cells); bring both to one mesh with --mesh, or prepare a store for each"
+                f"{name}: lies on another mesh than {first} ({_sizes(listing.shape)} cells, not "
+                f"{_sizes(listings[first].shape)}); bring both to one mesh with --mesh, or prepare a store for each"
             )
         if steps[name] not in (None, step):
             raise InputError(

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import xarray as xr
@@ -145,8 +146,8 @@ class WorkPool:
                 look()
         except BrokenProcessPool:
             raise InputError(
-                f"{self.files.path}: a process was ended from outside, perhaps for lack of memory; the same command goes "
-                "on, with fewer processes (--workers) it needs less memory"
+                f"{self.files.path}: a process was ended from outside, perhaps for lack of memory; the same command "
+                "goes on, with fewer processes (--workers) it needs less memory"
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
@@ -185,11 +186,16 @@ def _start(files: StoreFiles, layout: RecordLayout, sources: Mapping[str, Source
     """Begin a process of the pool: it ends with the process that started it, however that ends."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_end_with, args=[parent], daemon=True).start()
 
     _of_process["files"] = files
     _of_process["mesh"] = files.mesh()
     _of_process["writer"] = _writer(files, layout, sources, _of_process["mesh"])
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _write_batch(batch: Sequence[int]) -> None:

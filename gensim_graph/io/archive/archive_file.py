@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
-import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.archive.record_source import (

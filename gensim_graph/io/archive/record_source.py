@@ -80,7 +80,7 @@ def open_source_of_records(source: Source, mesh: Mesh | None, table: VariableTab
         InputError: a file that cannot be read, no mesh, or no times.
     """
     if is_read_whole(source):
-        known = find_format(FilePath(source))  # type: ignore[arg-type]
+        known = find_format(FilePath(source))
         log.info("%s: read as a whole (%s)", source, known.name if known else "unknown format")
         return open_store(source, mesh, table, needs="forcing")
 

@@ -202,7 +202,7 @@ def test_the_error_of_rounding_is_stated(runs, tmp_path):
 
 
 def test_another_process_reads_the_same(runs, tmp_path):
-    """Workers of a DataLoader get the data by fork or by pickling; before the fork, this process has used tensorstore."""
+    """Workers of a DataLoader get the data by fork, here after tensorstore was used, or by pickling."""
     data = opened(prepare(runs, tmp_path / "store.zarr", **OPTIONS))
     copy = pickle.loads(pickle.dumps(data))
     with multiprocessing.get_context("fork").Pool(1) as pool:

@@ -1,5 +1,6 @@
 """Sources of a store: gaps in time and in the values, files that differ, and the command line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import xarray as xr
 from support.examples import small_trajectory
 from support.meshes import jittered_box
 
+from gensim_graph.config import compose_config
 from gensim_graph.data import PreparedTrajectories, Trajectories, prepare, statistics_of
 from gensim_graph.data.prepared import describe_store, estimate_preparation
 from gensim_graph.data.prepared.source_runs import SourcePiece, join_runs
 from gensim_graph.errors import InputError
 from gensim_graph.io import open_store
-from gensim_graph.variables import default_variables
+from gensim_graph.train import plan_training
+from gensim_graph.variables import VariableTable, default_variables
 
 MESH = jittered_box(6)
 TABLE = default_variables()
@@ -56,9 +59,8 @@ def test_pairs_with_missing_values_are_left_out(whole, tmp_path):
             np.testing.assert_array_equal(came, expected)
     found = statistics_of([data], TABLE, 6.0)
     values = np.delete(exact["sit"].values, [7, 8], axis=0).astype(np.float64)
-    change = np.stack([exact["sit"].values[start + 2] - exact["sit"].values[start] for start in kept]).astype(
-        np.float64
-    )
+    thickness = exact["sit"].values
+    change = np.stack([thickness[start + 2] - thickness[start] for start in kept]).astype(np.float64)
     np.testing.assert_allclose(found.values["sit"], (values.mean(), values.std()), rtol=1e-9)
     np.testing.assert_allclose(found.residuals["sit"], (change.mean(), change.std()), rtol=1e-9)
     assert describe_store(out).missing.tolist() == exact["time"].values[[7, 8]].tolist()
@@ -118,10 +120,6 @@ def test_nothing_is_written_for_wrong_input(whole, tmp_path):
 
 
 def test_float16_refuses_values_that_it_cannot_hold(whole, tmp_path):
-    from dataclasses import replace
-
-    from gensim_graph.variables import VariableTable
-
     endless = {"sit": {"range": (-np.inf, np.inf)}}
     table = VariableTable(tuple(replace(one, **endless.get(one.name, {})) for one in TABLE.variables))
     whole["sit"][3, 3] = 1e5
@@ -193,9 +191,6 @@ def test_commands(run, whole, tmp_path):
 
 def test_train_takes_a_store(whole, tmp_path):
     """The plan is that of the same data in memory."""
-    from gensim_graph.config import compose_config
-    from gensim_graph.train import plan_training
-
     out = prepare(whole, tmp_path / "store.zarr", **OPTIONS)
     config = compose_config(overrides=["data.lead_time=6h"])
     one, other = (plan_training(data=data, config=config) for data in (str(out), whole))
