@@ -27,7 +27,7 @@ class DataPart(TrainingData):
 
     def __init__(self, whole: TrainingData, trajectories: Sequence[int], starts: range) -> None:
         self.mesh, self.present, self.lead_steps = whole.mesh, whole.present, whole.lead_steps
-        self.graph_folder = whole.graph_folder
+        self.is_in_memory, self.graph_folder = whole.is_in_memory, whole.graph_folder
         self._whole, self._trajectories, self._starts = whole, list(trajectories), starts
 
     @property

@@ -29,7 +29,8 @@ class SamplingConfig:
         mirror: reflect frame and vectors; wrong on one hemisphere, where Coriolis turns one way only.
         validation: share of the data that is held back for validation, 0 to 0.5; see
             :func:`~gensim_graph.data.hold_out`.
-        workers: processes that make samples beside the training; -1 takes the cores of the machine minus one.
+        workers: processes that make samples beside the training; -1 takes the cores of the machine minus one, and
+            none for small meshes in memory.
 
     Raises:
         InputError: a value is out of its range.

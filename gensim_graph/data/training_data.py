@@ -40,12 +40,14 @@ class TrainingData(ABC):
         mesh: the mesh.
         present: variable -> whether the data have it.
         lead_steps: number of records from t to t + lead.
+        is_in_memory: True if reading takes no time.
         graph_folder: folder that keeps the prepared graphs of a large mesh; None for the cache of the user.
     """
 
     mesh: Mesh
     present: dict[str, bool]
     lead_steps: int
+    is_in_memory: bool = False
     graph_folder: Path | None = None
 
     @property

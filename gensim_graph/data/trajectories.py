@@ -40,6 +40,8 @@ class Trajectories(TrainingData):
     lead_steps: int
     record_times: Array | None = None
 
+    is_in_memory = True
+
     @classmethod
     def from_dataset(
         cls,

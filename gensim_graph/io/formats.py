@@ -23,18 +23,21 @@ from gensim_graph.io.fesom import (
     read_fesom_output,
     read_old_diagnostics,
 )
-from gensim_graph.io.gensim_zarr import is_gensim, read_gensim
+from gensim_graph.io.gensim_zarr import gensim_times, is_gensim, read_gensim
 from gensim_graph.io.gmsh import MESHIO_SUFFIXES, read_gmsh
 from gensim_graph.io.moorings import is_moorings, read_moorings, read_moorings_mesh
 from gensim_graph.io.mpas import is_mpas, mpas_mesh
-from gensim_graph.io.nextsim import is_nextsim, is_pair, read_nextsim, read_pair_mesh
+from gensim_graph.io.nextsim import is_nextsim, is_pair, output_times, read_nextsim, read_pair_mesh
 from gensim_graph.io.nextsimdg import is_nextsimdg, mesh_of_geometry, read_geometry, read_nextsimdg, read_smesh
 from gensim_graph.io.safe import is_dataset, is_zarr, opened_dataset
 from gensim_graph.io.ugrid import has_topology, ugrid_mesh
 from gensim_graph.mesh import Defects, Mesh
+from gensim_graph.typing import Array
 
 MeshReader = Callable[[Path, CRS | None, Defects], Mesh]
 FieldReader = Callable[[Path, Mesh | None], xr.Dataset]
+TimesReader = Callable[[Path], Array]
+PartReader = Callable[[Path, Mesh | None, slice], xr.Dataset]
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,15 @@ class Format:
             the variable table on (time, face) or (time, node), in SI units, vectors along the axes of the mesh; raises
             InputError. It may bring the fields onto the target mesh itself; otherwise ``open_store`` remaps them. None
             if the format has no fields.
+        in_parts: for archives that do not fit into memory: a function that returns the times of a path, and one like
+            ``read_fields`` with a slice of the records as its third argument. None if a path is read as a whole.
     """
 
     name: str
     recognises: Callable[[Path], bool]
     read_mesh: MeshReader | None = None
     read_fields: FieldReader | None = None
+    in_parts: tuple[TimesReader, PartReader] | None = None
 
 
 def find_format(path: Path) -> Format | None:
@@ -126,8 +132,8 @@ _OTHER_SUFFIXES = sorted(MESHIO_SUFFIXES - {".msh"})
 
 # fmt: off
 FORMATS: list[Format] = [
-    Format("GenSIM's training data", is_gensim, read_fields=read_gensim),
-    Format("output of neXtSIM", is_nextsim, read_fields=read_nextsim),
+    Format("GenSIM's training data", is_gensim, None, read_gensim, (gensim_times, read_gensim)),
+    Format("output of neXtSIM", is_nextsim, None, read_nextsim, (output_times, read_nextsim)),
     Format(".msh (gmsh, neXtSIM)", _has_suffix(".msh"), read_gmsh),
     Format("moorings (neXtSIM)", is_moorings, _without_repair(read_moorings_mesh), read_moorings),
     Format(".nc (neXtSIM-DG)", is_nextsimdg, _without_repair(_read_nextsimdg_mesh), read_nextsimdg),

@@ -11,15 +11,18 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 import zarr
+from pyproj import CRS
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import on_mesh, read_grid
+from gensim_graph.io.file_mesh import FileMesh
 from gensim_graph.io.names import variables_to_read
 from gensim_graph.io.safe import opened_dataset
 from gensim_graph.mesh import Mesh
@@ -37,12 +40,25 @@ def is_gensim(path: Path) -> bool:
     return path.suffix == ".zarr" and (path / "datacube").is_dir()
 
 
-def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
-    """Read all of GenSIM's data as a UGRID dataset on the ocean cells of its grid.
+def gensim_times(path: Path) -> Array:
+    """Return the times of GenSIM's data, (T,) datetime64, without reading the data.
+
+    Raises:
+        InputError: the store cannot be read.
+    """
+    with naming(path), _as_input_errors():
+        store = zarr.open_group(path, mode="r")
+        cube: Any = store["datacube"]
+        return _times(store, cube.shape[0])
+
+
+def read_gensim(path: Path, mesh: Mesh | None = None, records: slice = slice(None)) -> xr.Dataset:
+    """Read GenSIM's data as a UGRID dataset on the ocean cells of its grid.
 
     Args:
         path: the zarr store.
         mesh: the result lies in the plane of this mesh; None chooses a plane.
+        records: numbers of the records to read; all by default.
 
     Raises:
         InputError: no auxiliary file, names that do not fit the datacube, a grid of another size, or more data than
@@ -59,27 +75,28 @@ def read_gensim(path: Path, mesh: Mesh | None = None) -> xr.Dataset:
                 "(time, variable, y, x)"
             )
 
-        auxiliary = _auxiliary(path)
-        mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
+        file = _auxiliary_file(path)
+        source, mask = _read_auxiliary(file, file.stat().st_mtime_ns, mesh.crs if mesh is not None else None)
         if cube.shape[2:] not in (mask.shape, (np.count_nonzero(mask),)):
             raise InputError(
                 f"the grid of {_AUXILIARY} is {mask.shape} with {np.count_nonzero(mask)} ocean cells, the datacube has "
                 f"{cube.shape[2:]}"
             )
 
-        source = read_grid(auxiliary, mesh.crs if mesh is not None else None, mask)
         cells = source.faces.index if cube.ndim == 4 else (np.cumsum(mask) - 1)[source.faces.index]
         known = [variable for variable in variables_to_read() if variable.name in names]
 
-        if len(known) < len(names):
+        if len(known) < len(names) and not records.start:  # said once for data that are read in parts
             log.warning("%s: not read, not in the variable table: %s", path, set(names) - {one.name for one in known})
 
-        block = _block(cube, [names.index(one.name) for one in known])
+        block = _block(cube, [names.index(one.name) for one in known], records)
         columns = {one.name: block[:, number][:, cells] for number, one in enumerate(known)}
         attributes = {one.name: {"units": one.units} for one in known}
         dataset = on_mesh(source, {"face": columns}, attributes)
+        for one in known:
+            dataset[one.name].encoding["preferred_chunks"] = {"time": cube.chunks[0]}
 
-        return dataset.assign_coords(time=_times(store, cube.shape[0]))
+        return dataset.assign_coords(time=_times(store, cube.shape[0])[records])
 
 
 @contextmanager
@@ -92,18 +109,19 @@ def _as_input_errors() -> Iterator[None]:
         raise InputError(f"cannot be read as GenSIM's zarr ({str(error)[:120]}); is it complete?") from error
 
 
-def _block(cube: Any, numbers: list[int]) -> Array:
+def _block(cube: Any, numbers: list[int], records: slice) -> Array:
     """Some variables, (time, variable, flat cell), missing values 0; read together, as each chunk holds them all."""
-    size = 4 * len(numbers) * np.prod([cube.shape[0], *cube.shape[2:]], dtype=np.int64)
+    count = len(range(*records.indices(cube.shape[0])))
+    size = 4 * len(numbers) * np.prod([count, *cube.shape[2:]], dtype=np.int64)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
     if size > memory:
         raise InputError(
-            f"its {cube.shape[0]} records need {size / 2**30:.0f} GiB of memory, this machine has "
-            f"{memory / 2**30:.0f}; write a shorter period to a store of its own and open that"
+            f"its {count} records need {size / 2**30:.0f} GiB of memory, this machine has {memory / 2**30:.0f}; write "
+            "a shorter period to a store of its own, or, for training, all of it (gensim-graph data prepare)"
         )
 
-    values = cube.get_orthogonal_selection((slice(None), np.array(numbers)))
+    values = cube.get_orthogonal_selection((records, np.array(numbers)))
     values = values.reshape(*values.shape[:2], -1).astype(np.float32, copy=False)
 
     return np.nan_to_num(values, copy=False)
@@ -133,16 +151,31 @@ def _times(store: zarr.Group, count: int) -> Array:
     return np.datetime64("2000-01-01", "ns") + np.arange(count) * _STEP
 
 
-def _auxiliary(path: Path) -> xr.Dataset:
+def _auxiliary_file(path: Path) -> Path:
     files = [path.resolve().parent / folder / _AUXILIARY for folder in _FOLDERS]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise InputError(f"needs {_AUXILIARY} (x_coord, y_coord, mask) beside it or in a folder 'auxiliary' next to it")
 
+    return file
+
+
+@lru_cache(maxsize=4)
+def _read_auxiliary(file: Path, changed: int, plane: CRS | None) -> tuple[FileMesh, Array]:
+    """Mesh and mask (y, x); kept, because large data are read in many parts.
+
+    Args:
+        file: the auxiliary file.
+        changed: time of its last change.
+        plane: plane of the mesh; None chooses one.
+    """
     with naming(file), opened_dataset(file) as ds:
         missing = [name for name in ("x_coord", "y_coord", "mask") if name not in ds.variables]
         if missing:
             raise InputError(f"has no {', '.join(missing)}")
 
         known = [name for name in ("longitude", "latitude", "x_coord", "y_coord", "mask") if name in ds.variables]
-        return ds[known].squeeze(drop=True).load()
+        auxiliary = ds[known].squeeze(drop=True).load()
+
+    mask = np.nan_to_num(auxiliary["mask"].values) > 0.5
+    return read_grid(auxiliary, plane, mask), mask

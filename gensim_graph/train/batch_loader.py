@@ -48,8 +48,8 @@ class Share:
         return range(self.rank * size, (self.rank + 1) * size)
 
 
-def default_workers() -> int:
-    """Return the number of worker processes that suits this machine: its cores minus one, for the training itself."""
+def spare_cores() -> int:
+    """Return the number of cores of this machine that the training itself leaves: all but one."""
     return len(os.sched_getaffinity(0)) - 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) - 1
 
 

@@ -21,7 +21,7 @@ from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator
 from gensim_graph.surrogate import Surrogate, hemisphere_of_all
-from gensim_graph.train.batch_loader import BatchLoader, Share, default_workers
+from gensim_graph.train.batch_loader import BatchLoader, Share, spare_cores
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
 from gensim_graph.train.learning_curves import draw_curves
 from gensim_graph.train.lightning_trainer import build_trainer, quiet_lightning, run_trainer
@@ -237,7 +237,7 @@ def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer) -> Batch
         config.max_steps * sampling.batch,
         deterministic=config.deterministic,
     )
-    workers = default_workers() if sampling.workers < 0 else sampling.workers
+    workers = samples.default_workers(spare_cores()) if sampling.workers < 0 else sampling.workers
     share = Share(trainer.global_rank, trainer.world_size)
     is_on_gpu = trainer.strategy.root_device.type == "cuda"
 

@@ -49,7 +49,7 @@ def era5(tmp_path_factory) -> str:
     """Hourly winds in two files, six-hourly temperature in one; they begin a day before the data."""
     folder = tmp_path_factory.mktemp("era5")
     options = {"start": "1999-12-31"}
-    winds = {name: {"zlib": True, "dtype": "int16", "scale_factor": 0.002} for name in NORTH}
+    winds = {name: {"zlib": True, "dtype": "int16", "scale_factor": 0.002, "_FillValue": -32767} for name in NORTH}
     for number, hours in enumerate((np.arange(0, 40), np.arange(40, 73))):
         ds = forcing_on_grid(LON, LAT, hours, **options, **NORTH)
         ds.to_netcdf(folder / f"winds{number}.nc", encoding=winds)

@@ -1,5 +1,6 @@
 """Worker processes: the same batches as without them, and clear words when one fails."""
 
+import dataclasses
 import os
 import signal
 
@@ -11,7 +12,7 @@ from support.meshes import jittered_box
 import gensim_graph as gg
 from gensim_graph.data import Normaliser, SamplingConfig, TrainingSamples, Trajectories, statistics_of
 from gensim_graph.errors import InputError
-from gensim_graph.train.batch_loader import BatchLoader, Share, default_workers
+from gensim_graph.train.batch_loader import BatchLoader, Share, spare_cores
 
 TABLE = gg.default_variables()
 CONFIG = SamplingConfig(batch=4, clusters=3, core=1, partitions=2, lead_time="6h")
@@ -29,10 +30,11 @@ class BrokenSamples(TrainingSamples):
         return super().__getitem__(number)
 
 
-def samples(kind=TrainingSamples):
+def samples(kind=TrainingSamples, **changes):
     store = gg.open_store(small_trajectory(jittered_box(24), hours=12, seed=0))
     data = [Trajectories.from_dataset(store, TABLE, CONFIG.lead)]
-    return kind(data, Normaliser(TABLE, statistics_of(data, TABLE, 6.0)), CONFIG, 0, BATCHES * CONFIG.batch)
+    config = dataclasses.replace(CONFIG, **changes)
+    return kind(data, Normaliser(TABLE, statistics_of(data, TABLE, 6.0)), config, 0, BATCHES * CONFIG.batch)
 
 
 def same(first, second):
@@ -86,4 +88,10 @@ def test_a_worker_that_is_killed():
 
 def test_one_core_has_no_workers(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    assert default_workers() == 0
+    assert spare_cores() == 0
+
+
+def test_small_meshes_in_memory_need_no_workers():
+    """A sample of a whole mesh in memory costs less than handing it over."""
+    assert samples().default_workers(3) == 3
+    assert samples(clusters=99).default_workers(3) == 0

@@ -2,8 +2,8 @@ r"""Structure functions: how much a field differs between two places at a given 
 
 .. math:: S_p(r) = \langle |f(x + r) - f(x)|^p \rangle \sim r^{\zeta_p}
 
-A smooth field has zeta_2 = 2, a field with jumps zeta_p = 1, noise 0. A forecast that is too small at short distances r
-is blurred.
+A smooth field has zeta_2 = 2, a field with jumps zeta_p = 1, noise 0. A forecast whose S_2 is too small at short
+distances r is blurred; one whose S_2 is too large there is noisy.
 
 Pairs of faces are drawn at random once per mesh, in all directions, at distances that grow by a constant factor.
 Vectors are compared as vectors.

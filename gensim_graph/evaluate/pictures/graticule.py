@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.patheffects import withStroke
+from pyproj import CRS
 
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.planes import lonlat, project, unit_vectors, unproject
@@ -44,21 +45,23 @@ class GraticuleLine:
     points: Array
 
 
-def draw_graticule(ax: Axes, mesh: Mesh, labels: bool = True) -> None:
+def draw_graticule(ax: Axes, mesh: Mesh, labels: bool = True, smooth: bool = True) -> None:
     """Draw meridians and parallels into a map; nothing if the mesh has no map projection.
 
     Args:
         ax: the panel, in km, with its final limits.
         mesh: the mesh.
         labels: True to write longitude and latitude where the lines leave the map.
+        smooth: False for lines of one colour: smoothed edges over a map need thousands of colours, too many for the
+            palette of a file.
     """
     if mesh.crs is None:
         return
 
-    lines = graticule_lines(mesh)
+    lines = graticule_lines(mesh, mesh.crs)
     points = [line.points for line in lines]
-    # Smoothed edges of lines would need thousands of colours, too many for the palette of a file.
-    drawn = LineCollection(points, colors="#808080", linewidths=0.6, antialiaseds=False, zorder=3)
+    style = {"colors": "#00000050", "linewidths": 0.5} if smooth else {"colors": "#909090", "linewidths": 0.3}
+    drawn = LineCollection(points, **style, antialiaseds=smooth, zorder=3)
     drawn.set_in_layout(False)
     ax.add_collection(drawn, autolim=False)
 
@@ -67,9 +70,14 @@ def draw_graticule(ax: Axes, mesh: Mesh, labels: bool = True) -> None:
 
 
 @lru_cache(maxsize=4)
-def graticule_lines(mesh: Mesh) -> tuple[GraticuleLine, ...]:
-    """Choose about five meridians and five parallels over a mesh that has a map projection; the result is cached."""
-    lon, lat = lonlat(unproject(mesh.nodes, mesh.crs))
+def graticule_lines(mesh: Mesh, crs: CRS) -> tuple[GraticuleLine, ...]:
+    """Choose about five meridians and five parallels over a mesh; the result is cached.
+
+    Args:
+        mesh: the mesh.
+        crs: its map projection.
+    """
+    lon, lat = lonlat(unproject(mesh.nodes, crs))
     south, north = _with_margin(float(lat.min()), float(lat.max()), 90.0)
     west, east = _longitudes(lon)
     step = _step(float(np.ptp(lat)))
@@ -85,12 +93,12 @@ def graticule_lines(mesh: Mesh) -> tuple[GraticuleLine, ...]:
     lines = [(_latitude_text(at), _PARALLEL_EDGES, across, np.full(_POINTS, at)) for at in parallels]
     lines += [(_longitude_text(at), _MERIDIAN_EDGES, np.full(_POINTS, at), along) for at in meridians]
 
-    return tuple(GraticuleLine(text, edges, _in_plane(mesh, *points)) for text, edges, *points in lines)
+    return tuple(GraticuleLine(text, edges, _in_plane(crs, *points)) for text, edges, *points in lines)
 
 
-def _in_plane(mesh: Mesh, longitude: Array, latitude: Array) -> Array:
-    """Points (P, 2) in the plane of the mesh, km; NaN beyond the projection."""
-    points = project(unit_vectors(longitude, latitude), mesh.crs) * KM_PER_METRE
+def _in_plane(crs: CRS, longitude: Array, latitude: Array) -> Array:
+    """Points (P, 2) in a plane, km; NaN beyond the projection."""
+    points = project(unit_vectors(longitude, latitude), crs) * KM_PER_METRE
     return np.where(np.isfinite(points), points, np.nan)
 
 
@@ -146,9 +154,18 @@ def _label(ax: Axes, lines: tuple[GraticuleLine, ...]) -> None:
         at = np.clip(found[edge], 0.012, 0.988)
         if all(np.abs(at - other).max() > _NEAREST for other in placed):
             placed.append(at)
-            sideways = {"ha": "left"} if at[0] < _NEAREST else {"ha": "right"} if at[0] > 1 - _NEAREST else {}
-            style = _ALIGNMENT[edge] | sideways | {"fontsize": 6.5, "color": "#222222", "path_effects": [outline], "zorder": 4}
-            ax.text(*at, line.text, transform=ax.transAxes, **style).set_in_layout(False)
+            text = ax.text(float(at[0]), float(at[1]), line.text, transform=ax.transAxes, fontsize=6.5, zorder=4)
+            text.set(color="#222222", path_effects=[outline], in_layout=False, **_alignment(edge, float(at[0])))
+
+
+def _alignment(edge: str, across: float) -> dict[str, str]:
+    """Alignment of a label so that it stays inside the map; ``across``: its place as a share of the width."""
+    if across < _NEAREST:
+        return _ALIGNMENT[edge] | {"ha": "left"}
+    if across > 1 - _NEAREST:
+        return _ALIGNMENT[edge] | {"ha": "right"}
+
+    return _ALIGNMENT[edge]
 
 
 def _on_closed_line(points: Array) -> dict[str, Array]:

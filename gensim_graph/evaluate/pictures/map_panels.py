@@ -83,11 +83,11 @@ def draw_graticules(axes: Array, mesh: Mesh) -> None:
     """Draw meridians and parallels into all panels, with their labels in the first one.
 
     Args:
-        axes: (rows, columns) panels, in which maps are drawn.
+        axes: (...) panels, in which maps are drawn.
         mesh: the mesh.
     """
     for number, ax in enumerate(axes.ravel()):
-        draw_graticule(ax, mesh, labels=number == 0)
+        draw_graticule(ax, mesh, labels=number == 0, smooth=False)
 
 
 def hide_unused(axes: Array, used: int) -> None:

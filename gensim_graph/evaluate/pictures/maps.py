@@ -121,7 +121,7 @@ def _draw_coast(ax: Axes, mesh: Mesh) -> None:
         return
 
     lines = mesh.nodes[mesh.boundary_edges[mesh.boundary_kind == "coast"]] * KM_PER_METRE
-    coast = LineCollection(list(lines), colors="#4a3420", linewidths=0.6, antialiaseds=False)
+    coast = LineCollection(list(lines), colors="#4a3420", linewidths=0.3, antialiaseds=False)
     coast.set_in_layout(False)
     ax.add_collection(coast, autolim=False)
 

@@ -155,16 +155,17 @@ def initial_maps(
     rows = -(-len(fields) // _INITIAL_PER_ROW)
     figure, axes = map_grid(mesh, rows, -(-len(fields) // rows), between=BETWEEN_BARS)
 
+    norms, drift = norms or {}, drift or {}
     for ax, (variable, field) in zip(axes.ravel(), fields.items(), strict=False):
-        norm = (norms or {}).get(variable.name) or shared_norm([field], variable)
+        norm = norms.get(variable.name) or shared_norm([field], variable)
         image = face_map(ax, mesh, field, cmap=colour_map(variable), norm=norm)
         colour_bar(figure, image, np.array([[ax]]), variable_label(variable), norm, [field])
-        if variable.name in (drift or {}):
+        if variable.name in drift:
             arrows(ax, mesh, drift[variable.name], scale=fastest_of(drift[variable.name]) / 1.6)
 
     label_rows(axes, ["start"] * len(axes))
     hide_unused(axes, len(fields))
-    draw_graticules(axes[:, :1] if len(axes) > 1 else axes, mesh)
+    draw_graticules(axes.ravel()[: len(fields)], mesh)
 
     return figure
 

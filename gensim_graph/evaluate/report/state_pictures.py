@@ -65,7 +65,8 @@ def deformation_pictures(shown: ShownStart) -> Iterator[Picture]:
 
 def _rate_picture(shown: ShownStart, quantity: str, rates: list[Array], caption: str) -> Picture:
     """Maps of a rate of the drift; ``rates``: of truth, member and mean, (lead_time, F)."""
-    on_ice = shown.without_water("siu", Fields(*rates, None))
+    truth, member, mean = rates
+    on_ice = shown.without_water("siu", Fields(truth, member, mean, None))
     fields = {"truth": on_ice.truth, "one member" if shown.has_members else "forecast": on_ice.member}
     if shown.has_members:
         fields["ensemble mean"] = on_ice.mean
@@ -81,12 +82,14 @@ def _state_pictures(shown: ShownStart) -> Iterator[Picture]:
     """Yield the initial state, then one picture per scalar, and one with arrows per vector."""
     variables = shown.matched.variables
     speeds = {_speed_of(variables[x], variables[y]): (variables[x], variables[y]) for x, y in vector_pairs(variables)}
-    norms: dict[str, Normalize] = {}
-    pictures = [_scalar_picture(shown, one, norms) for one in variables if one.vector is None]
-    pictures += [_vector_picture(shown, speed, parts, norms) for speed, parts in speeds.items()]
+    components = {part for parts in speeds.values() for part in parts}
+    scalars = [variable for variable in variables if variable not in components]
 
+    norms: dict[str, Normalize] = {}
+    pictures = [_scalar_picture(shown, variable, norms) for variable in scalars]
+    pictures += [_vector_picture(shown, speed, parts, norms) for speed, parts in speeds.items()]
     if shown.matched.has_start:
-        yield _initial_picture(shown, speeds, norms)
+        yield _initial_picture(shown, scalars, speeds, norms)
 
     yield from pictures
 
@@ -107,8 +110,8 @@ def _vector_picture(
     drift = {"truth": (true_u, true_v), "member": (u[0], v[0]), "mean": (u.mean(axis=0), v.mean(axis=0))}
     spread = np.sqrt(u.var(axis=0, ddof=1) + v.var(axis=0, ddof=1)) if shown.has_members else None
 
-    lengths = Fields(*(np.hypot(*components) for components in drift.values()), spread)
-    fields = shown.without_water(parts[0].name, lengths)
+    truth, member, mean = (np.hypot(*components) for components in drift.values())
+    fields = shown.without_water(parts[0].name, Fields(truth, member, mean, spread))
     norms[speed.name] = shared_norm([fields.truth, fields.member, fields.mean], speed)
     on_ice = {source: _masked(drift[source], getattr(fields, source)) for source in drift}
     on_ice["error"] = on_ice["mean"][0] - on_ice["truth"][0], on_ice["mean"][1] - on_ice["truth"][1]
@@ -151,10 +154,13 @@ def _state_picture(
 
 
 def _initial_picture(
-    shown: ShownStart, speeds: dict[Variable, tuple[Variable, Variable]], norms: dict[str, Normalize]
+    shown: ShownStart,
+    scalars: list[Variable],
+    speeds: dict[Variable, tuple[Variable, Variable]],
+    norms: dict[str, Normalize],
 ) -> Picture:
     """Maps of all scalars and of the speeds of all vectors at the start, in the colours of the maps of the forecast."""
-    fields = {one: shown.initial(one.name) for one in shown.matched.variables if one.vector is None}
+    fields = {variable: shown.initial(variable.name) for variable in scalars}
     drift = {}
     for speed, (x, y) in speeds.items():
         drift[speed.name] = shown.initial(x.name), shown.initial(y.name)

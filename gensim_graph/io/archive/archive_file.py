@@ -5,13 +5,16 @@ The mesh of the file, the weights of the remapping and the axes of vectors are c
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path as FilePath
 
 import numpy as np
+import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.archive.record_source import (
     name_of_source,
     open_source_of_records,
+    part_reader,
     records_in_chunk,
     times_of_records,
 )
@@ -20,6 +23,7 @@ from gensim_graph.io.checks import log_remapping
 from gensim_graph.io.coordinates import TRAJECTORY
 from gensim_graph.io.export import FieldValues, on_other_mesh
 from gensim_graph.io.fields import Fields
+from gensim_graph.io.formats import PartReader, TimesReader
 from gensim_graph.io.names import reading
 from gensim_graph.io.plane_vectors import along_plane, points_east
 from gensim_graph.io.sources import Source
@@ -52,19 +56,46 @@ class ArchiveFile:
         self.name = name_of_source(source)
         self._table, self._files = table, ExitStack()
 
+        parts = part_reader(source)
         with naming(self.name), reading(table):
-            raw = open_source_of_records(source, mesh, table, self._files)
-            if trajectory is not None:
-                raw = raw.isel({TRAJECTORY: trajectory}, drop=True)
-
-            self._raw, self.times = raw, times_of_records(raw)
-            self.chunk = min(records_in_chunk(raw), len(self.times))
-            # A dataset in another layout than this package writes is brought to it while it is read.
-            self._in_file = mesh_in_file(raw.isel(time=[0]), mesh) if is_foreign(raw) else None
-            self._own_mesh = self._in_file.mesh if self._in_file is not None else mesh_from_dataset(raw)
+            if parts is None:
+                self._open_dataset(source, mesh, trajectory)
+            else:
+                self._open_in_parts(FilePath(source), mesh, *parts)
 
         self.mesh = mesh if mesh is not None else self._own_mesh
         self._to_mesh: Callable[[FieldValues], FieldValues] | None = None
+
+    def _open_dataset(self, source: Source, mesh: Mesh | None, trajectory: int | None) -> None:
+        """Open a dataset; one in the layout of another program is brought to that of this package while it is read."""
+        raw = open_source_of_records(source, mesh, self._table, self._files)
+        if trajectory is not None:
+            raw = raw.isel({TRAJECTORY: trajectory}, drop=True)
+
+        self.times = times_of_records(raw)
+        self.chunk = min(records_in_chunk(raw), len(self.times))
+        if not is_foreign(raw):
+            self._own_mesh = mesh_from_dataset(raw)
+            self._take = lambda run: self._along_plane(raw.isel(time=run))
+            return
+
+        in_file = mesh_in_file(raw.isel(time=[0]), mesh)
+        self._own_mesh = in_file.mesh
+        self._take = lambda run: on_faces_of(in_file, raw.isel(time=run))
+
+    def _open_in_parts(self, path: FilePath, mesh: Mesh | None, times_in: TimesReader, read_part: PartReader) -> None:
+        """Open a file or folder of a format with a special reader."""
+        first = read_part(path, mesh, slice(0, 1))
+        own = mesh_from_dataset(first)
+        self.times = times_in(path).astype("datetime64[ns]")
+        self.chunk = min(records_in_chunk(first), len(self.times))
+        self._own_mesh = own
+        self._take = lambda run: read_part(path, own if mesh is None else mesh, run)
+
+    def _along_plane(self, records: xr.Dataset) -> xr.Dataset:
+        return (
+            along_plane(records.load(), self._own_mesh, self._table) if points_east(records, self._table) else records
+        )
 
     def read(self, run: slice) -> FieldValues:
         """Read consecutive records.
@@ -110,15 +141,11 @@ class ArchiveFile:
         """Consecutive records in memory, on the mesh of the file."""
         name = f"{self.name} at {np.datetime_as_string(self.times[run.start], 'm')}"
         with _naming_damage(name):
-            records = self._raw.isel(time=run)
-            if self._in_file is not None:
-                with reading(self._table):
-                    records = on_faces_of(self._in_file, records)
+            with reading(self._table):
+                records = self._take(run)
 
             names = [variable.name for variable in self._table.variables if variable.name in records]
             records = records[names].load()
-            if self._in_file is None and points_east(records, self._table):
-                records = along_plane(records, self._own_mesh, self._table)
 
         records.encoding["source"] = name
         with naming(name):

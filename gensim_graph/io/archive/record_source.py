@@ -15,7 +15,7 @@ import xarray as xr
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import is_foreign, is_gridded
 from gensim_graph.io.coordinates import TRAJECTORY, with_trajectories
-from gensim_graph.io.formats import find_format
+from gensim_graph.io.formats import PartReader, TimesReader, find_format
 from gensim_graph.io.names import known_names, reading, with_known_names
 from gensim_graph.io.safe import is_dataset, opened_dataset
 from gensim_graph.io.sources import Source, as_trajectories, with_given_mesh
@@ -38,14 +38,12 @@ class RecordListing:
         names: variables of the table that the source has, in the order of the table.
         trajectories: number of trajectories; None if the source has no such dimension.
         shape: sizes of the dimensions of its fields other than time and trajectory; other sizes are another mesh.
-        is_whole: True if the source can be read only as a whole.
     """
 
     times: Array
     names: tuple[str, ...]
     trajectories: int | None
     shape: tuple[int, ...]
-    is_whole: bool
 
 
 def name_of_source(source: Source) -> str:
@@ -62,6 +60,15 @@ def is_read_whole(source: Source) -> bool:
 
     path = FilePath(source)
     return not (is_dataset(path) and (is_gridded(path) or find_format(path) is None))
+
+
+def part_reader(source: Source) -> tuple[TimesReader, PartReader] | None:
+    """Return the functions that read the times and a part of a source with a special reader; None for others."""
+    if isinstance(source, xr.Dataset) or not is_read_whole(source):
+        return None
+
+    known = find_format(FilePath(source))
+    return None if known is None else known.in_parts
 
 
 def open_source_of_records(source: Source, mesh: Mesh | None, table: VariableTable, files: ExitStack) -> xr.Dataset:
@@ -128,7 +135,12 @@ def list_records(source: Source, mesh: Mesh | None, table: VariableTable) -> Rec
         InputError: see :func:`open_source_of_records`, or none of the variables.
     """
     with ExitStack() as files, naming(name_of_source(source)), reading(table):
-        raw = open_source_of_records(source, mesh, table, files)
+        parts = part_reader(source)
+        raw = (
+            parts[1](FilePath(source), mesh, slice(0, 1))
+            if parts
+            else open_source_of_records(source, mesh, table, files)
+        )
         first = raw.isel(time=[0]) if raw.sizes.get("time") else raw
         named = with_known_names(first, report=False) if is_foreign(raw) else first
         names = tuple(variable.name for variable in table.variables if variable.name in named.variables)
@@ -141,8 +153,8 @@ def list_records(source: Source, mesh: Mesh | None, table: VariableTable) -> Rec
         sizes = {dim: size for one in stored for dim, size in one.sizes.items() if dim not in ("time", TRAJECTORY)}
         shape = tuple(sorted(sizes.values()))
 
-        times = times_of_records(raw)
-        return RecordListing(times, names, raw.sizes.get(TRAJECTORY), shape, is_read_whole(source))
+        times = parts[0](FilePath(source)) if parts else times_of_records(raw)
+        return RecordListing(times.astype("datetime64[ns]"), names, raw.sizes.get(TRAJECTORY), shape)
 
 
 def records_in_chunk(raw: xr.Dataset) -> int:

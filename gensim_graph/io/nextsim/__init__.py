@@ -19,7 +19,7 @@ moves with the ice and is rebuilt from time to time (*remeshing*). The modules, 
 from gensim_graph.io.nextsim.nextsim_fixed import read_nextsim
 from gensim_graph.io.nextsim.nextsim_moving import drift, open_moving
 from gensim_graph.io.nextsim.nextsim_pair import is_pair, read_pair_mesh
-from gensim_graph.io.nextsim.nextsim_run import is_nextsim
+from gensim_graph.io.nextsim.nextsim_run import is_nextsim, output_times
 from gensim_graph.io.nextsim.nextsim_writer import write_output, write_restart
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "is_nextsim",
     "is_pair",
     "open_moving",
+    "output_times",
     "read_nextsim",
     "read_pair_mesh",
     "write_output",

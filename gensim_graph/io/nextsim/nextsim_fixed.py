@@ -42,12 +42,13 @@ _FULL_COVER = 0.999
 """Share of the domain of the run; above it, the mesh counts as covering the whole domain."""
 
 
-def read_nextsim(path: FilePath, mesh: Mesh | None = None) -> xr.Dataset:
+def read_nextsim(path: FilePath, mesh: Mesh | None = None, records: slice = slice(None)) -> xr.Dataset:
     """Read a run as a UGRID dataset on one mesh.
 
     Args:
         path: folder of the run, or a file of one pair.
-        mesh: the mesh to remap to; None uses the mesh of the first output.
+        mesh: the mesh to remap to; None uses the mesh of the first output that is read.
+        records: numbers of the outputs to read, in the order of time; all by default.
 
     Returns:
         Variables of the table on (time, face), velocities and winds on (time, node) along the axes of the mesh plane.
@@ -58,11 +59,11 @@ def read_nextsim(path: FilePath, mesh: Mesh | None = None) -> xr.Dataset:
         InputError: missing or damaged files, outputs with different fields, or a mesh that the run does not cover.
     """
     with naming(path):
-        return _read_on_one_mesh(path, mesh)
+        return _read_on_one_mesh(path, mesh, records)
 
 
-def _read_on_one_mesh(path: FilePath, mesh: Mesh | None) -> xr.Dataset:
-    snapshots = read_snapshots(path)
+def _read_on_one_mesh(path: FilePath, mesh: Mesh | None, records: slice) -> xr.Dataset:
+    snapshots = read_snapshots(path, records=records)
     first = next(snapshots)
     target = mesh if mesh is not None else first.to_mesh()
 

@@ -22,6 +22,7 @@ from gensim_graph.io.nextsim.nextsim_snapshot import (
     read_snapshot,
     snapshot_time,
 )
+from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,20 @@ def find_outputs(path: FilePath, remeshings: bool = False) -> list[FilePath]:
     return [path / f"mesh_{name}.bin" for name in chosen]
 
 
-def read_snapshots(path: FilePath, remeshings: bool = False) -> Iterator[Snapshot]:
+def output_times(path: FilePath) -> Array:
+    """Return the times of the regular outputs of a run, (T,) datetime64[ns], ascending, without reading the fields.
+
+    Args:
+        path: a folder, or a file of one pair.
+
+    Raises:
+        InputError: see :func:`find_outputs`.
+    """
+    with naming(path):
+        return np.sort(np.array([_time_and_rank(file)[0] for file in find_outputs(path)], dtype="datetime64[ns]"))
+
+
+def read_snapshots(path: FilePath, remeshings: bool = False, records: slice = slice(None)) -> Iterator[Snapshot]:
     """Read the snapshots of a run in the order of time, one in memory at a time.
 
     A pair before a remeshing is left out if the regular output has the same time.
@@ -75,11 +89,12 @@ def read_snapshots(path: FilePath, remeshings: bool = False) -> Iterator[Snapsho
     Args:
         path: a folder, or a file of one pair.
         remeshings: also read the pairs before and after remeshings.
+        records: numbers of the pairs to read, in the order of time; all by default.
 
     Raises:
         InputError: a missing or damaged file, implausible values, or two outputs with the same time.
     """
-    order = sorted((_time_and_rank(file), file) for file in find_outputs(path, remeshings))
+    order = sorted((_time_and_rank(file), file) for file in find_outputs(path, remeshings))[records]
     previous = None
 
     for (time, rank), file in order:

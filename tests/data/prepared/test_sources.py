@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from support.examples import small_trajectory
+from support.grids import gensim_store
 from support.meshes import jittered_box
+from support.places import NEXTSIM
 
 from gensim_graph.config import compose_config
 from gensim_graph.data import PreparedTrajectories, Trajectories, prepare, statistics_of
-from gensim_graph.data.prepared import describe_store, estimate_preparation
+from gensim_graph.data.prepared import describe_store, estimate_preparation, record_layout
 from gensim_graph.data.prepared.source_runs import SourcePiece, join_runs
 from gensim_graph.errors import InputError
-from gensim_graph.io import open_store
+from gensim_graph.io import load_mesh, open_store
 from gensim_graph.train import plan_training
 from gensim_graph.variables import VariableTable, default_variables
 
@@ -125,6 +128,34 @@ def test_float16_refuses_values_that_it_cannot_hold(whole, tmp_path):
     whole["sit"][3, 3] = 1e5
     with pytest.raises(InputError, match=r"float16: 'sit' reaches 1e\+05"):
         prepare(whole, tmp_path / "store.zarr", variables=table, precision="float16", **OPTIONS)
+
+
+# Formats with a special reader
+
+
+def test_gensim_data_are_read_in_parts(tmp_path, monkeypatch):
+    """One record at a time, where the memory would not do for two."""
+    _, path = gensim_store(tmp_path, packed=True)
+    cube = zarr.open_group(path)["datacube"][:]
+    zarr.open_group(path).create_array("datacube", data=cube, chunks=(1, *cube.shape[1:]), overwrite=True)
+    expected = Trajectories.from_dataset(open_store(path), TABLE, LEAD)
+    page = 4 * expected.mesh.n_faces * 4
+    monkeypatch.setattr("os.sysconf", lambda name: page if name == "SC_PAGE_SIZE" else 1)
+    monkeypatch.setattr(record_layout, "SHARD_BYTES", page)
+    data = opened(prepare(path, tmp_path / "store.zarr", **OPTIONS))
+    np.testing.assert_array_equal(data.read(0, 1).next_state, expected.read(0, 1).next_state)
+
+
+def test_a_nextsim_run_is_read_in_parts(tmp_path, monkeypatch):
+    """Two outputs with a remeshing in between, on the first mesh of the run."""
+    mesh = load_mesh(NEXTSIM / "tiny.msh")
+    lead = np.timedelta64(1, "h")
+    expected = Trajectories.from_dataset(open_store(NEXTSIM / "box", mesh), TABLE, lead)
+    monkeypatch.setattr(record_layout, "SHARD_BYTES", 1)
+    out = prepare(NEXTSIM / "box", tmp_path / "store.zarr", mesh, lead_times=[lead], progress=False)
+    data = PreparedTrajectories.open(out, TABLE, lead)
+    for came, wanted in zip(data.read(0, 0), expected.read(0, 0), strict=True):
+        np.testing.assert_allclose(came, wanted, atol=1e-6)
 
 
 # Runs
