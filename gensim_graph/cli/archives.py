@@ -18,7 +18,7 @@ from gensim_graph.data.prepared import (
 )
 from gensim_graph.errors import InputError
 from gensim_graph.io import load_mesh
-from gensim_graph.system import size_in_words
+from gensim_graph.system import return_freed_memory, size_in_words
 from gensim_graph.units import is_duration, parse_duration
 
 _MOST_WORKERS = 8
@@ -54,6 +54,7 @@ def prepare_command(
     [dim]gensim-graph data prepare 'archive/*.nc' --out archive.zarr --precision bits:10 --dry-run[/]
     """
     leads = [_lead(text) for text in lead_time or ["12h"]]
+    return_freed_memory()
     loaded = None if mesh is None else load_mesh(mesh, repair=repair)
     processes = workers or min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
     options = {"precision": precision, "lead_times": leads, "skip_gaps": skip_gaps, "workers": processes}

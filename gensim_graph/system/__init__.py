@@ -7,7 +7,7 @@ from gensim_graph.system.compiler import CompilerError, compiled
 from gensim_graph.system.disk_space import check_space, size_in_words
 from gensim_graph.system.files import write_atomically
 from gensim_graph.system.machine import choose_device, describe_machine, free_memory, precision
-from gensim_graph.system.memory import keep_freed_memory, present_objects_kept
+from gensim_graph.system.memory import keep_freed_memory, present_objects_kept, return_freed_memory
 from gensim_graph.system.progress_bar import one_line_bar, stderr_screen
 from gensim_graph.system.resources import cache_folder, resource
 
@@ -24,6 +24,7 @@ __all__ = [
     "precision",
     "present_objects_kept",
     "resource",
+    "return_freed_memory",
     "size_in_words",
     "stderr_screen",
     "write_atomically",

@@ -21,7 +21,7 @@ def shown_leads(count: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Fields:
+class ShownFields:
     """Fields of one variable that maps show, (lead_time, F) each.
 
     Attributes:
@@ -37,7 +37,7 @@ class Fields:
     spread: Array | None
 
     @classmethod
-    def of(cls, truth: Array, ensemble: Array) -> "Fields":
+    def of(cls, truth: Array, ensemble: Array) -> "ShownFields":
         """Compute mean and spread.
 
         Args:
@@ -84,7 +84,7 @@ class ShownStart:
 
         return truth, ensemble
 
-    def without_water(self, name: str, fields: Fields) -> Fields:
+    def without_water(self, name: str, fields: ShownFields) -> ShownFields:
         """Hide open water in the fields of a variable that exists only on ice, if the concentration is known.
 
         Args:
@@ -100,7 +100,7 @@ class ShownStart:
 
         ice = self._concentration
         spread = None if fields.spread is None else only_ice(fields.spread, ice.mean)
-        return Fields(
+        return ShownFields(
             only_ice(fields.truth, ice.truth),
             only_ice(fields.member, ice.member),
             only_ice(fields.mean, ice.mean),
@@ -108,8 +108,8 @@ class ShownStart:
         )
 
     @cached_property
-    def _concentration(self) -> "Fields | None":
-        return Fields.of(*self.fields("sic")) if self.matched.has("sic") else None
+    def _concentration(self) -> "ShownFields | None":
+        return ShownFields.of(*self.fields("sic")) if self.matched.has("sic") else None
 
     def initial(self, name: str) -> Array:
         """Return the initial state (F,) of a variable, in its units; this requires that the truth contains the start.

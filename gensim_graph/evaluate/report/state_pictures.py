@@ -16,7 +16,7 @@ from gensim_graph.evaluate.pictures import (
     stamp_maps,
 )
 from gensim_graph.evaluate.report.parts import Part, Picture, Text
-from gensim_graph.evaluate.report.shown_start import Fields, ShownStart
+from gensim_graph.evaluate.report.shown_start import ShownFields, ShownStart
 from gensim_graph.evaluate.report.wording import capitalised, vector_words
 from gensim_graph.mesh.operators import compute_deformation
 from gensim_graph.typing import Array
@@ -66,7 +66,7 @@ def deformation_pictures(shown: ShownStart) -> Iterator[Picture]:
 def _rate_picture(shown: ShownStart, quantity: str, rates: list[Array], caption: str) -> Picture:
     """Maps of a rate of the drift; ``rates``: of truth, member and mean, (lead_time, F)."""
     truth, member, mean = rates
-    on_ice = shown.without_water("siu", Fields(truth, member, mean, None))
+    on_ice = shown.without_water("siu", ShownFields(truth, member, mean, None))
     fields = {"truth": on_ice.truth, "one member" if shown.has_members else "forecast": on_ice.member}
     if shown.has_members:
         fields["ensemble mean"] = on_ice.mean
@@ -96,7 +96,7 @@ def _state_pictures(shown: ShownStart) -> Iterator[Picture]:
 
 def _scalar_picture(shown: ShownStart, variable: Variable, norms: dict[str, Normalize]) -> Picture:
     """Maps of one variable; its colour scale is added to ``norms``."""
-    fields = shown.without_water(variable.name, Fields.of(*shown.fields(variable.name)))
+    fields = shown.without_water(variable.name, ShownFields.of(*shown.fields(variable.name)))
     norms[variable.name] = shared_norm([fields.truth, fields.member, fields.mean], variable)
 
     return _state_picture(shown, fields, variable, norms[variable.name])
@@ -111,7 +111,7 @@ def _vector_picture(
     spread = np.sqrt(u.var(axis=0, ddof=1) + v.var(axis=0, ddof=1)) if shown.has_members else None
 
     truth, member, mean = (np.hypot(*components) for components in drift.values())
-    fields = shown.without_water(parts[0].name, Fields(truth, member, mean, spread))
+    fields = shown.without_water(parts[0].name, ShownFields(truth, member, mean, spread))
     norms[speed.name] = shared_norm([fields.truth, fields.member, fields.mean], speed)
     on_ice = {source: _masked(drift[source], getattr(fields, source)) for source in drift}
     on_ice["error"] = on_ice["mean"][0] - on_ice["truth"][0], on_ice["mean"][1] - on_ice["truth"][1]
@@ -132,7 +132,7 @@ def _masked(vector: tuple[Array, Array], speed: Array) -> tuple[Array, Array]:
 
 def _state_picture(
     shown: ShownStart,
-    fields: Fields,
+    fields: ShownFields,
     variable: Variable,
     norm: Normalize,
     drift: dict[str, tuple[Array, Array]] | None = None,

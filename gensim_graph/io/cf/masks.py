@@ -46,8 +46,7 @@ def find_mask(ds: xr.Dataset, where: Coordinates) -> Array | None:
         if set(column.dims) == set(where.dims):
             values = np.nan_to_num(column.transpose(*where.dims).values)  # NaN is land
             ocean = ocean_mask(values if ocean_is_one else 1 - values, where.shape)
-            _report_values_on_land(ds, where, name, ocean)
-            return ocean
+            return _against_fields(ds, where, name, ocean)
 
     others = [name for name, _ in _mask_names(ds) if ds[name].ndim >= 2]
     if others:
@@ -55,20 +54,34 @@ def find_mask(ds: xr.Dataset, where: Coordinates) -> Array | None:
     return None
 
 
-def _report_values_on_land(ds: xr.Dataset, where: Coordinates, mask: str, ocean: Array) -> None:
-    """Warn if the first field of the variable table has values other than 0 on land: the mask is right, or they are."""
-    fields = [name for name in known_fields(ds) if tuple(ds[name].dims[-len(where.dims) :]) == where.dims]
-    if not fields or ocean.all():
-        return
+def _against_fields(ds: xr.Dataset, where: Coordinates, mask: str, ocean: Array) -> Array:
+    """Compare a mask with the first ice variable of the dataset; a model writes no ice on land, or zeros.
 
-    on_land = first_record(ds[fields[0]], len(where.dims)).values[~ocean]
+    Ice on all of the land contradicts the mask: it belongs to other fields, and the cells with values count. Ice on
+    some of it may come from interpolation; the mask decides, and a warning tells how to choose otherwise.
+    """
+    fields = [name for name in known_fields(ds, "state") if tuple(ds[name].dims[-len(where.dims) :]) == where.dims]
+    if not fields or ocean.all():
+        return ocean
+
+    values = first_record(ds[fields[0]], len(where.dims)).values
+    on_land = values[~ocean]
     count = np.count_nonzero(np.isfinite(on_land) & (on_land != 0))
+
+    if count == len(on_land):
+        log.warning(
+            "'%s' has values other than 0 on all %d cells that '%s' calls land: the mask is not used, the grid has %d "
+            "cells", fields[0], count, mask, np.isfinite(values).sum(),
+        )  # fmt: skip
+        return np.isfinite(values)
+
     if count:
         log.warning(
             "the grid has %d cells, of which %d are land by '%s' and left out; '%s' has values on %d of them. If they "
             "are ocean, drop '%s' from the file (ncks -x -v %s)",
             ocean.size, len(on_land), mask, fields[0], count, mask, mask,
         )  # fmt: skip
+    return ocean
 
 
 def _mask_names(ds: xr.Dataset) -> list[tuple[str, bool]]:

@@ -22,7 +22,7 @@ from gensim_graph.io.names.name_table import (
     shipped_names,
     variables_to_read,
 )
-from gensim_graph.variables import Variable
+from gensim_graph.variables import Role, Variable
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,15 @@ def known_names(ds: xr.Dataset) -> set[str]:
     return {name for variable in variables_to_read() for name in _all_names_of(ds, variable)}
 
 
-def known_fields(ds: xr.Dataset) -> list[str]:
-    """Return the names of a dataset that stand for a variable of the table, concentration first, then in its order."""
-    variables = sorted(variables_to_read(), key=lambda variable: variable.name != "sic")
+def known_fields(ds: xr.Dataset, role: Role | None = None) -> list[str]:
+    """Return the names of a dataset that stand for a variable of the table, concentration first, then in its order.
+
+    Args:
+        ds: dataset of another program.
+        role: of the variables; None for all.
+    """
+    wanted = [one for one in variables_to_read() if role in (None, one.role)]
+    variables = sorted(wanted, key=lambda variable: variable.name != "sic")
     return [name for variable in variables for name in _all_names_of(ds, variable)]
 
 

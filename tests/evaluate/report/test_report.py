@@ -14,7 +14,7 @@ import xarray as xr
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import match_models
 from gensim_graph.evaluate.report import report, write_report
-from gensim_graph.evaluate.report.shown_start import Fields, ShownStart
+from gensim_graph.evaluate.report.shown_start import ShownFields, ShownStart
 from gensim_graph.evaluate.report.wording import variable_words, vector_words
 from gensim_graph.evaluate.verify import score_table
 from gensim_graph.evaluate.verify.moments import score_moments
@@ -201,13 +201,13 @@ def test_open_water_has_no_damage(small_mesh: Mesh):
     models = match_models(forecast, truth, default_variables())
     shown = ShownStart(models["forecast"], small_mesh)
     for name, hidden in (("sid", water), ("siu", water), ("sit", 0 * water), ("sic", 0 * water)):
-        fields = shown.without_water(name, Fields.of(*shown.fields(name)))
+        fields = shown.without_water(name, ShownFields.of(*shown.fields(name)))
         np.testing.assert_array_equal(np.isnan(fields.truth), np.broadcast_to(hidden, fields.truth.shape))
         assert np.isfinite(fields.mean).all()  # its own concentration is high everywhere
         np.testing.assert_array_equal(np.isnan(shown.initial(name)), hidden)
     without = match_models(forecast.drop_vars("sic"), truth.drop_vars("sic"), default_variables())
     shown = ShownStart(without["forecast"], small_mesh)
-    assert np.isfinite(shown.without_water("sid", Fields.of(*shown.fields("sid"))).truth).all()
+    assert np.isfinite(shown.without_water("sid", ShownFields.of(*shown.fields("sid"))).truth).all()
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ def test_land_beside_a_cell_does_not_count():
     mask_u, mask_v = mask[:, 1:] * mask[:, :-1], mask[1:] * mask[:-1]
     ds["mask_rho"], ds["mask_u"] = (("eta_rho", "xi_rho"), mask), (("eta_u", "xi_u"), mask_u)
     ds["mask_v"] = (("eta_v", "xi_v"), mask_v)
+    ds["aice"] = ds["aice"].where(ds["mask_rho"] == 1, 0.0)
     ds["uice"] = ds["uice"].where(ds["mask_u"] == 1, 99.0)  # written on land by some programs
     ds["vice"] = ds["vice"].where(ds["mask_v"] == 1, 99.0)
     store = on_faces(ds)
@@ -226,17 +227,34 @@ def test_drift_alone_keeps_its_own_points():
     np.testing.assert_allclose(store["siu"].values.ravel(), ds["uvel"].values.ravel(), atol=1e-5)
 
 
-def test_values_on_land_are_told(caplog):
-    """Means of some programs hold numbers on land; the mask decides, and says how many cells it leaves out."""
+def roms_file_with_land(on_land):
+    """A ROMS file of 108 cells, 45 of them land in its mask, with concentrations on some of the land."""
     ds = file_of("ROMS")
     mask = np.ones((NY, NX))
     mask[:, :5] = 0
     ds["mask_rho"] = (("eta_rho", "xi_rho"), mask)
+    return ds.assign(aice=ds["aice"].where((ds["mask_rho"] == 1) | on_land(ds), 0.0))
+
+
+def test_ice_on_some_of_the_land(caplog):
+    """Interpolation leaves numbers on land; the mask decides, and a line says how many cells it leaves out."""
+    ds = roms_file_with_land(lambda ds: ds["xi_rho"] == 4)
     with caplog.at_level(logging.WARNING):
-        assert on_faces(ds).sizes["face"] == mask.sum()
+        assert on_faces(ds).sizes["face"] == 63
     assert "the grid has 108 cells, of which 45 are land by 'mask_rho' and left out" in caplog.text
-    ds["aice"] = ds["aice"].where(ds["mask_rho"] == 1, 0.0)
-    caplog.clear()
+
+
+def test_ice_on_all_of_the_land(caplog):
+    """Then the mask belongs to other fields: all cells are read, and a line says so."""
+    ds = roms_file_with_land(lambda ds: ds["xi_rho"] < 5)
     with caplog.at_level(logging.WARNING):
-        on_faces(ds)
+        assert on_faces(ds).sizes["face"] == 108
+    assert "'mask_rho' calls land: the mask is not used, the grid has 108 cells" in caplog.text
+
+
+def test_zeros_on_land(caplog):
+    ds = roms_file_with_land(lambda ds: ds["xi_rho"] < 0)
+    with caplog.at_level(logging.WARNING):
+        assert on_faces(ds).sizes["face"] == 63
+    assert "calls land" not in caplog.text
     assert "land by" not in caplog.text
