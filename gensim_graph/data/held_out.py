@@ -1,4 +1,4 @@
-"""A part of the training data that is held back for validation: the end of long records, or whole short ones.
+"""A part of the training data that is held back for validation: the end of long records, or some short ones.
 
 Pairs at neighbouring times are nearly copies of each other. Single pairs drawn at random from the training data would
 therefore not show whether a network has learned them by heart.
@@ -7,13 +7,11 @@ therefore not show whether a network has learned them by heart.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from gensim_graph.data.training_data import StatePair, TrainingData
 from gensim_graph.typing import Array
 
-_FEWEST_TRAJECTORIES = 5
-"""Number of short trajectories below which none is held back."""
+_GAPS = 2
+"""Fewest lead times that are held back of a record: the gap of one lead time before them is lost for the training."""
 
 
 class DataPart(TrainingData):
@@ -77,11 +75,11 @@ class DataSplit(NamedTuple):
 
 
 def hold_out(data: Sequence[TrainingData], share: float) -> DataSplit:
-    """DataSplit off data for validation.
+    """Split off data for validation.
 
-    Of a long record, the last ``share`` of the times is held back; a gap of one lead time keeps both parts apart. In a
-    short record the gap would be as long as the part itself. Of five or more short trajectories, whole ones are held
-    back, the last ones of the largest sets first.
+    Of a long record, the last ``share`` of the times is held back; a gap of one lead time keeps both parts apart. Of
+    short records, where such a gap would cost more than it gives, the last ones of the largest sets are held back until
+    the share is reached, the last of them in part. Data too short for either are all trained on.
 
     Args:
         data: the training data.
@@ -95,55 +93,68 @@ def hold_out(data: Sequence[TrainingData], share: float) -> DataSplit:
         >>> lead = np.timedelta64(12, "h")
         >>> data = [Trajectories.from_dataset(store, gg.default_variables(), lead) for store in stores]
         >>> hold_out(data, 0.1).text
-        '1 of 13 trajectories'
+        'the last 14 of 145 pairs'
     """
-    if not share:
-        return DataSplit(list(data), [], "nothing")
+    long = [part for part in data if int(part.n_starts * share) >= _GAPS * part.lead_steps]
+    counts = {id(part): int(part.n_starts * share) for part in long}
+    counts |= _pairs_of_short_records([part for part in data if part not in long], share)
 
-    long = [part for part in data if part.n_starts * share >= 2 * part.lead_steps]
-    counts = _whole_trajectories([part for part in data if part not in long], share)
     training: list[TrainingData] = []
     validation: list[TrainingData] = []
-    pairs = 0
 
     for part in data:
-        numbers = range(part.n_trajectories)
-        if part in long:
-            first = part.n_starts - int(part.n_starts * share)
-            training.append(DataPart(part, numbers, range(first - part.lead_steps)))
-            validation.append(DataPart(part, numbers, range(first, part.n_starts)))
-            pairs += validation[-1].n_pairs
-            continue
+        count = counts.get(id(part), 0)
+        kept, held = _cut_times(part, count) if part in long else _cut_trajectories(part, count)
+        training += kept
+        validation += held
 
-        kept = part.n_trajectories - counts.get(id(part), 0)
-        every = range(part.n_starts)
-        if kept == part.n_trajectories:
-            training.append(part)
-            continue
-
-        validation.append(DataPart(part, numbers[kept:], every))
-        if kept:
-            training.append(DataPart(part, numbers[:kept], every))
-
-    texts = [f"the last {pairs} of {sum(part.n_pairs for part in long)} pairs"] if long else []
-    if counts:
-        total = sum(part.n_trajectories for part in data if part not in long)
-        texts.append(f"{sum(counts.values())} of {total} trajectories")
-
-    return DataSplit(training, validation, " and ".join(texts) or "nothing")
+    held_pairs, pairs = (sum(part.n_pairs for part in parts) for parts in (validation, data))
+    return DataSplit(training, validation, f"the last {held_pairs} of {pairs} pairs" if validation else "nothing")
 
 
-def _whole_trajectories(data: list[TrainingData], share: float) -> dict[int, int]:
-    """Number of trajectories to hold back of each data set, by its identity."""
-    left = {id(part): part.n_trajectories for part in data}
-    total = sum(left.values())
-    if total < _FEWEST_TRAJECTORIES:
-        return {}
-
+def _pairs_of_short_records(data: list[TrainingData], share: float) -> dict[int, int]:
+    """Number of pairs to hold back of each data set, by its identity."""
+    left = int(sum(part.n_pairs for part in data) * share)
+    free = {id(part): part.n_trajectories for part in data}
     counts: dict[int, int] = {}
-    for _ in range(max(1, int(np.floor(total * share)))):
-        largest = max(left, key=lambda key: left[key])
-        counts[largest] = counts.get(largest, 0) + 1
-        left[largest] -= 1
+
+    while data:
+        largest = max(data, key=lambda part: free[id(part)])
+        taken = min(left, largest.n_starts)
+        if taken < min(largest.n_starts, _GAPS * largest.lead_steps):
+            break
+
+        counts[id(largest)] = counts.get(id(largest), 0) + taken
+        free[id(largest)] -= 1
+        left -= taken
 
     return counts
+
+
+def _cut_times(part: TrainingData, count: int) -> tuple[list[TrainingData], list[TrainingData]]:
+    """Cut off the last ``count`` pairs of all trajectories."""
+    every = range(part.n_trajectories)
+    first = part.n_starts - count
+    return (
+        [DataPart(part, every, range(first - part.lead_steps))],
+        [DataPart(part, every, range(first, part.n_starts))],
+    )
+
+
+def _cut_trajectories(part: TrainingData, count: int) -> tuple[list[TrainingData], list[TrainingData]]:
+    """Cut off the last trajectories, ``count`` pairs in all; the first of them may stay in part."""
+    if not count:
+        return [part], []
+
+    whole, rest = divmod(count, part.n_starts)
+    last = part.n_trajectories - whole
+    every = range(part.n_starts)
+    kept: list[TrainingData] = [DataPart(part, range(last - bool(rest)), every)]
+    held: list[TrainingData] = [DataPart(part, range(last, part.n_trajectories), every)]
+
+    if rest:
+        kept_of_last, held_of_last = _cut_times(DataPart(part, [last - 1], every), rest)
+        kept += kept_of_last
+        held += held_of_last
+
+    return [one for one in kept if one.n_pairs], [one for one in held if one.n_pairs]

@@ -49,25 +49,40 @@ def test_the_end_of_a_long_record_is_held_back():
 
 
 def test_whole_trajectories_are_held_back_of_short_records():
-    split = hold_out(trajectories(12), 0.1)
-    assert sum(part.n_trajectories for part in split.validation) == 1
-    assert sum(part.n_trajectories for part in split.training) == 11
-    assert split.text == "1 of 12 trajectories"
+    """Of ten trajectories, a tenth of the pairs is the last one."""
+    data = trajectories(10)[0]
+    split = hold_out([data], 0.1)
+    assert [part.n_trajectories for part in split.training] == [9]
+    assert [part.n_pairs for part in split.validation] == [data.n_starts]
+    came, expected = split.validation[0].read(0, 1), data.read(9, 1)
+    assert all(np.array_equal(a, b) for a, b in zip(came, expected, strict=True))
+
+
+def test_part_of_a_short_record_is_held_back():
+    """Of seven trajectories of 7 pairs, a tenth is 4 pairs: the end of the last one; 2 pairs before it are lost."""
+    data = trajectories(7, hours=24)[0]
+    split = hold_out([data], 0.1)
+    assert data.n_starts == 7
+    assert [part.n_pairs for part in split.training] == [42, 1]
+    assert [part.n_pairs for part in split.validation] == [4]
+    came, expected = split.validation[0].read(0, 0), data.read(6, 3)
+    assert all(np.array_equal(a, b) for a, b in zip(came, expected, strict=True))
 
 
 def test_trajectories_come_from_the_largest_set():
     data = trajectories(7) + trajectories(2, regular_grid(8))
     split = hold_out(data, 0.25)
-    assert [part.n_trajectories for part in split.validation] == [2]
-    assert split.validation[0].mesh.n_faces == data[0].mesh.n_faces
+    assert {part.mesh.n_faces for part in split.validation} == {data[0].mesh.n_faces}
+    assert sum(part.n_pairs for part in split.validation) == int(9 * 2 * 0.25)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("share", [0.0, 0.1])
 def test_few_short_trajectories_are_all_trained_on(share):
     data = trajectories(4)
     split = hold_out(data, share)
     assert split.training == data
     assert split.validation == []
+    assert split.text == "nothing"
 
 
 def test_every_pair_is_in_one_part_or_in_the_gap():
