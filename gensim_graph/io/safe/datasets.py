@@ -39,7 +39,7 @@ def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
         if not is_zarr(path):
             refuse_other_content(path)
             _refuse_impossible(path)
-        with _source(path) as (source, options), _decoded(source, options) as dataset:
+        with _source(path) as (source, options), _closed_afterwards(_decoded(source, options)) as dataset:
             yield _without_repeated_dims(dataset)
     except InputError:
         raise
@@ -63,6 +63,24 @@ def _source(path: FilePath) -> Iterator[tuple[Any, dict[str, Any]]]:
 
     with ZipStore(path, mode="r") as store:
         yield store, options | ({"group": root} if root else {})
+
+
+@contextmanager
+def _closed_afterwards(dataset: xr.Dataset) -> Iterator[xr.Dataset]:
+    """Close a dataset at the end, unless nobody ends it.
+
+    Python removes a dataset that was never closed at any moment, perhaps while another file is read. That reading holds
+    the lock of HDF5, and closing would wait for the lock forever. xarray closes such a file as soon as it is safe.
+    """
+    try:
+        yield dataset
+    except GeneratorExit:
+        raise
+    except BaseException:
+        dataset.close()
+        raise
+    else:
+        dataset.close()
 
 
 def _without_repeated_dims(dataset: xr.Dataset) -> xr.Dataset:
