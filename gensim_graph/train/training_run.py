@@ -209,8 +209,12 @@ def _validation(plan: TrainingPlan, folder: FilePath) -> Validation:
         deterministic=config.deterministic,
     )
 
+    # Files are read in another process: those of the training start later, as copies of this one, and reading from
+    # a prepared store is slow in the copy of a process that has read from it.
+    workers = 0 if all(part.is_in_memory for part in plan.validation) else 1
+
     def make_batches(share: Share) -> list[TrainingBatch]:
-        return list(BatchLoader(samples, sampling.batch, share=share))
+        return list(BatchLoader(samples, sampling.batch, share=share, workers=workers))
 
     def averaged(module: TrainingModule) -> Surrogate:
         return _surrogate(plan, module, module.global_step).to(module.device)
