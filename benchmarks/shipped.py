@@ -141,7 +141,9 @@ def train(name: str, steps: int, folder: Path, options: argparse.Namespace) -> N
         train_network(name, stores, TrainingBudget(options.preset, steps, overrides), folder)
     elif not (folder / "surrogate.json").exists():
         kind = f"trainer.deterministic={str(name == TWIN).lower()}"
-        config = compose_config(options.preset, ["data.validation=0", f"trainer.max_steps={steps}", *overrides, rate, kind])
+        config = compose_config(
+            options.preset, ["data.validation=0", f"trainer.max_steps={steps}", *overrides, rate, kind]
+        )
         start = replace(Surrogate.load(options.start), deterministic=name == TWIN)
         tuned = plan_training(data=stores, config=config, start=start)
         # The unit of the new training replaces that of the starting weights, which adapt to it.

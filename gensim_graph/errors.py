@@ -15,7 +15,7 @@ class InputError(ValueError):
     """Wrong input: a file, a variable, a unit, an option. The message says what to do about it."""
 
 
-class MissingValues(InputError):
+class MissingValuesError(InputError):
     """Values are missing (NaN) where the data must have some."""
 
 

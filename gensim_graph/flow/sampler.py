@@ -1,7 +1,7 @@
 """Sampling: integrate dz/dtau = v(z, tau) from noise at flow time 0 to a sample at 1, within the bounds of the state.
 
-Every evaluation clips the predicted end point ``z + (1 - tau) v`` to the bounds and takes the velocity that leads there,
-so that no trajectory ends outside. The last step, of Euler, ends at this point: n steps of Heun need 2 n - 1 evaluations.
+Every evaluation clips the predicted end point ``z + (1 - tau) v`` to the bounds and takes the velocity to it, so that
+no trajectory ends outside. The last step, of Euler, ends there: n steps of Heun need 2 n - 1 evaluations.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from gensim_graph.errors import InputError, MissingValues, naming
+from gensim_graph.errors import InputError, MissingValuesError, naming
 from gensim_graph.io.names import conversion, refuse_without_unit
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import covered
@@ -56,13 +56,13 @@ def check_field_values(name: str, values: Array, variable: Variable, location: s
         location: ``face`` or ``node``.
 
     Raises:
-        InputError: a value is missing (NaN, :class:`~gensim_graph.errors.MissingValues`) or outside the plausible range
+        InputError: a value is missing (NaN, :class:`~gensim_graph.errors.MissingValuesError`) or outside the plausible range
             of the variable.
     """
     missing = ~np.isfinite(values)
     if missing.any():
         rows = np.unique(np.nonzero(missing)[-1])
-        raise MissingValues(
+        raise MissingValuesError(
             f"{name}: '{variable.name}' is missing (NaN) on {len(rows)} {location}s at some time, first "
             f"{rows[:5].tolist()}; "
             f"fill them, or leave these {location}s out of the mesh (land)"

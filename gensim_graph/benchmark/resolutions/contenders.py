@@ -93,7 +93,8 @@ def plan_of(name: str, stores: list[xr.Dataset], budget: TrainingBudget) -> Trai
     """
     extra = {TWIN: ["trainer.deterministic=true"], MESSAGES: ["data.rotate=true"]}.get(name, [])
     preset = "meshgraphnet" if name == MESSAGES else budget.preset
-    config = compose_config(preset, ["data.validation=0", f"trainer.max_steps={budget.steps}", *budget.overrides, *extra])
+    own = ["data.validation=0", f"trainer.max_steps={budget.steps}"]
+    config = compose_config(preset, [*own, *budget.overrides, *extra])
     plan = plan_training(data=stores, config=config)
 
     return plan if name != GENSIM else plan_like(plan)

@@ -8,7 +8,7 @@ import numpy as np
 from gensim_graph.data.prepared.cell_store import CellStore
 from gensim_graph.data.prepared.record_layout import RecordLayout, Segment, StoredPiece
 from gensim_graph.data.prepared.rounding import StoredPrecision
-from gensim_graph.errors import InputError, MissingValues, naming
+from gensim_graph.errors import InputError, MissingValuesError, naming
 from gensim_graph.io import ArchiveFile, Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
@@ -86,7 +86,7 @@ class SegmentReader:
         file = self._file(piece)
         try:
             found = file.read(run)
-        except MissingValues as error:
+        except MissingValuesError as error:
             if not self.layout.skip_gaps:
                 raise InputError(f"{error}; or leave out these times with --skip-gaps") from None
             if run.stop - run.start == 1:
