@@ -56,8 +56,8 @@ def check_field_values(name: str, values: Array, variable: Variable, location: s
         location: ``face`` or ``node``.
 
     Raises:
-        InputError: a value is missing (NaN, :class:`~gensim_graph.errors.MissingValuesError`) or outside the plausible range
-            of the variable.
+        InputError: a value is missing (NaN, :class:`~gensim_graph.errors.MissingValuesError`) or outside the plausible
+            range of the variable.
     """
     missing = ~np.isfinite(values)
     if missing.any():

@@ -17,8 +17,7 @@ from gensim_graph.typing import Array
 
 # Inches around the panels, and between them.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.85, 0.15, 0.55, 1.2
-_GAP = 0.14
-_BAR_BELOW, _BAR_HEIGHT, _LONGEST_BAR = 0.61, 0.12, 4.2
+_GAP, _BAR_BELOW, _BAR_HEIGHT, _LONGEST_BAR = 0.14, 0.61, 0.12, 4.2
 _LETTERS_AN_INCH, _TICKS_AN_INCH = 14, 1.7  # of the label of a colour bar
 
 BETWEEN_BARS = 1.25

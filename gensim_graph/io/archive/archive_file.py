@@ -107,8 +107,8 @@ class ArchiveFile:
             Variable -> (records, F) float32 in the units of the table, vectors along the axes of the mesh.
 
         Raises:
-            InputError: missing values (:class:`~gensim_graph.errors.MissingValuesError`), another unit, implausible values,
-                or a file that cannot be read; the message names the first record that cannot be used.
+            InputError: missing values (:class:`~gensim_graph.errors.MissingValuesError`), another unit, implausible
+                values, or a file that cannot be read; the message names the first record that cannot be used.
         """
         try:
             fields = self._fields(run)

@@ -1,7 +1,6 @@
 """The grid to which fields of a mesh are brought: longitude and latitude, a grid in a plane, or the grid of a file.
 
-A word describes it: ``0.25deg``; ``25km`` in the plane of the mesh; ``25km@EPSG:3413`` in another plane; or the path of
-a file on a grid.
+A word describes it: ``0.25deg``; ``25km`` in the plane of the mesh, ``25km@EPSG:3413`` in another; a file on a grid.
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Named boundaries from the lines of a gmsh file, and a line in the log for everything that the file loses.
+"""Named boundaries from the lines of a gmsh file: ``coast`` (ice cannot pass), and ``open`` for all others.
 
-Only the names ``coast`` (ice cannot pass) and ``open`` have a meaning for the model; every other boundary is open.
+Everything that the file loses is a line in the log.
 """
 
 import logging
@@ -29,6 +29,7 @@ def named_lines(content: MshContent) -> dict[str, Array]:
         return {}
 
     _warn_of_unnamed_groups(groups, names)
+
     found: dict[str, Array] = {}
     for number, name in names.items():
         chosen = pairs[groups == number]
