@@ -125,7 +125,8 @@ class StoreFiles:
     def write_shape(self, layout: RecordLayout) -> None:
         """Write the metadata of the array of values."""
         shape = (layout.n_records, layout.cells, len(layout.names))
-        metadata = array_metadata(shape, layout.shard_records, StoredPrecision(layout.precision).dtype)
+        precision = StoredPrecision(layout.precision)
+        metadata = array_metadata(shape, layout.shard_records, precision.dtype, precision.is_compressed)
         write_metadata(self.values, metadata)
 
     def mesh(self) -> Mesh:

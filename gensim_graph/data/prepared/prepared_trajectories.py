@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from pathlib import Path as FilePath
+from typing import get_args
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from gensim_graph.data.trajectories import lead_steps
 from gensim_graph.errors import InputError, naming
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array, Path
-from gensim_graph.variables import Variable, VariableTable
+from gensim_graph.variables import Role, Variable, VariableTable
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class PreparedTrajectories(TrainingData):
         self.mesh, self.table, self.lead_steps, self.graph_folder = mesh, table, lead_steps, files.graphs
         self.present = {variable.name: variable.name in layout.names for variable in table.variables}
         self.files, self.layout = files, layout
+        self._counts = {role: len(table.select(role)) for role in get_args(Role)}
+        self._columns_of = {role: self._channels(table.select(role)) for role in get_args(Role)}
 
         moments = files.moments(layout)
         files.check_whole(layout, moments.bytes)
@@ -153,14 +156,13 @@ class PreparedTrajectories(TrainingData):
         """
         position = self._position if cells is None else self._position[cells]
         values = self._read(self._pairs[trajectory, start], position)
-        table = self.table
 
         return StatePair(
-            self._columns(values[0], table.state),
-            self._columns(values[1], table.state),
-            self._columns(values[0], table.forcing),
-            self._columns(values[1], table.forcing),
-            self._columns(values[0], table.slow),
+            self._columns(values[0], "state"),
+            self._columns(values[1], "state"),
+            self._columns(values[0], "forcing"),
+            self._columns(values[1], "forcing"),
+            self._columns(values[0], "slow"),
         )
 
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
@@ -169,9 +171,9 @@ class PreparedTrajectories(TrainingData):
         for record in self._used_records().tolist():
             pair = np.array([before.get(record, record), record])
             values = self._read(pair, self._position)
-            state = self._columns(values[1], self.table.state)[None]
-            residual = state - self._columns(values[0], self.table.state)[None]
-            forcing, slow = (self._columns(values[1], part)[None] for part in (self.table.forcing, self.table.slow))
+            state = self._columns(values[1], "state")[None]
+            residual = state - self._columns(values[0], "state")[None]
+            forcing, slow = self._columns(values[1], "forcing")[None], self._columns(values[1], "slow")[None]
             yield state, residual if record in before else residual[:0], forcing, slow
 
     def add_moments(self, moments: TrainingMoments) -> None:
@@ -216,12 +218,14 @@ class PreparedTrajectories(TrainingData):
         columns = [column for column, variable in enumerate(variables) if self.present[variable.name]]
         return [self.layout.names.index(variables[column].name) for column in columns], columns
 
-    def _columns(self, values: Array, variables: tuple[Variable, ...]) -> Array:
-        channels, columns = self._channels(variables)
-        if len(columns) == len(variables):
-            return np.ascontiguousarray(values[:, channels])
+    def _columns(self, values: Array, role: Role) -> Array:
+        """Variables of one role of the values (cell, channel), zero where they are absent; a view if none is."""
+        channels, columns = self._columns_of[role]
+        count = self._counts[role]
+        if channels and len(channels) == count and channels[-1] - channels[0] == count - 1:
+            return values[:, channels[0] : channels[-1] + 1]
 
-        result = np.zeros((len(values), len(variables)), dtype=np.float32)
+        result = np.zeros((len(values), count), dtype=np.float32)
         result[:, columns] = values[:, channels]
 
         return result

@@ -1,7 +1,7 @@
-"""StoredPrecision in which the values of a prepared store are kept, and the error that it makes.
+"""Precision in which the values of a prepared store are kept, and the error that it makes.
 
-``float32`` keeps all bits. ``bits:N`` rounds to N binary digits after the leading one, which compresses well.
-``float16`` halves the size; the values of each variable are divided by a power of two, so that none overflows.
+``float32`` keeps all bits. ``bits:N`` rounds to N binary digits after the leading one, and is compressed. ``float16``
+halves the size; the values of each variable are divided by a power of two, so that none overflows.
 """
 
 import math
@@ -23,7 +23,7 @@ _MOST_BITS = 23
 
 @dataclass(frozen=True)
 class StoredPrecision:
-    """StoredPrecision of stored values.
+    """Precision of stored values.
 
     Attributes:
         name: ``float32``, ``float16`` or ``bits:N``.
@@ -61,6 +61,11 @@ class StoredPrecision:
     def is_exact(self) -> bool:
         """True if float32 values come back as they were."""
         return self.name == "float32"
+
+    @property
+    def is_compressed(self) -> bool:
+        """True if compression saves enough room to be worth the time that it takes a sample: for ``bits:N``."""
+        return self.name.startswith("bits")
 
     def scale(self, variable: Variable) -> float:
         """Return the power of two by which the values of a variable are divided; 1 unless the precision is float16."""

@@ -146,7 +146,7 @@ def test_damaged_values_are_found_when_they_are_read(sources, tmp_path):
     out = prepare(sources, tmp_path / "store.zarr", **OPTIONS)
     file = out / "values" / "c" / "0" / "0" / "0"
     content = bytearray(file.read_bytes())
-    content[-10:] = bytes(10)
+    content[-20:] = bytes(20)
     file.write_bytes(content)
     data = PreparedTrajectories.open(out, default_variables(), np.timedelta64(6, "h"))
     with pytest.raises(InputError, match="damaged"):

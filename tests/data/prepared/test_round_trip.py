@@ -201,13 +201,14 @@ def test_the_error_of_rounding_is_stated(runs, tmp_path):
     assert row.rms_error == pytest.approx(np.sqrt((error**2).mean()), rel=1e-6)
 
 
-def test_another_process_reads_the_same(runs, tmp_path):
-    """Workers of a DataLoader get the data by fork, here after tensorstore was used, or by pickling."""
-    data = opened(prepare(runs, tmp_path / "store.zarr", **OPTIONS))
+@pytest.mark.parametrize("precision", ["float32", "float16", "bits:10"])
+def test_another_process_reads_the_same(runs, tmp_path, precision):
+    """Workers of a DataLoader get the data by fork or by pickling; this process has read and written before."""
+    data = opened(prepare(runs, tmp_path / "store.zarr", precision=precision, **OPTIONS))
+    expected = data.read(1, 2, np.array([3, 5]))
     copy = pickle.loads(pickle.dumps(data))
     with multiprocessing.get_context("fork").Pool(1) as pool:
         forked = pool.apply_async(data.read, (1, 2, np.array([3, 5]))).get(timeout=60)
-    expected = in_memory(*runs).read(1, 2, np.array([3, 5]))
     for came in (forked, copy.read(1, 2, np.array([3, 5]))):
         np.testing.assert_array_equal(came.next_state, expected.next_state)
 
