@@ -10,7 +10,7 @@ from pyproj import CRS
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.formats import find_mesh_reader, mesh_format_names, read_topology
-from gensim_graph.io.safe import refuse_other_content
+from gensim_graph.io.safe import is_dataset, refuse_other_content
 from gensim_graph.mesh import REPAIR_ADVICE, Defects, Mesh, as_crs
 from gensim_graph.mesh.build import MeshArrays, problem_with_lengths
 from gensim_graph.typing import Path
@@ -59,7 +59,8 @@ def load_mesh(
     with naming(file), _silent("gensim_graph.mesh.build.lengths"):  # the warning below names the file
         mesh = _read(read, file, as_crs(crs), repair)
 
-    problem = problem_with_lengths(MeshArrays(mesh.nodes, mesh.faces, crs=mesh.crs))
+    # netCDF and zarr name the unit of their coordinates, and the readers convert it; other files leave it open.
+    problem = "" if is_dataset(file) else problem_with_lengths(MeshArrays(mesh.nodes, mesh.faces, crs=mesh.crs))
     if problem:
         log.warning("%s: the mesh %s", file, problem)
 

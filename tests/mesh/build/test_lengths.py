@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from gensim_graph.io import load_mesh
+from gensim_graph.io import load_mesh, mesh_to_dataset
 from gensim_graph.mesh import Mesh
 
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
@@ -66,3 +66,13 @@ def test_a_file_is_told_once(tmp_path, caplog):
     text = warnings_of(caplog, lambda: load_mesh(tmp_path / "km.msh"))
     assert text.count("must be metres") == 1
     assert "km.msh: the mesh is only 10 m wide" in text
+
+
+def test_a_small_mesh_whose_file_says_metres(tmp_path, caplog):
+    """A harbour of 400 m, as UGRID files name their unit."""
+    axis = np.arange(5) * 100.0
+    mesh_to_dataset(Mesh.from_grid(axis, axis)).to_netcdf(tmp_path / "harbour.nc")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        load_mesh(tmp_path / "harbour.nc")
+    assert "m wide" not in caplog.text
