@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import xarray as xr
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from support.dynamical import dynamical  # noqa: E402
 from support.grids import gensim_store, plane_grid  # noqa: E402
 from support.meshes import jittered_box  # noqa: E402
 from support.smesh import SMESH  # noqa: E402
@@ -179,23 +179,6 @@ def regional_grid() -> xr.Dataset:
         values = rng.uniform(5, 95, (3, 6, 8)) if unit == "%" else rng.uniform(0, 1, (3, 6, 8))
         ds[name] = (("time", "lat", "lon"), values.astype(np.float32), {"units": unit, "cell_methods": "time: mean"})
     return ds
-
-
-def dynamical(folder: Path) -> Path:
-    """A small restart of neXtSIM-DG."""
-    rng, path = np.random.default_rng(0), folder / "init.nc"
-    with netCDF4.Dataset(path, "w") as content:
-        content.createGroup("structure").type = "parametric_rectangular"
-        content.createGroup("metadata").createGroup("time").createVariable("time", "i8")[:] = 0
-        data = content.createGroup("data")
-        for name, size in {"ydim": 6, "xdim": 6, "yvertex": 7, "xvertex": 7, "ncoords": 2}.items():
-            data.createDimension(name, size)
-        corners = np.stack(np.meshgrid(np.arange(7) * 4e3, np.arange(7) * 4e3), axis=-1)
-        data.createVariable("coords", "f8", ("yvertex", "xvertex", "ncoords"))[:] = corners
-        for name in ("x", "y", "mask", "cice", "hice", "damage", "u", "v"):
-            values = np.ones((6, 6)) if name == "mask" else rng.uniform(0, 1, (6, 6))
-            data.createVariable(name, "f8", ("ydim", "xdim"))[:] = values
-    return path
 
 
 def dataset(ds: Callable[[], xr.Dataset], form: str) -> Callable[[Path], Path]:

@@ -4,7 +4,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from gensim_graph.graph import cached_graph
 from gensim_graph.nn import OperatorConfig
 from gensim_graph.train import TrainingPlan
 
@@ -16,11 +15,10 @@ def print_plan(plan: TrainingPlan, screen: Console) -> None:
         plan: of the training.
         screen: console to print on.
     """
-    table = Table("mesh", "faces", "trajectories", "pairs", "spacing km", "clusters", title="training data")
+    table = Table("mesh", "faces", "trajectories", "pairs", "spacing km", title="training data")
     for index, part in enumerate(plan.data):
-        graph = cached_graph(part.mesh)
         row = (part.mesh.n_faces, part.n_trajectories, part.n_pairs, f"{np.median(part.mesh.spacing) / 1e3:.1f}")
-        table.add_row(str(index), *map(str, row), str(graph.n_clusters))
+        table.add_row(str(index), *map(str, row))
     screen.print(table)
 
     config, operator = plan.config, plan.operator()

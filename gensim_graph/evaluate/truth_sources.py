@@ -16,7 +16,7 @@ from gensim_graph.evaluate.matching import match
 from gensim_graph.evaluate.observations import Observations, is_product, open_observations
 from gensim_graph.evaluate.scored_variables import scored_table
 from gensim_graph.io import Source, expand, has_topology, mesh_from_dataset, open_store
-from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
+from gensim_graph.io.safe import is_dataset, opened_dataset
 from gensim_graph.variables import VariableTable
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _is_product(source: Source) -> bool:
         return is_product(first)
 
     path = FilePath(first)
-    if path.suffix.lower() not in DATASET_SUFFIXES or not path.exists():
+    if not path.exists() or not is_dataset(path):
         return False
     try:
         with opened_dataset(path) as stored:

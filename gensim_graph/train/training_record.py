@@ -90,6 +90,11 @@ def build_loggers(names: str, folder: Path) -> list[Logger]:
     return chosen
 
 
+def has_record(folder: Path) -> bool:
+    """Return True if a run has a record of its training."""
+    return (folder / FILE).exists()
+
+
 def cut_record(folder: Path, step: int) -> None:
     """Remove the measures after a step from the record of a run, which an interruption left there.
 
@@ -97,10 +102,10 @@ def cut_record(folder: Path, step: int) -> None:
         folder: of the run; it may have no record.
         step: the step from which the run goes on.
     """
-    path = folder / FILE
-    if not path.exists():
+    if not has_record(folder):
         return
 
+    path = folder / FILE
     table = pd.read_csv(path)
     if (table["step"] > step).any():
         kept = table[table["step"] <= step]
@@ -117,7 +122,7 @@ def read_record(folder: Path) -> pd.DataFrame:
         InputError: the run has no record.
     """
     path = folder / FILE
-    if not path.exists():
+    if not has_record(folder):
         raise InputError(f"{path}: there is no record of a training in this folder")
 
     table = pd.read_csv(path)

@@ -38,7 +38,7 @@ from gensim_graph.train.run_folder import (
 )
 from gensim_graph.train.simulated_data import plan_simulation
 from gensim_graph.train.training_module import TrainingModule
-from gensim_graph.train.training_record import build_loggers, cut_record
+from gensim_graph.train.training_record import build_loggers, cut_record, has_record
 from gensim_graph.train.validation import Forecaster, Validation
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable
@@ -179,7 +179,8 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
         surrogate.name = folder.absolute().name
         if trainer.is_global_zero:
             surrogate.save(folder)
-            draw_curves(folder)
+            if has_record(folder):  # runs that ended before there were records have none
+                draw_curves(folder)
 
     return surrogate
 

@@ -6,10 +6,10 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import pytest
 from support.corrupt import attempt, damaged
+from support.dynamical import dynamical
 from support.places import NEXTSIM, ROOT
 from support.plain_nextsim import plain_read
 
@@ -83,23 +83,6 @@ def test_many_damaged_pairs(kind, tmp_path):
 
 def moorings(folder: Path) -> Path:
     return Path(shutil.copy(DATA / "Moorings.nc", folder))
-
-
-def dynamical(folder: Path) -> Path:
-    """A small restart of neXtSIM-DG."""
-    rng, path = np.random.default_rng(0), folder / "init.nc"
-    with netCDF4.Dataset(path, "w") as content:
-        content.createGroup("structure").type = "parametric_rectangular"
-        content.createGroup("metadata").createGroup("time").createVariable("time", "i8")[:] = 0
-        data = content.createGroup("data")
-        for name, size in {"ydim": 6, "xdim": 6, "yvertex": 7, "xvertex": 7, "ncoords": 2}.items():
-            data.createDimension(name, size)
-        corners = np.stack(np.meshgrid(np.arange(7) * 4e3, np.arange(7) * 4e3), axis=-1)
-        data.createVariable("coords", "f8", ("yvertex", "xvertex", "ncoords"))[:] = corners
-        for name in ("x", "y", "mask", "cice", "hice", "damage", "u", "v"):
-            values = np.ones((6, 6)) if name == "mask" else rng.uniform(0, 1, (6, 6))
-            data.createVariable(name, "f8", ("ydim", "xdim"))[:] = values
-    return path
 
 
 def read_in_another_process(paths: list[Path], rounds: int, seed: int) -> list[tuple[int, int]]:

@@ -167,6 +167,15 @@ def test_a_resumed_run_goes_on_in_the_same_record(tmp_path):
     assert read_record(tmp_path)["loss"].tolist() == [3.0, 2.0, 0.5]
 
 
+def test_a_finished_run_of_an_earlier_version_has_no_record(tmp_path):
+    """The same command on it gives the model again, without a picture."""
+    train(tmp_path / "run")
+    for name in ("metrics.csv", "curves.png"):
+        (tmp_path / "run" / name).unlink()
+    assert train(tmp_path / "run").information["steps"] == 8
+    assert not (tmp_path / "run" / "curves.png").exists()
+
+
 def test_an_unknown_logger(tmp_path):
     with pytest.raises(InputError, match=r"trainer.logger=pigeon: expected some of csv, tensorboard"):
         train(tmp_path / "run", "trainer.logger=pigeon")

@@ -18,7 +18,7 @@ from gensim_graph.evaluate.observations.products import (
     read_own_layout,
 )
 from gensim_graph.io import Source, expand
-from gensim_graph.io.safe import DATASET_SUFFIXES, opened_dataset
+from gensim_graph.io.safe import is_dataset, opened_dataset
 
 
 def open_observations(source: Source | Sequence[Source], forecast: xr.Dataset) -> list[Observations]:
@@ -66,10 +66,8 @@ def _opened(item: Source) -> Iterator[tuple[str, xr.Dataset]]:
         return
 
     path = FilePath(item)
-    if path.suffix.lower() not in DATASET_SUFFIXES:
-        raise InputError(
-            f"{path}: observations must be netCDF or zarr, which end in {', '.join(sorted(DATASET_SUFFIXES))}"
-        )
+    if not is_dataset(path):
+        raise InputError(f"{path}: observations must be netCDF or zarr, and this is neither")
     with naming(path), opened_dataset(path) as stored:
         yield path.name, stored
 
