@@ -77,6 +77,16 @@ class ForcedTrajectories(TrainingData):
             slow=_replaced(pair.slow, now, self._table.slow),
         )
 
+    def expect(self, trajectory: int, start: int, cells: Array) -> None:
+        """Begin to fetch values of the state, see :meth:`TrainingData.expect`.
+
+        Args:
+            trajectory: number of the trajectory.
+            start: number of the pair.
+            cells: (n,) numbers of the cells.
+        """
+        self._part.expect(trajectory, start, cells)
+
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield the pairs one by one; the last records of a trajectory have no residual and no forcing."""
         for trajectory in range(self.n_trajectories):

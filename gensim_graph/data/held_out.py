@@ -53,6 +53,16 @@ class DataPart(TrainingData):
         """
         return self._whole.read(self._trajectories[trajectory], self._starts[start], cells)
 
+    def expect(self, trajectory: int, start: int, cells: Array) -> None:
+        """Begin to fetch values, see :meth:`TrainingData.expect`.
+
+        Args:
+            trajectory: number of the trajectory in this part.
+            start: number of the pair in this part.
+            cells: (n,) numbers of the cells.
+        """
+        self._whole.expect(self._trajectories[trajectory], self._starts[start], cells)
+
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield pieces for the statistics; pairs that overlap in time give some values twice."""
         for pair in self.pairs():

@@ -19,7 +19,7 @@ from gensim_graph.data.sampling_config import SamplingConfig
 from gensim_graph.data.training_batch import TrainingBatch
 from gensim_graph.data.training_data import TrainingData
 from gensim_graph.flow import noised_sample
-from gensim_graph.graph import CLUSTER_TOKENS, TOKEN_CELLS, CellGroups, MeshGraph, SubgraphCutter, cell_groups
+from gensim_graph.graph import CLUSTER_TOKENS, TOKEN_CELLS, CellGroups, MeshGraph, Subgraph, SubgraphCutter, cell_groups
 from gensim_graph.nn import rotate_vectors
 from gensim_graph.typing import Array, Tensor
 from gensim_graph.variables import vector_pairs
@@ -117,6 +117,18 @@ class TrainingSamples(Dataset[TrainingBatch]):
         return self.count
 
     def __getitem__(self, number: int) -> TrainingBatch:
+        return self._finish(self._draw(number))
+
+    def __getitems__(self, numbers: Sequence[int]) -> list[TrainingBatch]:
+        """Return several samples; the disk fetches the values of all of them while the first ones are made."""
+        draws = [self._draw(number) for number in numbers]
+        for draw in draws:
+            draw.part.expect(draw.trajectory, draw.start, draw.cells)
+
+        return [self._finish(draw) for draw in draws]
+
+    def _draw(self, number: int) -> "_Draw":
+        """Draw what a sample consists of."""
         rng = np.random.default_rng([self.seed, number])
         part = self.data[int(rng.choice(len(self.data), p=self._share))]
 
@@ -126,16 +138,24 @@ class TrainingSamples(Dataset[TrainingBatch]):
 
         first_core = int(rng.integers(max(1, cutter.graph.n_clusters - self.config.core + 1)))
         subgraph = cutter.cut(first_core, self.config.core, self.config.clusters)
+        cells, means = _cells_of_groups(groups, subgraph.cells.numpy())
 
         trajectory = int(rng.integers(part.n_trajectories))
         start = int(rng.integers(part.n_starts))
-        fields = _read_means(part, trajectory, start, groups, subgraph.cells.numpy())
 
         # Stratified: each sample of a batch has a flow time in its own part of [0, 1].
         flow_time = (number % self.config.batch + rng.random()) / self.config.batch
-        sample = self._sample(subgraph.graph, fields, subgraph.core, flow_time, rng)
 
-        return self._augment(sample, rng)
+        return _Draw(part, trajectory, start, cells, means, subgraph, flow_time, rng)
+
+    def _finish(self, draw: "_Draw") -> TrainingBatch:
+        """Read the values of a sample and make it."""
+        pair = draw.part.read(draw.trajectory, draw.start, draw.cells)
+        values = pair if draw.means is None else [draw.means @ one for one in pair]
+        fields = _Fields(*(torch.from_numpy(one).float() for one in values))
+
+        sample = self._sample(draw.subgraph.graph, fields, draw.subgraph.core, draw.flow_time, draw.rng)
+        return self._augment(sample, draw.rng)
 
     def _draw_level(self, rng: np.random.Generator, part: TrainingData) -> int:
         share = np.array(self.config.levels)
@@ -196,14 +216,35 @@ class TrainingSamples(Dataset[TrainingBatch]):
         )
 
 
-def _read_means(part: TrainingData, trajectory: int, start: int, groups: CellGroups, cells: Array) -> _Fields:
-    """Read the fields of some cells of a coarsening level: means over the cells of the mesh."""
+class _Draw(NamedTuple):
+    """What a sample consists of, before its values are read.
+
+    Attributes:
+        part: the data.
+        trajectory: number of the trajectory.
+        start: number of the pair (t, t + lead).
+        cells: (n,) numbers of the cells of the mesh.
+        means: (cells of the subgraph, n) means over them; None if they are the cells of the subgraph.
+        subgraph: the subgraph.
+        flow_time: the flow time.
+        rng: of the noise.
+    """
+
+    part: TrainingData
+    trajectory: int
+    start: int
+    cells: Array
+    means: sparse.csr_array | None
+    subgraph: Subgraph
+    flow_time: float
+    rng: np.random.Generator
+
+
+def _cells_of_groups(groups: CellGroups, chosen: Array) -> tuple[Array, sparse.csr_array | None]:
+    """Cells of the mesh that some groups of a coarsening level consist of, and the means over each group."""
     if groups.restriction is None:
-        return _Fields(*(torch.from_numpy(values).float() for values in part.read(trajectory, start, cells)))
+        return chosen, None
 
-    rows = groups.restriction[cells]
+    rows = groups.restriction[chosen]
     needed, columns = np.unique(rows.indices, return_inverse=True)
-    means = sparse.csr_array((rows.data, columns, rows.indptr), shape=(len(cells), len(needed)))
-    pair = part.read(trajectory, start, needed)
-
-    return _Fields(*(torch.from_numpy(means @ values).float() for values in pair))
+    return needed, sparse.csr_array((rows.data, columns, rows.indptr), shape=(len(chosen), len(needed)))

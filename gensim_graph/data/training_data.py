@@ -73,6 +73,15 @@ class TrainingData(ABC):
             InputError: the values cannot be read.
         """
 
+    def expect(self, trajectory: int, start: int, cells: Array) -> None:  # noqa: B027
+        """Let the disk begin to fetch what :meth:`read` will be asked for; data in memory need nothing.
+
+        Args:
+            trajectory: number of the trajectory.
+            start: number of the pair.
+            cells: (n,) numbers of the cells.
+        """
+
     def times(self, trajectory: int) -> Array:
         """Return the times of the records, which forcing from other files needs.
 

@@ -96,7 +96,8 @@ class Fields:
     @property
     def leading(self) -> tuple[str, ...]:
         """All dimensions before ``face`` or ``node``, in the order of files: start, trajectory, member, records."""
-        names = [name for name in _OTHER_LEADING if any(name in self.dataset[one.name].dims for one in self.variables)]
+        used = {dim for one in self.variables for dim in self.dataset.variables[one.name].dims}
+        names = [name for name in _OTHER_LEADING if name in used]
         return (*names, self.record) if self.record else tuple(names)
 
     def location(self, variable: Variable) -> str:
@@ -172,8 +173,7 @@ class Fields:
             raise InputError(f"{self.name}: '{variable.name}' cannot be read ({error}); is it complete?") from error
 
         check_field_values(self.name, values, variable, self.location(variable))
-        inside = values.astype(np.float32)
-        return np.clip(inside, variable.lower, variable.upper, out=inside) if variable.is_bounded else inside
+        return np.clip(values.astype(np.float32, copy=False), variable.lower, variable.upper)
 
 
 def _check_dimensions(column: xr.DataArray, mesh: Mesh) -> None:

@@ -21,13 +21,18 @@ _THRESHOLDS = (50_000, 10, 50)
 
 
 @cache
-def keep_freed_memory() -> bool:
-    """Let the allocator keep freed memory, for the whole process; return True if it accepted the setting."""
+def keep_freed_memory(arenas: int | None = None) -> bool:
+    """Let the allocator keep freed memory, for the whole process; return True if it accepted the setting.
+
+    Args:
+        arenas: number of separate stores of memory; fewer ones keep less. None for the choice of the system.
+    """
     if sys.platform != "linux":
         return False
 
     tune = getattr(ctypes.CDLL(None), "mallopt", None)  # only the GNU C library has it
-    done = tune is not None and bool(tune(_M_MMAP_MAX, 0)) and bool(tune(_M_TRIM_THRESHOLD, -1))
+    wanted = [(_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, -1), *([] if arenas is None else [(_M_ARENA_MAX, arenas)])]
+    done = tune is not None and all(tune(name, value) for name, value in wanted)
     log.debug("freed memory %s", "stays with the process" if done else "goes back to the system")
 
     return done

@@ -116,23 +116,21 @@ class _Failure:
 
 
 class _Guarded(Dataset):
-    """Samples by number; an error of the input becomes a value."""
+    """The samples of a batch; an error of the input becomes a value."""
 
     def __init__(self, samples: TrainingSamples) -> None:
         self.samples = samples
 
-    def __getitem__(self, number: int) -> TrainingBatch | _Failure:
+    def __getitems__(self, numbers: list[int]) -> list[TrainingBatch] | list[_Failure]:
         try:
-            return self.samples[number]
+            return self.samples.__getitems__(numbers)
         except InputError as error:
-            return _Failure(error)
+            return [_Failure(error)]
 
 
-def _collate_or_fail(samples: list[TrainingBatch | _Failure]) -> TrainingBatch | _Failure:
-    for sample in samples:
-        if isinstance(sample, _Failure):
-            return sample
-    return collate(cast(list[TrainingBatch], samples))
+def _collate_or_fail(samples: list[TrainingBatch] | list[_Failure]) -> TrainingBatch | _Failure:
+    first = samples[0]
+    return first if isinstance(first, _Failure) else collate(cast(list[TrainingBatch], samples))
 
 
 class _BatchNumbers:

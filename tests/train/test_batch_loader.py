@@ -24,10 +24,10 @@ class BrokenSamples(TrainingSamples):
 
     failure = staticmethod(lambda: None)
 
-    def __getitem__(self, number):
-        if number == 5:
+    def __getitems__(self, numbers):
+        if 5 in numbers:
             self.failure()
-        return super().__getitem__(number)
+        return super().__getitems__(numbers)
 
 
 def samples(kind=TrainingSamples, **changes):
@@ -47,6 +47,12 @@ def test_workers_make_the_same_batches(workers):
     expected, came = (list(BatchLoader(samples(), 4, workers=count)) for count in (0, workers))
     assert len(came) == BATCHES
     assert all(same(*pair) for pair in zip(came, expected, strict=True))
+
+
+def test_a_batch_has_the_samples_of_its_numbers():
+    one_by_one = [samples()[number] for number in (4, 5, 6, 7)]
+    together = samples().__getitems__([4, 5, 6, 7])
+    assert all(same(*pair) for pair in zip(together, one_by_one, strict=True))
 
 
 def test_a_run_goes_on_with_the_next_batch():

@@ -20,10 +20,9 @@ from pathlib import Path
 import numpy as np
 import zarr
 
-from gensim_graph.data.prepared.cell_store import array_metadata, shard_path, write_metadata
 from gensim_graph.data.prepared.record_layout import RecordLayout
 from gensim_graph.data.prepared.record_moments import RecordMoments
-from gensim_graph.data.prepared.rounding import StoredPrecision
+from gensim_graph.data.prepared.values import StoredPrecision, array_metadata, shard_path, write_metadata
 from gensim_graph.errors import InputError, naming
 from gensim_graph.graph import order_cells
 from gensim_graph.io import load_mesh, write_mesh

@@ -7,10 +7,10 @@ from typing import get_args
 
 import numpy as np
 
-from gensim_graph.data.prepared.cell_store import CellStore
 from gensim_graph.data.prepared.prepared_files import StoreFiles, is_prepared
 from gensim_graph.data.prepared.record_layout import RecordLayout
 from gensim_graph.data.prepared.segment_reader import channel_scales
+from gensim_graph.data.prepared.values import CellStore
 from gensim_graph.data.statistics import RunningMoments, TrainingMoments
 from gensim_graph.data.training_data import StatePair, TrainingData
 from gensim_graph.data.trajectories import lead_steps
@@ -164,6 +164,16 @@ class PreparedTrajectories(TrainingData):
             self._columns(values[1], "forcing"),
             self._columns(values[0], "slow"),
         )
+
+    def expect(self, trajectory: int, start: int, cells: Array) -> None:
+        """Let the disk begin to fetch values, see :meth:`TrainingData.expect`.
+
+        Args:
+            trajectory: number of the trajectory.
+            start: number of the pair.
+            cells: (n,) numbers of the cells.
+        """
+        self._values.expect(self._pairs[trajectory, start], self._position[cells])
 
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield state, residual, forcing and slow inputs of each record, (T, F, variable) each."""

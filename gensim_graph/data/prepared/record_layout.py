@@ -80,7 +80,7 @@ class RecordLayout:
         variables: the variable table, as :meth:`~gensim_graph.VariableTable.to_dict` returns it.
         names: variables in the store, in the order of the channels.
         cells: number of cells.
-        precision: see :mod:`~gensim_graph.data.prepared.rounding`.
+        precision: see :mod:`~gensim_graph.data.prepared.values.rounding`.
         step_ns: time from record to record, ns.
         lead_steps: records from t to t + lead, for each lead time with statistics.
         skip_gaps: records with missing values are left out.

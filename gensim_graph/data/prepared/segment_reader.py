@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gensim_graph.data.prepared.cell_store import CellStore
 from gensim_graph.data.prepared.record_layout import RecordLayout, Segment, StoredPiece
-from gensim_graph.data.prepared.rounding import StoredPrecision
+from gensim_graph.data.prepared.values import CellStore, StoredPrecision
 from gensim_graph.errors import InputError, MissingValuesError, naming
 from gensim_graph.io import ArchiveFile, Source
 from gensim_graph.mesh import Mesh
@@ -32,27 +31,25 @@ class SegmentReader:
         self._open: tuple[tuple[str, int | None], ArchiveFile] | None = None
         self._block: tuple[tuple, Array] | None = None
 
-    def read(self, segment: Segment, start: int, stop: int) -> Array:
-        """Read records of a segment, (C, records, F) float32; NaN where a record is missing.
+    def read(self, segment: Segment, start: int, out: Array) -> None:
+        """Read consecutive records of a segment; NaN where a record is missing.
 
         Args:
             segment: the segment.
             start: number of the first record in the segment.
-            stop: number after the last one.
+            out: (C, records, F) float32, filled.
 
         Raises:
             InputError: a source cannot be read, or values are missing and are not to be left out.
         """
-        values = np.empty((len(self.layout.names), stop - start, self.layout.cells), dtype=np.float32)
+        stop = start + out.shape[1]
         begin = 0
 
         for piece in segment.pieces:
             first, last = max(start, begin), min(stop, begin + piece.count)
             if first < last:
-                self._fill(piece, first - begin, last - begin, values[:, first - start : last - start])
+                self._fill(piece, first - begin, last - begin, out[:, first - start : last - start])
             begin += piece.count
-
-        return values
 
     def close(self) -> None:
         """Close the source that is open."""

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gensim_graph.data.prepared.cell_store import CellStore, shard_path
 from gensim_graph.data.prepared.record_layout import RecordLayout, Segment
 from gensim_graph.data.prepared.record_moments import RecordMoments
-from gensim_graph.data.prepared.rounding import StoredPrecision
 from gensim_graph.data.prepared.segment_reader import SegmentReader, channel_scales, read_stored, rounded_channels
+from gensim_graph.data.prepared.values import CellStore, StoredPrecision, shard_path
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
@@ -37,6 +36,9 @@ class ShardWriter:
         self.values, self.journal, self.layout, self.order = values, journal, layout, order
         self._store = CellStore(values, writable=True)
         self._reader = SegmentReader(layout, sources, mesh)
+        self._read = np.empty((len(layout.names), layout.shard_records, layout.cells), dtype=np.float32)
+        self._row = np.empty((layout.cells, len(layout.names)), dtype=np.float32)
+        self._shard = self._store.empty_shard()
 
     def write(self, shards: Sequence[int]) -> Iterator[int]:
         """Write consecutive shards of one segment and yield the number of each that is done.
@@ -54,7 +56,8 @@ class ShardWriter:
 
         for shard in shards:
             start = shard * length - segment.first
-            values = self._reader.read(segment, start, min(start + length, segment.count))
+            values = self._read[:, : min(length, segment.count - start)]
+            self._reader.read(segment, start, values)
             stored = rounded_channels(values, layout)
             moments = self._moments(values, stored, before)
 
@@ -63,8 +66,7 @@ class ShardWriter:
             moments.bytes[0] = file.stat().st_size if file.exists() else 0
             moments.save(self.journal / journal_name(shard))
 
-            state = np.concatenate([before, stored[: layout.n_state]], axis=1)
-            before = state[:, state.shape[1] - before.shape[1] :].copy()
+            before = np.concatenate([before, stored[: layout.n_state]], axis=1)[:, -before.shape[1] :].copy()
             yield shard
 
     def close(self) -> None:
@@ -78,8 +80,9 @@ class ShardWriter:
         state = np.full((layout.n_state, count, layout.cells), np.nan, dtype=np.float32)
         inside = min(count, start)
         if inside:
-            read = rounded_channels(self._reader.read(segment, start - inside, start), layout)
-            state[:, count - inside :] = read[: layout.n_state]
+            read = np.empty((len(layout.names), inside, layout.cells), dtype=np.float32)
+            self._reader.read(segment, start - inside, read)
+            state[:, count - inside :] = rounded_channels(read, layout)[: layout.n_state]
 
         records, _ = layout.records_of(segment.trajectory)
         earlier = records[records < segment.first][-(count - inside) :] if inside < count else records[:0]
@@ -92,21 +95,22 @@ class ShardWriter:
         return state
 
     def _in_store_order(self, stored: Array) -> Array:
-        """Values (record, cell, channel) in the order and the type of the store."""
-        dtype = StoredPrecision(self.layout.precision).dtype
-        scale = channel_scales(self.layout)[:, None]
-        values = np.empty((stored.shape[1], stored.shape[2], stored.shape[0]), dtype=dtype)
+        """Values (record, cell, channel) in the order and the type of the store; the next call overwrites them."""
+        precision = StoredPrecision(self.layout.precision)
+        scale = channel_scales(self.layout)
 
-        for row in range(len(values)):
-            record = stored[:, row] if dtype == "float32" else stored[:, row] / scale
-            values[row] = record[:, self.order].T
+        for row in range(stored.shape[1]):
+            np.copyto(self._row, stored[:, row].T)  # takes whole cells below, four times as fast as single numbers
+            if precision.dtype != "float32":
+                self._row /= scale
+            self._shard[row, : len(self.order)] = np.take(self._row, self.order, axis=0, mode="clip")
 
-        return values
+        return self._shard[: stored.shape[1]]
 
     def _moments(self, values: Array, stored: Array, before: Array) -> RecordMoments:
         layout = self.layout
         moments = RecordMoments.empty(layout.shard_records, len(layout.names), len(layout.lead_steps), layout.n_state)
-        state = np.concatenate([before, stored[: layout.n_state]], axis=1)
+        state = [*before.swapaxes(0, 1), *stored[: layout.n_state].swapaxes(0, 1)]  # (S, F) of each record
         exact = stored is values
 
         for row in range(values.shape[1]):
@@ -119,11 +123,11 @@ class ShardWriter:
 
             for number, lead in enumerate(layout.lead_steps):
                 later = before.shape[1] + row
-                if np.isnan(state[0, later - lead, 0]):
+                if np.isnan(state[later - lead][0, 0]):
                     continue
                 moments.residual_valid[row, number] = 1
                 for channel in range(layout.n_state):
-                    moments.set_residual(row, number, channel, state[channel, later] - state[channel, later - lead])
+                    moments.set_residual(row, number, channel, state[later][channel] - state[later - lead][channel])
 
         return moments
 

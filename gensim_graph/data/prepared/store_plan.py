@@ -7,8 +7,8 @@ import numpy as np
 
 from gensim_graph.data.prepared.prepared_files import StoreFiles
 from gensim_graph.data.prepared.record_layout import RecordLayout, choose_shard_records
-from gensim_graph.data.prepared.rounding import StoredPrecision
 from gensim_graph.data.prepared.source_runs import SourceList, list_sources
+from gensim_graph.data.prepared.values import StoredPrecision
 from gensim_graph.data.trajectories import lead_steps
 from gensim_graph.errors import InputError
 from gensim_graph.io import ArchiveFile, Source, expand

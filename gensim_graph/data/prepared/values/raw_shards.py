@@ -1,4 +1,4 @@
-"""Reading of shards whose chunks are not compressed: the bytes of a chunk are the numbers themselves.
+"""Shards whose chunks are not compressed: the bytes of a chunk are the numbers themselves.
 
 A sample needs about fifteen chunks of two records. Read with system calls they cost a third of the time of a general
 library, and as no threads take part, a process that was forked may read too.
@@ -12,14 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gensim_graph.data.prepared.values.raw_writing import MISSING, write_raw_shard
 from gensim_graph.errors import InputError
 from gensim_graph.typing import Array
 
 _OPEN_FILES = 128
 """Most files that stay open; most systems allow a process 1024."""
-
-_MISSING = np.uint64(2**64 - 1)
-"""Offset and size of a chunk without values, in the index of a shard."""
 
 
 class _Run(NamedTuple):
@@ -69,35 +67,72 @@ class RawShards:
             InputError: a file is missing or damaged.
         """
         chosen = np.arange(self._cells) if isinstance(cells, slice) else cells
-        chunk = chosen // self._width
-        needed = np.zeros(self._chunks, dtype=bool)
-        needed[chunk] = True
+        needed = self._chunks_of(chosen)
 
         numbers = np.flatnonzero(needed)
-        rows = (np.cumsum(needed) - 1)[chunk] * self._width + chosen % self._width
+        chunk, cell = np.divmod(chosen, self._width)
+        rows = (np.cumsum(needed) - 1)[chunk] * self._width + cell
         buffer = np.empty((len(numbers) * self._width, self._channels), dtype=self.dtype)
         values = np.empty((len(records), len(chosen), self._channels), dtype=self.dtype)
 
-        runs = [self._runs(record, numbers) for record in records.tolist()]
-        if hasattr(os, "posix_fadvise"):  # let the disk fetch all of them at the same time
-            for run in chain(*runs):
-                os.posix_fadvise(run.file, run.place, (run.end - run.begin) * self._chunk_bytes, os.POSIX_FADV_WILLNEED)
-
+        runs = self._fetch(records, numbers)
         for number, parts in enumerate(runs):
             self._fill(buffer, parts)
             np.take(buffer, rows, axis=0, out=values[number], mode="clip")
 
         return values
 
+    def expect(self, records: Array, cells: Array) -> None:
+        """Let the disk begin to fetch some cells of some records, which :meth:`read` will be asked for.
+
+        Args:
+            records: numbers of the records.
+            cells: positions of the cells in the array.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        self._fetch(records, np.flatnonzero(self._chunks_of(cells)))
+
+    def write(self, first: int, values: Array) -> None:
+        """Write the first records of a shard, or all of them.
+
+        Args:
+            first: number of its first record.
+            values: (record, cell, channel), with whole chunks of cells.
+
+        Raises:
+            OSError: the disk is full, or the file cannot be written.
+        """
+        write_raw_shard(self._path(first // self._records), values, self._records, self._width)
+
+    def _chunks_of(self, cells: Array) -> Array:
+        """True for each chunk that holds one of some cells."""
+        needed = np.zeros(self._chunks, dtype=bool)
+        needed[cells // self._width] = True
+        return needed
+
+    def _fetch(self, records: Array, numbers: Array) -> list[list[_Run]]:
+        """Find the parts of files that hold some chunks of each record; the disk begins to fetch all of them."""
+        runs = [self._runs(record, numbers) for record in records.tolist()]
+        if hasattr(os, "posix_fadvise"):
+            for run in chain(*runs):
+                os.posix_fadvise(run.file, run.place, (run.end - run.begin) * self._chunk_bytes, os.POSIX_FADV_WILLNEED)
+
+        return runs
+
+    def _path(self, shard: int) -> Path:
+        return self.path / "c" / str(shard) / "0" / "0"
+
     def _runs(self, record: int, numbers: Array) -> list[_Run]:
         """Parts of a file that hold chunks of a record; neighbours in the file are one part."""
         shard, row = divmod(record, self._records)
         file, offsets = self._file(shard)
         places = offsets[row, numbers]
-        if (places == _MISSING).any():
+        if (places == MISSING).any():
             raise self._damage(shard, f"record {record} has no values")
 
-        begins = np.flatnonzero(np.diff(places, prepend=_MISSING) != self._chunk_bytes).tolist()
+        begins = np.flatnonzero(np.diff(places, prepend=MISSING) != self._chunk_bytes).tolist()
         ends = [*begins[1:], len(numbers)]
 
         return [_Run(shard, file, int(places[begin]), begin, end) for begin, end in zip(begins, ends, strict=True)]
@@ -119,7 +154,7 @@ class RawShards:
             os.close(self._open.popitem(last=False)[1][0])
 
         try:
-            file = os.open(self.path / "c" / str(shard) / "0" / "0", os.O_RDONLY)
+            file = os.open(self._path(shard), os.O_RDONLY)
         except OSError as error:
             raise self._damage(shard, error.strerror) from None
 
@@ -135,7 +170,7 @@ class RawShards:
 
         index = np.frombuffer(content, dtype="<u8").reshape(self._records, self._chunks, 2)
         places, sizes = index[..., 0], index[..., 1]
-        missing = (places == _MISSING) & (sizes == _MISSING)
+        missing = (places == MISSING) & (sizes == MISSING)
         inside = (sizes == self._chunk_bytes) & (places <= max(size - self._chunk_bytes, 0))
 
         if not (missing | inside).all():
@@ -144,5 +179,5 @@ class RawShards:
         return places
 
     def _damage(self, shard: int, reason: str | None) -> InputError:
-        name = self.path.relative_to(self.path.parent) / "c" / str(shard) / "0" / "0"
+        name = self._path(shard).relative_to(self.path.parent)
         return InputError(f"{self.path.parent}: {name} cannot be read, it is damaged ({reason}); is the copy complete?")

@@ -4,8 +4,8 @@ A chunk holds all channels of 1024 cells of one record, in the order of the clus
 reads about twelve chunks of each record. The chunks of many records are in one file, a *shard*. Missing values (NaN)
 stand for records without values; they take no room.
 
-The array is written with tensorstore. Chunks that are not compressed are read by ``raw_shards``, others with
-tensorstore, for a sample in a tenth of the time of zarr-python. The threads of tensorstore are lost in a process that
+Chunks that are not compressed are written by ``raw_writing`` and read by ``raw_shards``, others with tensorstore, which
+reads a sample in a tenth of the time of zarr-python. The threads of tensorstore are lost in a process that
 is forked from one that has used it: such a process reads compressed chunks with zarr-python, and says so.
 """
 
@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import zarr
 
-from gensim_graph.data.prepared.raw_shards import RawShards
+from gensim_graph.data.prepared.values.raw_shards import RawShards
+from gensim_graph.data.prepared.values.raw_writing import page_aligned
 from gensim_graph.errors import InputError
 from gensim_graph.system import write_atomically
 from gensim_graph.typing import Array
@@ -127,18 +128,42 @@ class CellStore:
         except (ValueError, OSError) as error:
             raise InputError(f"{self.path.parent}: cannot be read, it is damaged ({_short(error)})") from error
 
+    def expect(self, records: Array, cells: Array) -> None:
+        """Let the disk begin to fetch what :meth:`read` will be asked for.
+
+        Args:
+            records: numbers of the records.
+            cells: positions of the cells in the array.
+
+        Raises:
+            InputError: a shard is damaged or missing.
+        """
+        array = self._open()
+        if isinstance(array, RawShards):
+            array.expect(records, cells)
+
+    def empty_shard(self) -> Array:
+        """Return memory for the values of a shard, (record, cell, channel) of NaN, with room for whole chunks."""
+        metadata = json.loads((self.path / "zarr.json").read_text())
+        return page_aligned(tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"]), metadata["data_type"])
+
     def write(self, first: int, values: Array) -> None:
         """Write consecutive records, the whole of a shard or its beginning; its file appears when it is complete.
 
         Args:
             first: number of the first record.
-            values: (record, cell, channel).
+            values: (record, cell, channel) of :meth:`empty_shard`, or its first records.
 
         Raises:
             OSError: the disk is full, or the file cannot be written.
         """
+        array = self._open()
+        if isinstance(array, RawShards):
+            array.write(first, values)
+            return
+
         try:
-            self._open()[first : first + len(values)].write(values).result()
+            array[first : first + len(values)].write(values[:, : array.shape[1]]).result()
         except ValueError as error:
             code = errno.ENOSPC if "space" in str(error).lower() else errno.EACCES
             raise OSError(code, os.strerror(code), str(self.path)) from error
@@ -157,7 +182,7 @@ _used_in: list[int] = []
 
 def _opened(path: Path, writable: bool) -> Any:
     metadata = json.loads((path / "zarr.json").read_text())
-    if not writable and len(metadata["codecs"][0]["configuration"]["codecs"]) == 1:
+    if len(metadata["codecs"][0]["configuration"]["codecs"]) == 1:
         return RawShards(path, metadata)
 
     _used_in.append(os.getpid())
