@@ -74,7 +74,7 @@ class FileMesh:
 def locate_in_file(mesh: Mesh, drawing: Drawing, face_dim: str, node_dim: str) -> FileMesh:
     """Find the faces and nodes of a mesh in its file.
 
-    The mesh must have been built with ``defects="raise"``, so that its faces and nodes are in the order of the file.
+    The mesh must have been built with ``defects="refuse"``, so that its faces and nodes are in the order of the file.
     Vectors of a file in longitude and latitude point east and north, those of other files along the axes of the plane.
 
     Args:

@@ -16,12 +16,12 @@ from pyproj import CRS
 from gensim_graph.errors import InputError
 from gensim_graph.io.cf import is_gridded, read_grid, read_gridded, refuse_unsupported
 from gensim_graph.io.fesom import (
+    is_diagnostics,
     is_fesom,
     is_fesom_output,
-    is_old_diagnostics,
+    read_diagnostics_mesh,
     read_fesom,
     read_fesom_output,
-    read_old_diagnostics,
 )
 from gensim_graph.io.gensim_zarr import gensim_times, is_gensim, read_gensim
 from gensim_graph.io.gmsh import MESHIO_SUFFIXES, read_gmsh
@@ -138,7 +138,7 @@ FORMATS: list[Format] = [
     Format("moorings (neXtSIM)", is_moorings, _without_repair(read_moorings_mesh), read_moorings),
     Format(".nc (neXtSIM-DG)", is_nextsimdg, _without_repair(_read_nextsimdg_mesh), read_nextsimdg),
     Format("output of FESOM 2", is_fesom_output, read_fields=read_fesom_output),
-    Format("fesom.mesh.diag.nc", is_old_diagnostics, read_old_diagnostics),
+    Format("fesom.mesh.diag.nc", is_diagnostics, read_diagnostics_mesh),
     Format("trajectory of another program", is_gridded, read_fields=read_gridded),
     Format(".nc, .nc4 and .zarr (UGRID, MPAS, grids)", _is_existing_dataset, _read_dataset_mesh),
     Format(".smesh (neXtSIM-DG)", _has_suffix(".smesh"), _without_repair(read_smesh)),

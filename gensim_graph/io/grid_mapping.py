@@ -8,7 +8,7 @@ import xarray as xr
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from gensim_graph.errors import InputError
+from gensim_graph.io.names import known_fields
 
 _CODES = ("epsg", "epsg_code", "epsg_number", "spatial_epsg")
 _TEXTS = (
@@ -24,27 +24,33 @@ _TEXTS = (
 """Attributes, in lower case, that define a plane."""
 
 
+CRS_ADVICE = (
+    "give the plane with load_mesh(FILE, crs=...) or --crs EPSG:..., and fields this mesh, open_store(FILE, mesh=...); "
+    "else the mesh has no crs"
+)
+"""What to do about a grid mapping that is not understood."""
+
+
 def crs_variable(crs: CRS) -> xr.Variable:
     """Return the grid mapping of a plane or an ellipsoid, the variable ``crs`` of files of this package."""
     attrs = {name: value for name, value in crs.to_cf().items() if value is not None}
     return xr.Variable((), np.int32(0), attrs)
 
 
-def grid_mapping_variable(ds: xr.Dataset) -> xr.Variable | None:
-    """Return the first variable of a dataset that is a grid mapping; None if there is none."""
-    return next((variable for variable in ds.variables.values() if _is_grid_mapping(variable)), None)
+def grid_mapping_variables(ds: xr.Dataset) -> list[xr.Variable]:
+    """Return the grid mappings of a dataset; first those that fields name, then those that other variables name."""
+    fields = [ds.variables[name] for name in known_fields(ds)]
+    named = [_name_of_mapping(column) for column in (*fields, *ds.variables.values())]
+    names = dict.fromkeys([*(name for name in named if name in ds.variables), *ds.variables])
+
+    return [ds.variables[name] for name in names if _is_grid_mapping(ds.variables[name])]
 
 
-def crs_of(variable: xr.DataArray | xr.Variable) -> CRS | None:
-    """Return the crs of a grid mapping; None if the variable is not a grid mapping.
-
-    Raises:
-        InputError: pyproj does not understand the grid mapping, and it has no EPSG code.
-    """
-    crs, problem = crs_if_known(variable)
-    if problem:
-        raise InputError(f"{problem}; give crs=")
-    return crs
+def plane_in(ds: xr.Dataset) -> tuple[CRS | None, str]:
+    """Return the crs of the first grid mapping of a dataset that is understood, else what is wrong with the first."""
+    found = [crs_if_known(variable) for variable in grid_mapping_variables(ds)]
+    known = [one for one in found if one[0] is not None]
+    return next(iter(known or found), (None, ""))
 
 
 def crs_if_known(variable: xr.DataArray | xr.Variable) -> tuple[CRS | None, str]:
@@ -91,6 +97,12 @@ def _epsg(value: object) -> str:
     values = np.ravel(np.asarray(value))
     digits = "".join(re.findall(r"\d+", str(values[0]) if len(values) else "")[:1])
     return f"EPSG:{int(digits)}" if digits and int(digits) > 0 else ""
+
+
+def _name_of_mapping(column: xr.Variable) -> str:
+    """Name of the grid mapping of a variable, empty without one; CF also allows ``crs: x y``."""
+    text = str(column.attrs.get("grid_mapping", column.encoding.get("grid_mapping", "")))
+    return text.split(":")[0].strip()
 
 
 def _is_grid_mapping(variable: xr.DataArray | xr.Variable) -> bool:

@@ -44,7 +44,7 @@ def read_mpas(ds: xr.Dataset, crs: CRS | None = None) -> FileMesh:
         InputError: see :func:`mpas_mesh`.
     """
     drawing = _drawing(ds, crs)
-    return locate_in_file(Mesh.from_arrays(arrays_of_drawing(drawing)), drawing, "nCells", "nVertices")
+    return locate_in_file(Mesh.from_arrays(arrays_of_drawing(drawing, "refuse")), drawing, "nCells", "nVertices")
 
 
 def _drawing(ds: xr.Dataset, crs: CRS | None) -> Drawing:

@@ -132,6 +132,44 @@ def test_the_mesh_folder_beside_a_mesh_file_that_lacks_something(tmp_path, caplo
     assert "nod2d.out beside it" in caplog.text
 
 
+TOPOLOGY = {"cf_role": "mesh_topology", "topology_dimension": 2, "node_coordinates": "lon lat"}
+NEWER = {"mesh": ((), 0, TOPOLOGY | {"face_node_connectivity": "elements"})} | {
+    "lon": ("nod2", LON, {"units": "degrees_east"}),
+    "lat": ("nod2", LAT, {"units": "degrees_north"}),
+    "elements": (("n3", "elem"), TRIANGLES.T.astype(np.int32), {"start_index": 1}),
+}
+"""A mesh file of FESOM with a topology, under other names than those of today."""
+
+
+def test_a_topology_of_fesom_under_other_names(tmp_path):
+    write_output(tmp_path)
+    xr.Dataset(NEWER).to_netcdf(tmp_path / "fesom.mesh.diag.nc")
+    assert gg.open_store(tmp_path / "a_ice.fesom.1948.nc").sizes["face"] == len(TRIANGLES)
+
+
+@pytest.mark.parametrize("kind", ["lat", "elements", "header"])
+def test_a_topology_of_fesom_that_is_broken(tmp_path, caplog, kind):
+    """The mesh folder around the file replaces it, also for the mesh alone; without one, the file is named."""
+    path = tmp_path / "fesom.mesh.diag.nc"
+    xr.Dataset(NEWER).drop_vars(kind, errors="ignore").to_netcdf(path)
+    if kind == "header":
+        path.write_bytes(b"CDF\x01 and no more")
+    with pytest.raises(InputError, match=r"fesom\.mesh\.diag\.nc"):
+        gg.load_mesh(path)
+    write_folder(tmp_path)
+    assert gg.load_mesh(path).n_faces == len(TRIANGLES)
+    assert "nod2d.out beside it" in caplog.text
+
+
+def test_output_of_fesom_with_a_further_dimension_of_one(tmp_path):
+    write_output(tmp_path)
+    write_folder(tmp_path)
+    with xr.open_dataset(tmp_path / "a_ice.fesom.1948.nc", decode_times=False) as ds:
+        wider = ds.load().expand_dims(nz=1)
+    wider.to_netcdf(tmp_path / "a_ice.fesom.1948.nc")
+    np.testing.assert_allclose(gg.open_store(tmp_path / "a_ice.fesom.1948.nc")["sic"].values, 0.5)
+
+
 def test_a_mesh_from_the_caller_replaces_a_broken_one(tmp_path):
     write_folder(tmp_path / "elsewhere")
     write_output(tmp_path)
@@ -219,6 +257,25 @@ def test_old_and_new_files_belong_together(tmp_path, init, diagnostics):
     store = gg.open_store(tmp_path / "diag.nc")
     assert dict(store["sic"].sizes) == {"time": 2, "face": N_CELLS}
     np.testing.assert_array_equal(store["time"].values, np.array(TIMES, dtype="datetime64[s]"))
+
+
+NEIGHBOURS: dict[str, Callable[[netCDF4.Group], object]] = {
+    "another name of a dimension": lambda data: data.renameDimension("xdim", "rows"),
+    "a mask of 7": lambda data: data["mask"].__setitem__(slice(None), 7.0),
+    "no corners": lambda data: (data.renameVariable("coords", "old"), put(data, "coords", ("dg_comp",), 0.0)),
+}
+
+
+@pytest.mark.parametrize("kind", NEIGHBOURS)
+def test_a_broken_file_beside_the_init_file(tmp_path, caplog, kind):
+    """Diagnostics take corners and mask from the file that has them; a broken one beside it is named."""
+    for name in ("a_broken.nc", "init.nc"):
+        write_dg(tmp_path / name, NAMES["xdim, ydim"])
+    write_dg(tmp_path / "diag.nc", NAMES["xdim, ydim"], geometry=False, records=2)
+    with netCDF4.Dataset(tmp_path / "a_broken.nc", "a") as content:
+        NEIGHBOURS[kind](content["data"])
+    assert gg.open_store(tmp_path / "diag.nc").sizes["face"] == N_CELLS
+    assert "a_broken.nc: its corners and mask are not used" in caplog.text
 
 
 @pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)

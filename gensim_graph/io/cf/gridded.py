@@ -310,6 +310,9 @@ def _frame(name: str, positions: FilePositions, standard_name: str) -> Frame:
     if not standard_name.startswith("eastward"):
         return positions.axes
     if positions.east_north is None:
-        raise InputError(f"'{name}' points east, but the file does not say where its plane lies (no grid mapping)")
+        raise InputError(
+            f"'{name}' points east, but the file does not say where its plane lies (no grid mapping); give a mesh in "
+            "this plane, mesh=load_mesh(FILE, crs=...)"
+        )
 
     return positions.east_north

@@ -54,6 +54,7 @@ from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
 
+_AT_THE_BOUND = 1e-3  # of the width of a cell
 _STEP = 1e-4  # degrees: the square of it in radians is below the rounding of a direction
 
 
@@ -183,7 +184,7 @@ def _cells_of(ds: xr.Dataset, where: Coordinates, centres: Array) -> tuple[Array
     elif axes is None:
         lattice = corners_from_centres(centres)
     else:
-        lon, lat = _bounded_lattice(*bounds) if bounds else axis_lattice(*axes)
+        lon, lat = (bounds and _bounded_lattice(axes, bounds)) or axis_lattice(*axes)
         lon, lat = _from_rotated(where, lon, lat) if where.kind == "rotated" else (lon, lat)
         lattice = unit_vectors(lon, lat)
 
@@ -196,22 +197,43 @@ def _tile_lattices(ds: xr.Dataset, where: Coordinates, centres: Array) -> Array:
     return tile_corners(centres) if stored is None else completed_corners(unit_vectors(*stored), centres)
 
 
-def _bounded_lattice(lon: Array, lat: Array) -> tuple[Array, Array]:
-    """Corners of a grid from the bounds of its axes, (nx, 2) and (ny, 2) degrees: two arrays (ny + 1, nx + 1)."""
-    columns, rows = np.meshgrid(_contiguous(lon), np.clip(_contiguous(lat), -90.0, 90.0))
+def _bounded_lattice(axes: tuple[Array, Array], bounds: tuple[Array, Array]) -> tuple[Array, Array] | None:
+    """Corners of a grid from the bounds of its axes: two arrays (ny + 1, nx + 1).
+
+    Args:
+        axes: longitude (nx,) and latitude (ny,) of the cell centres, degrees.
+        bounds: bounds of both axes, (nx, 2) and (ny, 2) degrees.
+
+    Returns:
+        None, with a warning, if bounds leave gaps (every second cell of a file), overlap, or are not around the cells.
+    """
+    lon, lat = (_joined(*pair) for pair in zip(axes, bounds, strict=True))
+    if lon is None or lat is None:
+        log.warning(
+            "the bounds of the %s leave gaps, overlap, or do not enclose the cells: they are not used",
+            "longitude" if lon is None else "latitude",
+        )
+        return None
+
+    columns, rows = np.meshgrid(lon, np.clip(lat, -90.0, 90.0))
     return columns, rows
 
 
-def _contiguous(bounds: Array) -> Array:
-    """Join adjacent intervals (n, 2) degrees, increasing or decreasing, to their ends (n + 1,).
-
-    Raises:
-        InputError: the intervals leave gaps or overlap.
-    """
+def _joined(centres: Array, bounds: Array) -> Array | None:
+    """Join adjacent intervals (n, 2) degrees around centres (n,), increasing or decreasing, to their ends (n + 1,)."""
     for low, high in (bounds.T, bounds.T[::-1]):
-        if np.allclose((high[:-1] - low[1:] + 180.0) % 360.0, 180.0, atol=1e-4):
+        width = _turn(high - low)
+        share = _turn(centres - low) / np.where(width == 0, np.nan, width)  # 0 at the lower bound, 1 at the upper one
+        is_inside = (share >= -_AT_THE_BOUND) & (share <= 1.0 + _AT_THE_BOUND)
+        if is_inside.all() and np.allclose(_turn(high[:-1] - low[1:]), 0.0, atol=1e-4):
             return np.append(low, high[-1])
-    raise InputError("the bounds of the longitude or latitude axis leave gaps or overlap; leave them out, or mend them")
+
+    return None
+
+
+def _turn(angle: Array) -> Array:
+    """Difference of two longitudes or latitudes, between -180 and 180 degrees."""
+    return (angle + 180.0) % 360.0 - 180.0
 
 
 def _axes(where: Coordinates, centres: Array, index: Array, plane: CRS) -> Frame | None:

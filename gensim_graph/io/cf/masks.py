@@ -42,6 +42,8 @@ def find_mask(ds: xr.Dataset, where: Coordinates) -> Array | None:
         InputError: the mask has other values than 0 and 1, or no ocean.
     """
     for name, ocean_is_one in _mask_names(ds):
+        if ds[name].size == 0:  # no record yet
+            continue
         column = first_record(ds[name], len(where.dims))
         if set(column.dims) == set(where.dims):
             values = np.nan_to_num(column.transpose(*where.dims).values)  # NaN is land
@@ -61,6 +63,7 @@ def _against_fields(ds: xr.Dataset, where: Coordinates, mask: str, ocean: Array)
     some of it may come from interpolation; the mask decides, and a warning tells how to choose otherwise.
     """
     fields = [name for name in known_fields(ds, "state") if tuple(ds[name].dims[-len(where.dims) :]) == where.dims]
+    fields = [name for name in fields if ds[name].size]
     if not fields or ocean.all():
         return ocean
 
@@ -101,7 +104,7 @@ def _cells_with_values(ds: xr.Dataset, where: Coordinates) -> Array:
     """
     for name, column in ds.data_vars.items():
         is_field = column.dtype.kind == "f" and tuple(column.dims[-len(where.dims) :]) == where.dims
-        if not is_field or name in (where.x.name, where.y.name):
+        if not is_field or not column.size or name in (where.x.name, where.y.name):
             continue
 
         leading = [str(dim) for dim in column.dims[: -len(where.dims)]]

@@ -73,7 +73,7 @@ def at_centres(ds: xr.Dataset, found: tuple[OffCentre, ...]) -> xr.Dataset:
 def _without_land(ds: xr.Dataset, one: OffCentre) -> xr.DataArray:
     """The values of a field, missing where a mask of its points says land; some programs write other values there."""
     for name in _POINT_MASKS.get((one.shift[0] != 0, one.shift[1] != 0), ()):
-        mask = first_record(ds[name], 2) if name in ds.variables else None
+        mask = first_record(ds[name], 2) if name in ds.variables and ds[name].size else None
         if mask is not None and mask.dims == one.dims and mask.dtype.kind in "fiub":
             return ds[one.name].where(xr.DataArray(mask.values == 1, dims=mask.dims))
     return ds[one.name]

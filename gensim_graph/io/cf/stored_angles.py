@@ -74,5 +74,8 @@ def _angle(ds: xr.Dataset, where: Coordinates) -> Array | None:
 
 
 def _on_cells(ds: xr.Dataset, name: str, where: Coordinates) -> xr.DataArray | None:
-    column = first_record(ds[name], len(where.dims)) if name in ds.variables else None
-    return column if column is not None and column.dims == where.dims and column.dtype.kind == "f" else None
+    if name not in ds.variables or not ds[name].size:
+        return None
+
+    column = first_record(ds[name], len(where.dims))
+    return column if column.dims == where.dims and column.dtype.kind == "f" else None

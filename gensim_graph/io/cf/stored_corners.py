@@ -9,6 +9,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.io.coordinates import (
     Coordinates,
     first_record,
+    first_with_values,
     is_lattice_of,
     is_record_dim,
     is_same_in_all,
@@ -37,7 +38,9 @@ _LOWER_LEFT = ("XG", "YG")
 
 
 def find_bounds(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | None:
-    """Return the corners of every cell as the file stores them, in degrees; None if it has none.
+    """Return the corners of every cell as the file stores them, in degrees; None if it has none that can be used.
+
+    Cells in rows and columns need no corners: those that do not fit the cells are left out with a warning.
 
     Args:
         ds: the dataset.
@@ -47,23 +50,31 @@ def find_bounds(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | Non
         Longitude and latitude, each (*shape, k) for k corners of a cell, or (n, 2) for the bounds of an axis.
 
     Raises:
-        InputError: the corners do not have the shape of the cells.
+        InputError: cells that are not in rows and columns have corners of another shape.
     """
     found = []
     for centre, axis in ((where.x, "longitude"), (where.y, "latitude")):
         names = [str(centre.attrs.get("bounds", "")), *_BOUNDS[axis]]
-        name = next((name for name in names if name in ds.variables), None)
+        name = next((name for name in names if name in ds.variables and ds[name].dtype.kind in "fiu"), None)
         column = None if name is None else _in_one_record(ds[name], centre, ds)
         if column is None:
             return None
 
         values = column.values.astype(np.float64)
         if values.shape[:-1] != centre.shape or values.shape[-1] < 2:
-            raise InputError(f"corners '{name}' have shape {values.shape}, cells '{centre.name}' {centre.shape}")
+            problem = f"corners '{name}' have shape {values.shape}, cells '{centre.name}' {centre.shape}"
+            if len(where.dims) == 1:
+                raise InputError(problem)
+            log.warning("%s: they are not used", problem)
+            return None
         if str(column.attrs.get("units", centre.attrs.get("units", ""))).startswith("rad"):
             values = np.degrees(values)
 
         found.append(values)
+
+    if where.x.ndim > 1 and np.isnan(known_corners(found[0], found[1])[0]).all():
+        log.warning("the corners '%s' are missing at all cells: they are not used", name)
+        return None
 
     return found[0], found[1]
 
@@ -86,10 +97,10 @@ def _in_one_record(corners: xr.DataArray, centre: xr.DataArray, ds: xr.Dataset) 
         is_leading = corners.dims[0] == dim and corners.ndim > centre.ndim + 1
         if dim in centre.dims or not (is_record_dim(dim, ds) or is_leading):
             continue
-        if not is_same_in_all(corners, dim):
-            log.warning("the corners '%s' change along '%s' and are not used", corners.name, dim)
+        if corners.sizes[dim] == 0 or not is_same_in_all(corners, dim):
+            log.warning("the corners '%s' change along '%s', or have no record, and are not used", corners.name, dim)
             return None
-        corners = corners.isel({dim: 0}, drop=True)
+        corners = first_with_values(corners, dim)
 
     rest = [dim for dim in corners.dims if dim not in centre.dims]
     return corners.transpose(*centre.dims, *rest) if set(centre.dims) <= set(corners.dims) else corners
@@ -104,7 +115,11 @@ def find_lattice(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] | No
     """
     for names in _LATTICES:
         if all(name in ds.variables for name in names):
-            lon, lat = (without_records(ds[name], 2, ds) for name in names)
+            try:
+                lon, lat = (without_records(ds[name], 2, ds) for name in names)
+            except InputError as error:
+                log.warning("%s: '%s' is not used", error, names[0])
+                continue
             if is_lattice_of(lon, where.x) and is_lattice_of(lat, where.x) and where.kind == "globe":
                 return lon.values.astype(np.float64), lat.values.astype(np.float64)
 
@@ -132,7 +147,7 @@ def find_lower_left(ds: xr.Dataset, where: Coordinates) -> tuple[Array, Array] |
 
 
 def _one_for_each_cell(ds: xr.Dataset, where: Coordinates, names: tuple[str, str]) -> tuple[Array, Array] | None:
-    if not all(name in ds.variables for name in names):
+    if not all(name in ds.variables and ds[name].size for name in names):
         return None
 
     lon, lat = (first_record(ds[name], len(where.shape)).values.astype(np.float64) for name in names)

@@ -9,16 +9,16 @@ from gensim_graph.io.coordinates.cell_centres import (
     Coordinates,
     find_coordinates,
     find_points,
-    in_metres_or_degrees,
-    in_unknown_unit,
     is_angle,
     is_latitude,
     is_lattice_of,
     names_of_coordinates,
 )
+from gensim_graph.io.coordinates.coordinate_units import in_metres_or_degrees, in_unknown_unit
 from gensim_graph.io.coordinates.members import TRAJECTORY, with_trajectories
 from gensim_graph.io.coordinates.repeated_records import (
     first_record,
+    first_with_values,
     is_record_dim,
     is_same_in_all,
     without_records,
@@ -30,6 +30,7 @@ __all__ = [
     "find_coordinates",
     "find_points",
     "first_record",
+    "first_with_values",
     "in_metres_or_degrees",
     "in_unknown_unit",
     "is_angle",

@@ -1,7 +1,6 @@
 """Cell centres of a gridded dataset, found by CF attributes and by the names that models use.
 
-:func:`find_coordinates` is the entry; UGRID readers use :func:`is_angle` and :func:`in_metres_or_degrees` for the
-coordinates of their nodes.
+:func:`find_coordinates` is the entry; UGRID readers use :func:`is_angle` for the coordinates of their nodes.
 """
 
 import logging
@@ -13,14 +12,13 @@ import xarray as xr
 from pyproj import CRS
 
 from gensim_graph.errors import InputError
-from gensim_graph.io.coordinates.repeated_records import without_records
-from gensim_graph.io.grid_mapping import crs_of, grid_mapping_variable
-from gensim_graph.io.names import known_fields, parse_unit
+from gensim_graph.io.coordinates.coordinate_units import RADIANS, is_length, scaled
+from gensim_graph.io.coordinates.repeated_records import is_record_dim, without_records
+from gensim_graph.io.grid_mapping import CRS_ADVICE, plane_in
+from gensim_graph.io.names import known_fields
 from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
-
-_ANGLES = dict.fromkeys(("radian", "radians", "rad"), float(np.degrees(1.0)))
 
 
 @dataclass(frozen=True)
@@ -114,40 +112,44 @@ def find_coordinates(ds: xr.Dataset, crs: CRS | None = None) -> Coordinates:
         InputError: there are no coordinates, x and y do not belong together, their unit is not known, or they change
             with time.
     """
-    mapping = grid_mapping_variable(ds)
     metres = _pair(ds, _X, _Y)
     degrees = _pair(ds, _LON, _LAT)
     if degrees and metres and _is_constant(degrees):  # ROMS on a plane writes zeros
         degrees = None
-    stored = _readable_crs(mapping, is_needed=degrees is None and crs is None)
+    stored, problem = plane_in(ds)
 
     if metres and stored is not None and stored.is_projected and not (degrees and _unknown_length(metres)):
         return _scaled_pair(metres, "plane", stored)
+    if problem and (degrees or (metres and crs is None)):
+        log.warning("%s; %s", problem, "longitude and latitude are used" if degrees else CRS_ADVICE)
     if degrees:
         return _scaled_pair(degrees, "globe")
-    if stored is not None and (rotated := _pair(ds, _RLON, _RLAT)):
+
+    rotated = _pair(ds, _RLON, _RLAT)
+    if rotated and stored is not None:
         return _scaled_pair(rotated, "rotated", stored)
     if metres:
         return _scaled_pair(metres, "plane")
 
-    raise InputError(
+    raise InputError(_words_on_coordinates(ds, rotated))
+
+
+def _words_on_coordinates(ds: xr.Dataset, rotated: "_Pair | None") -> str:
+    """Words on a dataset without coordinates that can be used; raises if there are some that change with time."""
+    if rotated:
+        return (
+            f"'{rotated[0].name}' and '{rotated[1].name}' are degrees of a globe with another pole, and the file does "
+            "not say which: expected a grid mapping rotated_latitude_longitude with grid_north_pole_latitude and "
+            "grid_north_pole_longitude, or longitude and latitude of the cells"
+        )
+    for quantity in (_LON, _LAT, _X, _Y):
+        _find(ds, quantity, may_move=False)
+
+    return (
         "the dataset has no mesh topology and no grid: expected a UGRID topology (a variable with "
         "cf_role = 'mesh_topology'), longitude and latitude, or x and y with units of m or km; it has "
         f"{', '.join(map(str, ds.variables)) or 'nothing'}"
     )
-
-
-def _readable_crs(mapping: xr.Variable | None, is_needed: bool) -> CRS | None:
-    """The crs of a grid mapping; one that is not understood is left out if it is not needed."""
-    if mapping is None:
-        return None
-    try:
-        return crs_of(mapping)
-    except InputError as error:
-        if is_needed:
-            raise
-        log.warning("%s: it is not used", str(error).partition(";")[0])
-        return None
 
 
 _Pair = tuple[xr.DataArray, xr.DataArray]
@@ -200,7 +202,7 @@ def find_points(ds: xr.Dataset, name: str) -> _Pair | None:
     named = [pair for pair in pairs if {pair[0].name, pair[1].name} <= set(told)]
     found = next(iter(named or pairs), None)
 
-    return None if found is None else (_scaled(found[0]), _scaled(found[1]))
+    return None if found is None else (scaled(found[0]), scaled(found[1]))
 
 
 def names_of_coordinates(column: xr.DataArray) -> list[str]:
@@ -260,24 +262,41 @@ def _named_by_fields(ds: xr.Dataset, pairs: list[_Pair]) -> _Pair | None:
     return None
 
 
-def _find(ds: xr.Dataset, quantity: _Quantity) -> list[xr.DataArray]:
-    """Find the variables that may be a coordinate: known names before attributes, without records in time."""
+def _find(ds: xr.Dataset, quantity: _Quantity, may_move: bool = True) -> list[xr.DataArray]:
+    """Find the variables that may be a coordinate: known names before attributes, without records in time.
+
+    Positions that change with time, such as those of buoys, are left out. They are refused if fields lie on them, or if
+    ``may_move`` is False.
+    """
     names = [name for name in quantity.names if name in ds.variables]
-    names += [name for name in quantity.names_in_length if name in ds.variables and _is_length(ds[name])]
+    names += [name for name in quantity.names_in_length if name in ds.variables and is_length(ds[name])]
 
     for name, column in ds.variables.items():
         if _has_signs_of(column, quantity) and name not in names:
             names.append(str(name))
 
     if not quantity.is_length:
-        names = [name for name in names if not _is_length(ds[name])]
+        names = [name for name in names if not is_length(ds[name])]
 
     # Arrays of corners (cell, 4) may have the same attributes as the centres, and more dimensions: leave them out.
     bounds = {str(ds[name].attrs.get("bounds", "")) for name in names}
     names = [name for name in names if name not in bounds and ds[name].dtype.kind in "fiu"]
-    found = [without_records(ds[name], 2, ds) for name in names]
+    found = []
+    for name in names:
+        try:
+            found.append(without_records(ds[name], 2, ds))
+        except InputError as error:
+            if not may_move or _has_fields(ds, ds[name]):
+                raise
+            log.info("%s: '%s' is not used", error, name)
 
     return [column for column in found if column.ndim in (1, 2, 3)]
+
+
+def _has_fields(ds: xr.Dataset, coordinate: xr.DataArray) -> bool:
+    """Return True if fields of the variable table lie on the cells of a coordinate."""
+    cells = {str(dim) for dim in coordinate.dims if not is_record_dim(str(dim), ds)}
+    return any(cells <= set(map(str, ds[name].dims)) for name in known_fields(ds))
 
 
 def _scaled_pair(pair: _Pair, kind: Kind, crs: CRS | None = None) -> Coordinates:
@@ -291,46 +310,19 @@ def _scaled_pair(pair: _Pair, kind: Kind, crs: CRS | None = None) -> Coordinates
             f"'{pair[0].name}' has tiles along '{tiles}'; tiles can be read with longitude and latitude only"
         )
 
-    x, y = (_scaled(column) for column in pair)
+    x, y = (scaled(column) for column in pair)
     return Coordinates(x, y, kind, crs)
-
-
-def _is_length(column: xr.DataArray | xr.Variable) -> bool:
-    unit = parse_unit(column.attrs.get("units", "none"))
-    return unit is not None and unit.powers == (("m", 1),)
 
 
 def _unknown_length(pair: _Pair) -> xr.DataArray | None:
     """The coordinate that is said to be in another unit than a length."""
-    return next((column for column in pair if "units" in column.attrs and not _is_length(column)), None)
-
-
-def _scaled(column: xr.DataArray) -> xr.DataArray:
-    factor = _factor(column)
-    return column if factor == 1.0 else (column * factor).rename(column.name).assign_attrs(column.attrs)
-
-
-def _factor(column: xr.DataArray) -> float:
-    """Factor from the unit of a coordinate to metres or degrees."""
-    text = str(column.attrs.get("units", ""))
-    unit = parse_unit(text)
-    return unit.factor if unit is not None and _is_length(column) else _ANGLES.get(text, 1.0)
-
-
-def in_metres_or_degrees(column: xr.DataArray) -> Array:
-    """Return the values of a coordinate in metres or degrees, float64."""
-    return _factor(column) * column.values.astype(np.float64)
-
-
-def in_unknown_unit(column: xr.DataArray) -> bool:
-    """Return True if a coordinate in a plane has a unit that is not a length."""
-    return bool(str(column.attrs.get("units", "")).strip()) and not _is_length(column)
+    return next((column for column in pair if "units" in column.attrs and not is_length(column)), None)
 
 
 def is_angle(column: xr.DataArray) -> bool:
     """Return True if a coordinate is a longitude or a latitude."""
     unit = str(column.attrs.get("units", ""))
-    return unit.startswith("degree") or unit in _ANGLES or _has_signs_of(column, _LON) or is_latitude(column)
+    return unit.startswith("degree") or unit in RADIANS or _has_signs_of(column, _LON) or is_latitude(column)
 
 
 def is_latitude(column: xr.DataArray) -> bool:

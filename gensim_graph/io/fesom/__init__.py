@@ -5,15 +5,15 @@ Read :mod:`~gensim_graph.io.fesom.fesom_mesh` first (two text files), then
 (fields at the nodes, and the search for the mesh that belongs to them).
 """
 
-from gensim_graph.io.fesom.fesom_diagnostics import is_old_diagnostics, read_old_diagnostics
+from gensim_graph.io.fesom.fesom_diagnostics import is_diagnostics, read_diagnostics_mesh
 from gensim_graph.io.fesom.fesom_mesh import is_fesom, read_fesom
 from gensim_graph.io.fesom.fesom_output import is_fesom_output, read_fesom_output
 
 __all__ = [
+    "is_diagnostics",
     "is_fesom",
     "is_fesom_output",
-    "is_old_diagnostics",
+    "read_diagnostics_mesh",
     "read_fesom",
     "read_fesom_output",
-    "read_old_diagnostics",
 ]

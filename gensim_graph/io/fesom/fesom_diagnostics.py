@@ -16,7 +16,7 @@ from pyproj import CRS
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.fesom.fesom_mesh import is_fesom, read_fesom
 from gensim_graph.io.safe import is_netcdf_with, opened, opened_dataset, read_values
-from gensim_graph.io.ugrid import has_topology, node_coordinates, ugrid_mesh
+from gensim_graph.io.ugrid import face_table, find_topology, has_topology, node_coordinates, ugrid_mesh
 from gensim_graph.mesh import Defects, Mesh
 from gensim_graph.typing import Array
 
@@ -29,13 +29,14 @@ _NAME = "mesh.diag.nc"
 _TABLES = ("elements", "elem")
 
 
-def is_old_diagnostics(path: Path) -> bool:
-    """Return True if a file is a mesh file of FESOM 2 without a UGRID topology."""
-    return is_netcdf_with(path, lambda content: _holds_old_diagnostics(content, path.name.endswith(_NAME)))
+def is_diagnostics(path: Path) -> bool:
+    """Return True if a file is a mesh file of FESOM 2 without a UGRID topology, or any with a mesh folder around it."""
+    is_beside_folder = path.name.endswith(_NAME) and path.is_file() and is_fesom(path.parent)
+    return is_beside_folder or _is_old(path)
 
 
-def read_old_diagnostics(path: Path, crs: CRS | None = None, defects: Defects = "raise") -> Mesh:
-    """Read the mesh of an older ``fesom.mesh.diag.nc``; if that is not possible, of ``nod2d.out`` beside it.
+def read_diagnostics_mesh(path: Path, crs: CRS | None = None, defects: Defects = "raise") -> Mesh:
+    """Read the mesh of a ``fesom.mesh.diag.nc``; if that is not possible, of ``nod2d.out`` beside it.
 
     Args:
         path: the file.
@@ -47,7 +48,10 @@ def read_old_diagnostics(path: Path, crs: CRS | None = None, defects: Defects = 
         InputError: the file has no coordinates or triangles, and there is no mesh beside it.
     """
     try:
-        return ugrid_mesh(_read_old(path), crs, defects)
+        if _is_old(path):
+            return ugrid_mesh(_read_old(path), crs, defects)
+        with opened_dataset(path) as ds:
+            return ugrid_mesh(ds, crs, defects)
     except InputError as error:
         if not is_fesom(path.parent):
             raise
@@ -63,7 +67,7 @@ def read_diagnostics(path: Path) -> xr.Dataset:
         InputError: the file is damaged, or has no coordinates or triangles.
     """
     with naming(path.name):
-        if is_old_diagnostics(path):
+        if _is_old(path):
             return _read_old(path)
 
         with opened_dataset(path) as ds:
@@ -73,7 +77,8 @@ def read_diagnostics(path: Path) -> xr.Dataset:
             if lon.dims != (NODE_DIM,):
                 raise InputError(f"expected node coordinates on '{NODE_DIM}', got {lon.dims}")
 
-            return ds[["fesom_mesh", lon.name, lat.name, "face_nodes"]].load()
+            topology = find_topology(ds)
+            return ds[[topology.name, lon.name, lat.name, face_table(ds, topology).name]].load()
 
 
 def topology_dataset(lon: Array, lat: Array, faces: Array, flags: Array) -> xr.Dataset:
@@ -100,6 +105,10 @@ def topology_dataset(lon: Array, lat: Array, faces: Array, flags: Array) -> xr.D
             "node_flag": (NODE_DIM, (flags == 1).astype(np.int8)),
         }
     )
+
+
+def _is_old(path: Path) -> bool:
+    return is_netcdf_with(path, lambda content: _holds_old_diagnostics(content, path.name.endswith(_NAME)))
 
 
 def _holds_old_diagnostics(content: netCDF4.Dataset, is_named_so: bool) -> bool:

@@ -119,6 +119,8 @@ def _read_year(file: Path, name: str) -> xr.DataArray:
         if "time" in column.coords:
             column = column.assign_coords(time=("time", times_of(ds)))
 
+    single = [dim for dim in column.dims if dim not in ("time", NODE_DIM) and column.sizes[dim] == 1]
+    column = column.squeeze(single, drop=True)
     if set(column.dims) != {"time", NODE_DIM}:
         raise InputError(f"{file.name}: '{name}' has dimensions {column.dims}; expected (time, {NODE_DIM})")
     if name == "a_ice" and float(column.max()) <= 1.0 + 1e-6:

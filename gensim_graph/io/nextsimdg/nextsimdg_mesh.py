@@ -5,6 +5,7 @@ diagnostic files hold neither; corners and mask then come from the one file besi
 ``x``, ``y`` are not used, because the model's own scripts write them transposed.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -29,6 +30,9 @@ _SAME_CORNER = 1e-6  # of the spacing: two corners that are closer are one
 _MAX_COORDINATE = 1e8  # m, beyond any plane
 _MODEL_POLE = unit_vectors(np.array(-40.0), np.array(75.0))
 """North pole of the model's spherical coordinates, which give the directions of its vectors."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,11 @@ def read_geometry(path: FilePath) -> Geometry:
     found: dict[bytes, tuple[FilePath, Geometry]] = {}
     for file in sorted(path.parent.glob("*.nc")):
         if file != path and is_nextsimdg(file):
-            other_shape, geometry = _shape_and_geometry(file)
+            try:
+                other_shape, geometry = _shape_and_geometry(file)
+            except InputError as error:
+                log.warning("%s: its corners and mask are not used: %s", file.name, error)
+                continue
             if geometry is not None and other_shape == shape:
                 found[geometry.coords.tobytes() + geometry.ocean.tobytes()] = file, geometry
 

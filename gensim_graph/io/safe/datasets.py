@@ -90,7 +90,7 @@ def _without_repeated_dims(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _decoded(source: Any, options: dict[str, Any]) -> xr.Dataset:
-    """Open a file; if its times cannot be decoded, only those that can."""
+    """Open a file; if its times cannot be decoded, only those that can; other variables likewise."""
     try:
         with warnings.catch_warnings():  # of dates out of range, about which readers of fields say more
             warnings.simplefilter("ignore", xr.SerializationWarning)
@@ -100,7 +100,7 @@ def _decoded(source: Any, options: dict[str, Any]) -> xr.Dataset:
         try:
             raw = xr.open_dataset(source, decode_times=False, **options)
         except Exception:
-            raise error from None
+            raw = _without_undecodable(source, options, error)
 
     decoded = {}
     for name, column in raw.variables.items():
@@ -118,6 +118,32 @@ def _decoded(source: Any, options: dict[str, Any]) -> xr.Dataset:
     dataset.set_close(raw.close)  # a new dataset does not know the file
 
     return dataset
+
+
+def _without_undecodable(source: Any, options: dict[str, Any], error: Exception) -> xr.Dataset:
+    """Open a file without the variables whose attributes cannot be used, such as a list of scale factors.
+
+    Args:
+        source: file or store.
+        options: options of xarray to open it.
+        error: raised if the file cannot be opened at all.
+    """
+    try:
+        with xr.open_dataset(source, decode_cf=False, **options) as stored:
+            bad = [str(name) for name, column in stored.variables.items() if not _is_decodable(str(name), column)]
+        return xr.open_dataset(source, decode_times=False, drop_variables=bad, **options)
+    except Exception:
+        raise error from None
+
+
+def _is_decodable(name: str, column: xr.Variable) -> bool:
+    try:
+        xr.decode_cf(xr.Dataset({name: column}), decode_times=False)
+    except Exception as error:  # xarray and NumPy each raise their own
+        log.warning("'%s' is left out, its attributes cannot be used: %s", name, " ".join(str(error).split())[:120])
+        return False
+
+    return True
 
 
 def _refuse_impossible(path: FilePath) -> None:

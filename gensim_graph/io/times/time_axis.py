@@ -78,11 +78,14 @@ def with_time_dimension(ds: xr.Dataset) -> xr.Dataset:
         ds: the dataset.
 
     Raises:
-        InputError: the dimension has no dates, or there are several such dimensions.
+        InputError: the dimension has no records or no dates, or there are several such dimensions.
     """
     dim = _time_dimension(ds)
     if dim is None:
         return ds
+
+    if ds.sizes[dim] == 0:
+        raise InputError(f"its fields have no record, the dimension '{dim}' is empty; is the file complete?")
 
     name, times = _times_along(ds, dim)
     _report(ds, name, times)

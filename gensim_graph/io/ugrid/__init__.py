@@ -13,7 +13,7 @@ from gensim_graph.io.ugrid.mesh_attachment import (
     has_whole_topology,
     is_without_mesh,
 )
-from gensim_graph.io.ugrid.topologies import with_topology
+from gensim_graph.io.ugrid.topologies import face_table, find_topology, with_topology
 from gensim_graph.io.ugrid.ugrid_reader import (
     has_topology,
     keep_mesh,
@@ -29,6 +29,8 @@ __all__ = [
     "MESH_ADVICE",
     "attach",
     "face_coordinates",
+    "face_table",
+    "find_topology",
     "has_topology",
     "has_whole_topology",
     "in_degrees",

@@ -20,8 +20,12 @@ _MOST_CORNERS = 16  # of a face; a table that is longer along its first dimensio
 
 
 def mesh_topologies(ds: xr.Dataset) -> list[str]:
-    """Return the names of the topologies of dimension 2 of a dataset; those of lines and solids are left out."""
-    return [str(name) for name, column in ds.variables.items() if _is_mesh(column)]
+    """Return the names of the topologies of dimension 2 of a dataset; those of lines and solids are left out.
+
+    A topology whose nodes or faces are not in the dataset counts only if there is no other.
+    """
+    names = [str(name) for name, column in ds.variables.items() if _is_mesh(column)]
+    return [name for name in names if _is_complete(ds, ds.variables[name])] or names
 
 
 def find_topology(ds: xr.Dataset, name: str | None = None) -> xr.DataArray:
@@ -164,6 +168,12 @@ def _is_mesh(column: xr.Variable) -> bool:
         return int(column.attrs.get("topology_dimension", 2)) == 2
     except (TypeError, ValueError):
         return "face_node_connectivity" in column.attrs
+
+
+def _is_complete(ds: xr.Dataset, topology: xr.Variable) -> bool:
+    """Return True if the coordinates of the nodes and the table of the faces are in the dataset."""
+    named = [str(topology.attrs.get(key, "")).split() for key in ("node_coordinates", "face_node_connectivity")]
+    return all(names and set(names) <= set(map(str, ds.variables)) for names in named)
 
 
 def _face_dimension(ds: xr.Dataset, topology: xr.DataArray, table: xr.DataArray) -> str | None:

@@ -14,7 +14,7 @@ from pyproj import CRS
 from gensim_graph.errors import InputError
 from gensim_graph.io.coordinates import in_metres_or_degrees, in_unknown_unit, is_angle, is_latitude
 from gensim_graph.io.file_mesh import FileMesh, locate_in_file
-from gensim_graph.io.grid_mapping import crs_if_known, grid_mapping_variable
+from gensim_graph.io.grid_mapping import CRS_ADVICE, crs_if_known, grid_mapping_variables
 from gensim_graph.io.ugrid.mesh_cache import MeshCache, content_key
 from gensim_graph.io.ugrid.topologies import (
     edge_pairs_table,
@@ -35,11 +35,10 @@ log = logging.getLogger(__name__)
 _CACHE = MeshCache()
 
 _COASTS = ("coast", "closed", "land", "wall", "island", "shore")
-_CRS_ADVICE = "give the plane with crs= or --crs EPSG:..., or the mesh has none"
 
 
 def mesh_from_dataset(
-    ds: xr.Dataset, name: str | None = None, crs: CRS | None = None, defects: Defects = "raise"
+    ds: xr.Dataset, name: str | None = None, crs: CRS | None = None, defects: Defects = "refuse"
 ) -> Mesh:
     """Return the mesh of a UGRID dataset, faces and nodes in the order of the file.
 
@@ -79,7 +78,7 @@ def keep_mesh(ds: xr.Dataset, mesh: Mesh) -> None:
         ds: a dataset whose topology :func:`~gensim_graph.io.mesh_to_dataset` has written from ``mesh``.
         mesh: a mesh that was read from a UGRID file, so that reading ``ds`` would give the same.
     """
-    _CACHE.get(content_key(_mesh_variables(ds).columns, None, "raise"), lambda: mesh)
+    _CACHE.get(content_key(_mesh_variables(ds).columns, None, "refuse"), lambda: mesh)
 
 
 def ugrid_mesh(ds: xr.Dataset, crs: CRS | None = None, defects: Defects = "raise", name: str | None = None) -> Mesh:
@@ -109,7 +108,7 @@ def read_ugrid(ds: xr.Dataset, crs: CRS | None = None) -> FileMesh:
     """
     variables = _mesh_variables(ds)
     drawing = _drawing(variables, crs)
-    mesh = _mesh_of(drawing, variables, "raise")
+    mesh = _mesh_of(drawing, variables, "refuse")
     return locate_in_file(mesh, drawing, str(variables.faces.dims[0]), str(variables.x.dims[0]))
 
 
@@ -179,7 +178,11 @@ def _boundary_columns(ds: xr.Dataset, topology: xr.DataArray) -> tuple[xr.DataAr
     if "boundary_node_connectivity" not in topology.attrs:
         return None, None
 
-    table = edge_pairs_table(referenced(ds, topology, "boundary_node_connectivity")[0])
+    try:
+        table = edge_pairs_table(referenced(ds, topology, "boundary_node_connectivity")[0])
+    except InputError as error:
+        log.warning("boundaries are not used: %s", error)
+        return None, None
     if "boundary_flag" in ds:
         return table, ds["boundary_flag"]
 
@@ -207,7 +210,7 @@ def _grid_mapping_of(ds: xr.Dataset, x: xr.DataArray) -> xr.Variable | None:
     """Attributes of the grid mapping that a coordinate names, else of the first one in the dataset."""
     named = str(x.attrs.get("grid_mapping", "crs")).split(":")[0].strip()  # "crs: x y" is allowed
     variable = ds.variables.get(named)
-    variable = grid_mapping_variable(ds) if variable is None else variable
+    variable = next(iter(grid_mapping_variables(ds)), None) if variable is None else variable
     if variable is None:
         return None
 
@@ -255,7 +258,7 @@ def _plane(variables: _MeshVariables, crs: CRS | None) -> CRS | None:
     """The plane that the file says, else the one that was asked for; logs one line if they differ."""
     said, problem = (None, "") if variables.grid_mapping is None else crs_if_known(variables.grid_mapping)
     if problem and crs is None:
-        log.warning("%s; %s", problem, _CRS_ADVICE)
+        log.warning("%s; %s", problem, CRS_ADVICE)
     elif said is not None and crs is not None and said != crs:
         log.warning("the file says that its plane is '%s': crs= is not used", plane_name(said))
 

@@ -52,7 +52,7 @@ def point_cells(points: Array, crs: CRS | None = None, max_distance: float | Non
     nodes, faces = _cells(points - origin, reach)
     faces = merge_close_nodes(nodes, faces, 1e-6 * reach)
 
-    return assemble(nodes + origin, faces, crs, defects="raise")
+    return assemble(nodes + origin, faces, crs, defects="refuse")
 
 
 def _checked(points: Array) -> Array:

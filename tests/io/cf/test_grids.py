@@ -372,17 +372,11 @@ def test_broken_grids(change, message):
     [
         (lambda ds: ds.assign(nav_lat=ds["nav_lat"].where(ds["nav_lat"] < 40)), "no coordinates at one of their"),
         (lambda ds: ds.assign(nav_lat=ds["nav_lat"] * 1e20), "no coordinates at one of their"),
-        (lambda ds: with_bounds(ds, (16, 63, 4)), "corners 'lon_bnds' have shape"),
-        (lambda ds: with_bounds(ds, (16, 64, 1)), "corners 'lon_bnds' have shape"),
     ],
 )
 def test_broken_curvilinear_grids(change, message):
     with pytest.raises(InputError, match=message):
         read_grid(change(tripolar().drop_vars(["glamf", "gphif"])), BALL)
-
-
-def with_bounds(ds: xr.Dataset, shape: tuple[int, ...]) -> xr.Dataset:
-    return ds.assign({name: (("a", "b", "nv"), np.zeros(shape)) for name in ("lon_bnds", "lat_bnds")})
 
 
 def test_a_geographic_crs_is_no_plane():
