@@ -11,18 +11,14 @@ dropped from the memory of the operating system before each measurement, and, wh
 - the time until a training has its plan and its first sample, and the memory that this takes;
 - samples a second of several processes from the store, and of the same samples from memory.
 
-With ``--kills 10``, a smaller store is prepared while its process is killed at random moments, and compared byte by
-byte with one that was prepared at once. Results are written to ``OUT/prepare_store.json``.
+Results are written to ``OUT/prepare_store.json``. ``kill_and_resume.py`` interrupts preparations.
 """
 
 import argparse
-import filecmp
 import json
 import multiprocessing
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -87,8 +83,6 @@ def main() -> None:
         found["prepare"] = measure_prepare(archive, work / "store.zarr", options)
         found["start"] = measure_start(work / "store.zarr", options)
         found["samples"] = measure_samples(archive, work / "store.zarr", options)
-        if options.kills:
-            found["kills"] = kill_and_resume(archive, work, options)
         print_and_write(options.out / "prepare_store.json", found)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -345,44 +339,6 @@ def kept_cold(path: Path, options: argparse.Namespace) -> Iterator[None]:
         thread.join()
 
 
-def kill_and_resume(archive: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Prepare the first file while the process is killed at random moments; compare the store with one made at once.
-
-    Args:
-        archive: the archive.
-        work: folder for the stores.
-        options: the parsed command line.
-    """
-    small = work / "small"
-    small.mkdir()
-    first = sorted(archive.iterdir())[0]
-    (small / first.name).symlink_to(first)
-    whole, killed = work / "whole.zarr", work / "killed.zarr"
-
-    begin = time.perf_counter()
-    subprocess.run(prepare_command(small, whole, options), check=True)
-    seconds = time.perf_counter() - begin
-
-    chance, moments = random.Random(0), []
-    for _ in range(options.kills):
-        process = subprocess.Popen(prepare_command(small, killed, options), start_new_session=True)
-        moments.append(chance.uniform(0.3, 1.0) * seconds)
-        try:
-            process.wait(moments[-1])
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-
-    subprocess.run(prepare_command(small, killed, options), check=True)
-    return {"seconds": seconds, "killed_after": moments, "same_bytes": same_files(whole, killed)}
-
-
-def same_files(one: Path, other: Path) -> bool:
-    """Return True if two folders have the same files with the same content."""
-    names = [sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()) for path in (one, other)]
-    return names[0] == names[1] and not filecmp.cmpfiles(one, other, names[0], shallow=False)[1]
-
-
 def size_of(path: Path) -> int:
     """Return the size of all files in a folder, bytes."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
@@ -397,7 +353,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--samples", type=int, default=400, help="samples drawn by each process")
     parser.add_argument("--warm", action="store_true", help="keep files in the memory of the operating system")
-    parser.add_argument("--kills", type=int, default=0, help="how often a preparation is killed")
     return parser.parse_args()
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,7 +19,7 @@ from gensim_graph.config import RunConfig, compose_config
 from gensim_graph.data import cyclone_trajectories
 from gensim_graph.errors import InputError
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import config_of, fit, plan_training, train
+from gensim_graph.train import config_of, fit, plan_training, read_record, train
 from gensim_graph.train.run_folder import lock_folder
 from gensim_graph.train.training_module import TrainingModule, linear_maps
 
@@ -192,6 +193,12 @@ def test_a_resumed_run_has_the_same_averaged_weights(finished, resumed):
 def test_a_resumed_run_has_the_same_weights_and_scales(finished, resumed):
     whole, parts = training_state(finished), training_state(resumed)
     assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
+
+
+def test_a_resumed_run_has_the_same_record(finished, resumed):
+    """The mean loss of a row counts the steps before the interruption, too."""
+    whole, parts = (read_record(folder).drop(columns="samples_per_second") for folder in (finished, resumed))
+    pd.testing.assert_frame_equal(whole, parts)
 
 
 def test_a_resumed_run_has_the_same_optimiser(finished, resumed):
