@@ -1,7 +1,13 @@
-"""``gensim-graph evaluate``: scores and a report of a forecast."""
+"""``gensim-graph evaluate``: scores and a report of a forecast.
 
+Only ``--model`` needs the network. Its libraries take a second to import, so functions that need them import them.
+"""
+
+import atexit
+import gc
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -10,12 +16,14 @@ import xarray as xr
 from gensim_graph.cli.console import console, place, say
 from gensim_graph.errors import InputError, naming
 from gensim_graph.evaluate import chosen_variables, open_truths, scored_table, write_report
-from gensim_graph.forecast import RESTART, check_complete
 from gensim_graph.io import mesh_from_dataset
-from gensim_graph.surrogate import Surrogate
-from gensim_graph.system import one_line_bar
+from gensim_graph.system import one_line_bar, present_objects_kept
+
+if TYPE_CHECKING:
+    from gensim_graph.surrogate import Surrogate
 
 
+@present_objects_kept()
 def evaluate_command(
     store: Annotated[Path, typer.Argument(help="Forecast, a .zarr of gensim-graph forecast.")],
     truth: Annotated[
@@ -40,6 +48,8 @@ def evaluate_command(
 
     [dim]gensim-graph evaluate fc.zarr --truth 'ice_conc_nh_*.nc' --truth 'ice_drift_nh_*.nc' --variables sic,siu,siv[/]
     """
+    atexit.register(_end_at_once)
+
     others = {}
     for row in baseline or []:
         name, equals, path = row.partition("=")
@@ -47,7 +57,7 @@ def evaluate_command(
             raise InputError(f"--baseline {row}: expected NAME=STORE, for instance twin=twin.zarr")
         others[name] = _open_forecast(Path(path))
 
-    surrogate = None if model is None else Surrogate.load(model)
+    surrogate = None if model is None else _load(model)
     ensemble = _open_forecast(store)
     with naming(store):
         mesh_from_dataset(ensemble)  # a report needs the mesh
@@ -73,13 +83,50 @@ def evaluate_command(
     say(f"the report is {place(page)}; open it in a browser")
 
 
+def _end_at_once() -> None:
+    """Leave all objects to the system when Python ends: to visit and free them one by one takes most of a second.
+
+    Triton, which comes with the network, reports objects that were not freed as an error.
+    """
+    if "triton" not in sys.modules:
+        gc.freeze()
+
+
+def _load(model: Path) -> "Surrogate":
+    from gensim_graph.surrogate import Surrogate
+
+    return Surrogate.load(model)
+
+
 def _open_forecast(path: Path) -> xr.Dataset:
+    """Open a forecast; its fields are read when they are needed.
+
+    Raises:
+        InputError: there is none at the path, it cannot be read, or it is not finished.
+    """
     if not path.exists():
         raise InputError(f"{path}: there is no such forecast; check the path")
-    if (path / RESTART).exists():
-        check_complete(path)
 
     try:
-        return xr.open_zarr(path, chunks=None)  # fields are read when they are needed
+        forecast = xr.open_zarr(path, chunks=None)
     except Exception as error:
         raise InputError(f"{path}: cannot be read as a forecast ({error})") from None
+
+    if _ends_in_gaps(forecast):
+        _check_finished(path)
+
+    return forecast
+
+
+def _ends_in_gaps(forecast: xr.Dataset) -> bool:
+    """Return True if values of the last lead time are missing, as in a forecast that has not come so far."""
+    fields = (field for field in forecast.data_vars.values() if "lead_time" in field.dims)
+    return any(bool(field.isel(lead_time=-1).isnull().any()) for field in fields)
+
+
+def _check_finished(path: Path) -> None:
+    """Raise an error if a forecast of ours is not finished."""
+    from gensim_graph.forecast import RESTART, check_complete
+
+    if (path / RESTART).exists():
+        check_complete(path)

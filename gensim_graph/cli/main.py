@@ -10,10 +10,13 @@ Flags are for what everyone types, Hydra overrides (``trainer.max_steps=500``) f
 """
 
 import errno
+import gc
 import logging
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
@@ -68,7 +71,9 @@ def load_command(name: str) -> Any:
     """
     place, _ = COMMANDS[name]
     module, _, attribute = place.partition(":")
-    found = getattr(import_module(f"gensim_graph.cli.{module}"), attribute)
+    with _without_collection():
+        found = getattr(import_module(f"gensim_graph.cli.{module}"), attribute)
+
     if not isinstance(found, typer.Typer):
         single = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
         single.command(name)(found)
@@ -77,6 +82,19 @@ def load_command(name: str) -> Any:
     command = typer.main.get_command(found)
     add_options(command)
     return command
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the garbage collector: what an import makes stays, and each full collection would visit all of it."""
+    enabled = gc.isenabled()
+    gc.disable()
+
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _LazyCommands(TyperGroup):

@@ -43,9 +43,11 @@ A new score enters the report in three places:
 3. a chapter of ``report/`` that shows the table. :mod:`~gensim_graph.evaluate.report` describes this step.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gensim_graph.evaluate.assessment import assess
 from gensim_graph.evaluate.baselines import persistence, persistence_beside
-from gensim_graph.evaluate.explain import head_reach, sensitivity
 from gensim_graph.evaluate.linear_baseline import LinearBaseline
 from gensim_graph.evaluate.matching import match, match_models
 from gensim_graph.evaluate.observations import Observations, open_observations, score_observations
@@ -73,6 +75,9 @@ from gensim_graph.evaluate.verify import (
     skill_table,
     write_scores,
 )
+
+if TYPE_CHECKING:  # they need the network, whose import takes a second; see __getattr__
+    from gensim_graph.evaluate.explain import head_reach, sensitivity
 
 __all__ = [
     "LinearBaseline",
@@ -110,3 +115,11 @@ __all__ = [
     "write_report",
     "write_scores",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import ``head_reach`` and ``sensitivity`` when they are first used."""
+    if name not in ("head_reach", "sensitivity"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    return getattr(import_module(f"{__name__}.explain"), name)

@@ -9,6 +9,7 @@ import meshio
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from gensim_graph.cli import main
 from gensim_graph.cli.sweep_folder import open_sweep
@@ -62,6 +63,17 @@ def test_train_forecast_evaluate(run, trained, tmp_path):
     scores = json.loads((report / "scores.json").read_text())
     assert {row["model"] for row in scores} == {"forecast", "persistence"}
     assert all(row["out_of_bounds"] == 0 for row in scores)
+
+
+def test_a_forecast_that_is_not_finished_is_not_scored(run, trained, tmp_path):
+    truth, store = cyclone_trajectories("test")[0], tmp_path / "fc.zarr"
+    state = f"{truth}@2000-01-02T00:00"
+    run("forecast", "--model", trained, "--initial", state, "--members", 2, "--steps", 1, "--out", store)
+    next((store / "restart").glob("*.safetensors")).unlink()
+    zarr.open_array(str(store / "sit"))[1, -1] = np.nan
+    code, _, message = run("evaluate", store, "--truth", truth, "--out", tmp_path / "report")
+    assert code == 2
+    assert "not finished" in message
 
 
 def test_dry_run_writes_nothing(run, tmp_path):

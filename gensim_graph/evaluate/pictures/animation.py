@@ -112,7 +112,9 @@ def _frames(mesh: Mesh, variable: Variable, panels: list[dict[str, Array]], hour
             face_map(ax, mesh, values, cmap=colour_map(variable), norm=norm, title=title)
             for ax, (title, values) in zip(axes[0], panels[0].items(), strict=True)
         ]
-        axes[0, 0].set(xticks=[], yticks=[])  # the panels share them
+        for ax in axes[0]:
+            ax.set(xticks=[], yticks=[])
+
         colour_bar(figure, maps[-1], axes, variable_label(variable), norm, pooled)
 
         for fields, lead in zip(panels, hours, strict=True):

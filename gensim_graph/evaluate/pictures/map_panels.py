@@ -54,7 +54,7 @@ def map_grid(mesh: Mesh, rows: int, columns: int, panel: float = 2.75, between: 
         wspace=_GAP / panel,
         hspace=between / panel_height,
     )
-    axes = grid.subplots(squeeze=False, sharex=True, sharey=True)
+    axes = grid.subplots(squeeze=False)  # all maps have the limits of the mesh; shared axes would only cost time
     for ax in axes[-1]:
         ax.set_xlabel("x (km)")
 

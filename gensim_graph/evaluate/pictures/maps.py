@@ -6,9 +6,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import Collection, LineCollection, PolyCollection
+from matplotlib.collections import Collection, PolyCollection
 from matplotlib.colors import Colormap, Normalize, to_rgba
 from matplotlib.image import AxesImage
+from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
@@ -120,10 +121,16 @@ def _draw_coast(ax: Axes, mesh: Mesh) -> None:
     if "coast" not in mesh.boundaries:
         return
 
-    lines = mesh.nodes[mesh.boundary_edges[mesh.boundary_kind == "coast"]] * KM_PER_METRE
-    coast = LineCollection(list(lines), colors="#4a3420", linewidths=0.3, antialiaseds=False)
+    coast = PathPatch(_coast_line(mesh), fill=False, edgecolor="#4a3420", linewidth=0.3, antialiased=False)
     coast.set_in_layout(False)
-    ax.add_collection(coast, autolim=False)
+    ax.add_artist(coast)
+
+
+@lru_cache(maxsize=2)
+def _coast_line(mesh: Mesh) -> Path:
+    """All edges of the coast, km, as one path: thousands of paths would take longer to make and to draw."""
+    edges = mesh.boundary_edges[mesh.boundary_kind == "coast"]
+    return Path(mesh.nodes[edges.ravel()] * KM_PER_METRE, np.tile([Path.MOVETO, Path.LINETO], len(edges)))
 
 
 def _set_frame(ax: Axes, mesh: Mesh) -> None:

@@ -1,14 +1,14 @@
 """The table of contents of a report: its sections in order, each with the chapter that fills it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from gensim_graph.evaluate.pictures import mesh_figure
-from gensim_graph.evaluate.report.learnt_chapter import learnt_chapter
 from gensim_graph.evaluate.report.observation_chapter import observation_chapter
-from gensim_graph.evaluate.report.parts import Picture, Section
+from gensim_graph.evaluate.report.parts import Part, Picture, Section
 from gensim_graph.evaluate.report.physics_chapters import deformation_chapter, process_chapter, scale_chapter
 from gensim_graph.evaluate.report.score_chapters import all_scores_chapter, curve_chapter, score_chapter
 from gensim_graph.evaluate.report.shown_start import ShownStart
@@ -17,13 +17,15 @@ from gensim_graph.evaluate.report.verification_chapters import drift_chapter, en
 from gensim_graph.evaluate.report.wording import variable_words
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh import Mesh
-from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import present_objects_kept
 from gensim_graph.units import KM_PER_METRE
 
+if TYPE_CHECKING:
+    from gensim_graph.surrogate import Surrogate
+
 
 def chapters(
-    matched: Verification, mesh: Mesh, tables: Mapping[str, pd.DataFrame], model: Surrogate | None = None
+    matched: Verification, mesh: Mesh, tables: Mapping[str, pd.DataFrame], model: "Surrogate | None" = None
 ) -> list[Section]:
     """Fill all sections of a page; a section stays empty if the forecast lacks what it needs.
 
@@ -47,7 +49,7 @@ def chapters(
             Section("deformation", "Deformation", [*deformation_chapter(tables, shown)]),
             Section("scales", "Scales", [*scale_chapter(tables, words)]),
             Section("processes", "Processes", [*process_chapter(tables, words, shown)]),
-            Section("learnt", "Learnt", [*learnt_chapter(model, matched, mesh)] if model else []),
+            Section("learnt", "Learnt", [*_learnt(model, matched, mesh)]),
             Section("mesh", "Mesh", [_mesh_picture(mesh)]),
             Section("all", "All scores", [*all_scores_chapter(matched, tables)]),
         ]
@@ -64,6 +66,16 @@ def observation_sections(mesh: Mesh, tables: Mapping[str, pd.DataFrame]) -> list
         Section("observations", "Observations", [*observation_chapter(tables)]),
         Section("mesh", "Mesh", [_mesh_picture(mesh)]),
     ]
+
+
+def _learnt(model: "Surrogate | None", matched: Verification, mesh: Mesh) -> Iterator[Part]:
+    """Yield what the model has learnt; nothing without a model."""
+    if model is None:
+        return
+
+    from gensim_graph.evaluate.report.learnt_chapter import learnt_chapter  # imports the network
+
+    yield from learnt_chapter(model, matched, mesh)
 
 
 def _mesh_picture(mesh: Mesh) -> Picture:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +24,12 @@ from gensim_graph.evaluate.verification import Verification
 from gensim_graph.evaluate.verify import write_scores
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import check_space, write_atomically
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable
+
+if TYPE_CHECKING:  # the network takes a second to import; a page without a section on the model does not need it
+    from gensim_graph.surrogate import Surrogate
 
 PAGE = "report.html"
 FILES = {PAGE, "scores.json", "tables.json", *(f"{name}.csv" for name in (*TABLES, *OBSERVATION_TABLES))}
@@ -44,7 +46,7 @@ def write_report(
     variables: VariableTable | None = None,
     climatology: xr.Dataset | None = None,
     on_lead: Callable[[], object] | None = None,
-    model: Surrogate | None = None,
+    model: "Surrogate | None" = None,
     observations: Sequence[Observations] = (),
 ) -> FilePath:
     """Evaluate a forecast and write the report: ``report.html``, one CSV file per table, and all tables as JSON.
@@ -174,7 +176,7 @@ def _page(
     matched: Verification,
     mesh: Mesh,
     tables: Mapping[str, pd.DataFrame],
-    model: Surrogate | None,
+    model: "Surrogate | None",
 ) -> str:
     facts = forecast_facts(matched, mesh) | _told(information)
     return render(title, facts, chapters(matched, mesh, tables, model))
