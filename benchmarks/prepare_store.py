@@ -4,8 +4,8 @@ Usage: python benchmarks/prepare_store.py --grid GRID.nc [--gigabytes 30] [--for
 
 A synthetic archive of 14 variables every 6 hours is made on the ocean cells of the grid, in files of 240 records: six
 waves of each variable that change with time, and noise. It is removed at the end, and so is the store. The files are
-dropped from the memory of the operating system before each measurement, and, while samples are drawn, once a second
-(``--warm`` leaves them there). Measured are
+dropped from the memory of the operating system before each measurement (``--warm`` leaves them there). Samples are
+drawn at random, so of a store that is much larger than all samples drawn, hardly anything is read twice. Measured are
 
 - the rate of ``prepare``, its largest memory (all processes together), and the rate of reading the archive with xarray;
 - the time until a training has its plan and its first sample, and the memory that this takes;
@@ -21,10 +21,9 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +196,7 @@ def peak_of(process: subprocess.Popen) -> int:
     while process.poll() is None:
         with suppress(psutil.Error):  # a process has ended meanwhile
             peak = max(peak, sum(one.memory_full_info().pss for one in [watched, *watched.children(recursive=True)]))
-        time.sleep(0.2)
+        time.sleep(0.5)
 
     return peak
 
@@ -236,8 +235,7 @@ def measure_samples(archive: Path, store: Path, options: argparse.Namespace) -> 
     """Samples a second from the cold store, and from records in memory."""
     found: dict[str, Any] = {}
     drop_from_memory(store, options)
-    with kept_cold(store, options):
-        found["store"] = in_processes(_draw_from_store, store, options)
+    found["store"] = in_processes(_draw_from_store, store, options)
 
     found["memory"] = in_processes(_draw_from_memory, sorted(archive.iterdir())[0], options)
     for name in ("store", "memory"):
@@ -316,29 +314,6 @@ def drop_from_memory(path: Path, options: argparse.Namespace) -> None:
             os.close(number)
 
 
-@contextmanager
-def kept_cold(path: Path, options: argparse.Namespace) -> Iterator[None]:
-    """Drop files from memory once a second.
-
-    Args:
-        path: file or folder.
-        options: the parsed command line.
-    """
-    stopped = threading.Event()
-
-    def drop() -> None:
-        while not stopped.wait(1.0):
-            drop_from_memory(path / "values", options)
-
-    thread = threading.Thread(target=drop, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
-
-
 def size_of(path: Path) -> int:
     """Return the size of all files in a folder, bytes."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
@@ -351,7 +326,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--format", choices=["zarr", "netcdf"], default="zarr", help="files of the archive")
     parser.add_argument("--folder", type=Path, default=Path("."), help="where archive and store are written")
     parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--samples", type=int, default=400, help="samples drawn by each process")
+    parser.add_argument("--samples", type=int, default=1000, help="samples drawn by each process")
     parser.add_argument("--warm", action="store_true", help="keep files in the memory of the operating system")
     return parser.parse_args()
 

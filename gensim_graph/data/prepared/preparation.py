@@ -114,9 +114,7 @@ def _fill(
     """Write what is missing, and declare the store whole."""
     finished = files.layout(finished=True)
     first = finished.n_shards if finished else 0
-    pool = WorkPool(files, layout, listed.sources, mesh, workers, progress)
-    pool.write_shards(range(first, layout.n_shards))
-    pool.warm_graphs()
+    WorkPool(files, layout, listed.sources, mesh, workers, progress).fill(range(first, layout.n_shards))
 
     parts = [RecordMoments.load(files.journal / journal_name(shard)) for shard in range(first, layout.n_shards)]
     if finished:

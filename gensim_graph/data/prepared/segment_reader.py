@@ -1,5 +1,6 @@
 """Records of a segment, read from its sources a few at a time and rounded as they will be stored."""
 
+import gc
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class SegmentReader:
         if self._open is not None:
             self._open[1].close()
             self._open = self._block = None
+            gc.collect()  # a closed file and its mesh refer to each other; many of them would fill the memory
 
     def _fill(self, piece: StoredPiece, first: int, last: int, out: Array) -> None:
         """Copy records of a piece to ``out``; those that the file stores together are read together and kept."""

@@ -4,6 +4,7 @@ Processes are forked from a fresh one that has only imported this package (``for
 memory. This process itself cannot be forked: the libraries that read and write files have threads, which would be lost.
 """
 
+import gc
 import multiprocessing
 import os
 import threading
@@ -27,7 +28,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.graph import SMALLEST, cell_groups
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
-from gensim_graph.system import keep_freed_memory, one_line_bar
+from gensim_graph.system import one_line_bar, return_freed_memory
 
 _BATCH = 16
 """Most shards in a row for one process. The records before the first of them are read twice, for its residual."""
@@ -37,6 +38,9 @@ _SMALL = 5e8
 
 _SEED = 0
 """Seed of the training whose groupings of cells are prepared: the default one."""
+
+_Graph = tuple[int, int]
+"""Coarsening level and number of the grouping of the cells."""
 
 _of_process: dict[str, Any] = {}
 """In a process of the pool: its writer."""
@@ -62,8 +66,8 @@ class WorkPool:
     workers: int
     progress: bool
 
-    def write_shards(self, shards: Iterable[int]) -> None:
-        """Write those of some shards that are missing.
+    def fill(self, shards: Iterable[int]) -> None:
+        """Write those of some shards that are missing, and the graphs that a training with the default settings needs.
 
         Args:
             shards: their numbers.
@@ -74,36 +78,31 @@ class WorkPool:
         """
         wanted = list(shards)
         missing = [shard for shard in wanted if not self._is_done(shard)]
-        batches = self._batches(missing)
+        batches, graphs = self._batches(missing), self._graphs()
         in_memory = any(isinstance(one, xr.Dataset) for one in self.sources.values())
         is_small = len(missing) * self._shard_bytes < _SMALL
         workers = 1 if in_memory or is_small else min(self.workers, len(batches))
 
         with self._bar(len(wanted), len(wanted) - len(missing)) as advance:
             if workers > 1:
-                self._share_out(
-                    _write_batch, [(batch,) for batch in batches], workers, lambda: self._count(missing, advance)
-                )
+                jobs = [*((_write_batch, batch) for batch in batches), *((_warm, graph) for graph in graphs)]
+                self._share_out(jobs, workers, lambda: self._count(missing, advance))
                 return
+
             writer = _writer(self.files, self.layout, self.sources, self.mesh)
             for batch in batches:
                 for number, _ in enumerate(writer.write(batch), start=1):
                     advance(number)
                 advance(0)
             writer.close()
+            for graph in graphs:
+                _build(self.files, self.mesh, graph)
 
-    def warm_graphs(self) -> None:
-        """Prepare the graphs of a large mesh that a training with the default settings needs."""
-        if self.mesh.n_faces < SMALLEST:
-            return
-
+    def _graphs(self) -> list[_Graph]:
+        """Graphs of a large mesh; those of a small one are made faster than read."""
         config = SamplingConfig()
-        jobs = list(product(range(len(config.levels)), range(config.partitions)))
-        if self.workers > 1:
-            self._share_out(_warm, jobs, min(self.workers, len(jobs)), lambda: None)
-        else:
-            for level, partition in jobs:
-                _build(self.files, self.mesh, level, partition)
+        is_large = self.mesh.n_faces >= SMALLEST
+        return list(product(range(len(config.levels)), range(config.partitions))) if is_large else []
 
     @property
     def _shard_bytes(self) -> float:
@@ -128,17 +127,15 @@ class WorkPool:
 
         return batches
 
-    def _share_out(
-        self, work: Callable[..., None], jobs: Sequence[tuple], workers: int, look: Callable[[], None]
-    ) -> None:
-        """Let processes do some jobs; ``look`` is called twice a second."""
-        given = (self.files, self.layout, self.sources)
+    def _share_out(self, jobs: Sequence[tuple[Callable, Any]], workers: int, look: Callable[[], None]) -> None:
+        """Let processes call functions, each with its argument; ``look`` is called twice a second."""
+        common = (self.files, self.layout, self.sources)
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=given)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=common)
 
         try:
-            left: set[Future] = {pool.submit(work, *job) for job in jobs}
+            left: set[Future] = {pool.submit(work, given) for work, given in jobs}
             while left:
                 done, left = wait(left, timeout=0.5)
                 for one in done:
@@ -188,7 +185,8 @@ def _start(files: StoreFiles, layout: RecordLayout, sources: Mapping[str, Source
     assert parent is not None
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
 
-    keep_freed_memory(arenas=2)
+    return_freed_memory()
+    gc.freeze()  # what was imported stays: collections need not visit it, nor copy its memory
     _of_process["files"] = files
     _of_process["mesh"] = files.mesh()
     _of_process["writer"] = _writer(files, layout, sources, _of_process["mesh"])
@@ -204,9 +202,10 @@ def _write_batch(batch: Sequence[int]) -> None:
         pass
 
 
-def _warm(level: int, partition: int) -> None:
-    _build(_of_process["files"], _of_process["mesh"], level, partition)
+def _warm(graph: _Graph) -> None:
+    _build(_of_process["files"], _of_process["mesh"], graph)
 
 
-def _build(files: StoreFiles, mesh: Mesh, level: int, partition: int) -> None:
+def _build(files: StoreFiles, mesh: Mesh, graph: _Graph) -> None:
+    level, partition = graph
     cell_groups(mesh, level, partition_angle(_SEED, partition), folder=files.graphs)

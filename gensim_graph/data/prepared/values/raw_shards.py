@@ -54,7 +54,8 @@ class RawShards:
         self._records = metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
         self._chunks = metadata["chunk_grid"]["configuration"]["chunk_shape"][1] // self._width
         self._chunk_bytes = self._width * self._channels * self.dtype.itemsize
-        self._open: OrderedDict[int, tuple[int, Array]] = OrderedDict()
+        self._open: OrderedDict[int, int] = OrderedDict()
+        self._places: dict[int, Array] = {}
 
     def read(self, records: Array, cells: Array | slice) -> Array:
         """Read some cells of some records, (record, cell, channel).
@@ -148,18 +149,23 @@ class RawShards:
         """Open file of a shard, and the offset of each chunk (record, chunk) in it."""
         if shard in self._open:
             self._open.move_to_end(shard)
-            return self._open[shard]
+            return self._open[shard], self._places[shard]
 
         while len(self._open) >= _OPEN_FILES:
-            os.close(self._open.popitem(last=False)[1][0])
+            os.close(self._open.popitem(last=False)[1])
 
         try:
             file = os.open(self._path(shard), os.O_RDONLY)
         except OSError as error:
             raise self._damage(shard, error.strerror) from None
 
-        self._open[shard] = file, self._offsets(shard, file)
-        return self._open[shard]
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)  # else the disk reads megabytes beyond each chunk
+        if shard not in self._places:
+            self._places[shard] = self._offsets(shard, file)
+
+        self._open[shard] = file
+        return file, self._places[shard]
 
     def _offsets(self, shard: int, file: int) -> Array:
         """Read the index at the end of a shard: offset and size of each chunk, and a checksum of four bytes."""
@@ -176,7 +182,7 @@ class RawShards:
         if not (missing | inside).all():
             raise self._damage(shard, "its index is wrong")
 
-        return places
+        return places.copy()
 
     def _damage(self, shard: int, reason: str | None) -> InputError:
         name = self._path(shard).relative_to(self.path.parent)
