@@ -20,6 +20,9 @@ Role = Literal["state", "forcing", "slow"]
 NAME_KEYS = ("names", "over_ice", "standard_names")
 """Attributes with the names that files of other programs give to a variable."""
 
+RULE_KEYS = ("needs", "amount", "conserved")
+"""Attributes that say which states can exist."""
+
 TABLE_ADVICE = "leave it out for the table that ships, or make one, gensim_graph.VariableTable((...))"
 """End of messages about arguments that are no variable table."""
 
@@ -38,6 +41,9 @@ class Variable:
         upper: upper physical bound, inf if there is none.
         vector: name of the other component of a vector, None for a scalar.
         range: plausible values; values outside are taken as a sign of wrong units.
+        needs: names of variables that are above zero wherever this one is: no snow without ice.
+        amount: True for a quantity per area, whose sum over the area is a total, such as the volume of the ice.
+        conserved: True for an amount whose total changes by sources and through open boundaries alone.
         names: names of the variable in files of other programs, in addition to those that the package knows. Names in
             a tuple of their own stand for the same data, the best one first.
         over_ice: names of its mean over the ice only.
@@ -61,13 +67,16 @@ class Variable:
     upper: float = math.inf
     vector: str | None = None
     range: tuple[float, float] = (-math.inf, math.inf)
+    needs: Sequence[str] = ()
+    amount: bool = False
+    conserved: bool = False
     names: Sequence[str | Sequence[str]] = ()
     over_ice: Sequence[str] = ()
     standard_names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Make tuples of lists, which YAML and JSON have."""
-        for key in NAME_KEYS:
+        for key in (*NAME_KEYS, *RULE_KEYS[:1]):
             listed = getattr(self, key)
             if isinstance(listed, str):
                 raise InputError(f"variable '{self.name}': '{key}' needs a list of names, such as ['{listed}']")
@@ -148,13 +157,15 @@ class VariableTable:
             row = {
                 key: value
                 for key, value in asdict(variable).items()
-                if value not in (None, "", (), -math.inf, math.inf)
+                if value is not False and value not in (None, "", (), -math.inf, math.inf)
             }
             name = row.pop("name")
             row["range"] = [bound if math.isfinite(bound) else None for bound in variable.range]
             for key in NAME_KEYS:
                 if key in row:
                     row[key] = [one if isinstance(one, str) else list(one) for one in row[key]]
+            if variable.role == "state":
+                row["needs"] = list(variable.needs)  # also an empty list: tables of earlier versions have no such key
             rows[name] = row
 
         return rows
@@ -163,6 +174,24 @@ class VariableTable:
     def from_dict(cls, rows: Mapping[str, Mapping[str, Any]]) -> "VariableTable":
         """Read what :meth:`to_dict` returned, or a table from a YAML file."""
         return cls(tuple(_variable_from_row(name, row) for name, row in rows.items()))
+
+
+def with_default_rules(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Add the rules for states that can exist to the rows of a table that was saved before there were any.
+
+    Args:
+        rows: variable -> attributes. A row without the key ``needs`` takes the rules of the default variable of the
+            same name and unit.
+    """
+    known = {variable.name: variable for variable in default_variables().state}
+    completed = {name: dict(row) for name, row in rows.items()}
+
+    for name, row in completed.items():
+        default = known.get(name)
+        if "needs" not in row and default is not None and row.get("units") == default.units:
+            row.update({key: getattr(default, key) for key in RULE_KEYS})
+
+    return completed
 
 
 def _variable_from_row(name: str, row: Mapping[str, Any]) -> Variable:

@@ -40,6 +40,8 @@ def identify(model: Surrogate, starts: Starts, forcing: Forcing, request: Reques
     }
     if model.is_mirrored_on(starts.mesh):  # a key only where it applies: older forecasts of other meshes go on
         identity["mirror image"] = "yes"
+    if model.conserve != "auto":
+        identity["conserve"] = model.conserve
 
     return identity
 

@@ -18,7 +18,9 @@ class GraphPlan:
         graph: cells, tokens and halos, on the device of the operator.
         is_mirrored: the graph is that of the mirror image of the mesh, so that vectors have to be mirrored too. The
             operator does not look at it; who made the plan does.
+        is_closed: no ice can leave the mesh. The operator does not look at it either.
     """
 
     graph: MeshGraph
     is_mirrored: bool = field(default=False, kw_only=True)
+    is_closed: bool = field(default=False, kw_only=True)

@@ -21,7 +21,7 @@ from gensim_graph.flow import SamplerConfig
 from gensim_graph.nn import NETWORKS, Operator, OperatorConfig, build_operator
 from gensim_graph.surrogate.shipped import SHIPPED
 from gensim_graph.system import write_atomically
-from gensim_graph.variables import VariableTable
+from gensim_graph.variables import VariableTable, with_default_rules
 
 MODEL_FORMAT = 2
 """Version of the folder. A model of another version is refused with a message that says what to do."""
@@ -78,7 +78,7 @@ def load_model(folder: FilePath) -> ModelParts:
     description = _read_description(folder / _DESCRIPTION)
 
     try:
-        table = VariableTable.from_dict(description["variables"])
+        table = VariableTable.from_dict(with_default_rules(description["variables"]))
         statistics = Statistics.from_dict(description["statistics"])
         config = _operator_config(folder, description["operator"])
         sampler = SamplerConfig(**description["sampler"])

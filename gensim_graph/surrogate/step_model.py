@@ -16,7 +16,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn import GraphPlan, Operator, Prepared
+from gensim_graph.nn import GraphPlan, Operator, Prepared, compile_network
 from gensim_graph.surrogate.mirror_image import (
     Mirroring,
     hemisphere_of,
@@ -24,6 +24,7 @@ from gensim_graph.surrogate.mirror_image import (
     mirrored_vectors,
     needs_mirror,
 )
+from gensim_graph.surrogate.possible_states import Conserving, StateRules, is_closed
 from gensim_graph.typing import Float, Tensor
 from gensim_graph.units import SECONDS_PER_HOUR
 
@@ -45,6 +46,8 @@ class StepModel:
         information: notes of the training (steps, data, ...) by key, free text; ``hemisphere`` is that of the data.
         mirror: ``auto`` forecasts a mesh in the other hemisphere than the training data in its mirror image, where the
             Coriolis force turns the drift as the model has learned it; ``always`` and ``never`` do what they say.
+        conserve: ``auto`` keeps the volume of ice and snow in a closed domain if the model has no sources: if it is
+            driven by vectors such as the wind alone. ``always`` keeps it on any mesh, ``never`` on none.
         name: of the folder that the model was read from; forecasts carry it.
     """
 
@@ -54,6 +57,7 @@ class StepModel:
     deterministic: bool = False
     information: dict[str, object] = field(default_factory=dict)
     mirror: Mirroring = field(default="auto", compare=False)
+    conserve: Conserving = field(default="auto", compare=False)
     name: str = field(default="unnamed", compare=False)
     _velocity: Callable[[Tensor, Tensor, Prepared], Tensor] | None = field(default=None, repr=False, compare=False)
     _precision: Precision = field(default="float32", repr=False, compare=False)
@@ -91,7 +95,7 @@ class StepModel:
         Later evaluations on the same mesh with the same number of members use the compiled code. This pays on a GPU
         and in long runs; on a CPU, compiling takes minutes. Returns the model itself.
         """
-        self._velocity = torch.compile(self.operator.velocity, fullgraph=True, dynamic=False, **options)
+        self._velocity = compile_network(self.operator.velocity, self.device, dynamic=False, **options)
         return self
 
     def is_mirrored_on(self, mesh: Mesh) -> bool:
@@ -108,7 +112,20 @@ class StepModel:
         self._report_hemisphere(mesh, is_mirrored)
 
         graph = cached_graph(mirrored_mesh(mesh) if is_mirrored else mesh)
-        return replace(self.operator.plan(graph.to(self.device)), is_mirrored=is_mirrored)
+        plan = self.operator.plan(graph.to(self.device))
+
+        return replace(plan, is_mirrored=is_mirrored, is_closed=is_closed(mesh))
+
+    @property
+    def has_sources(self) -> bool:
+        """True if ice may grow or melt: the model is driven by something besides vectors such as wind and current."""
+        table, statistics = self.normaliser.table, self.normaliser.statistics
+        driving = [one for one in (*table.forcing, *table.slow) if one.vector is None]
+        return any(statistics.present(driving).tolist())
+
+    def conserves_on(self, plan: GraphPlan) -> bool:
+        """Return True if a step on a plan keeps the totals of the conserved variables."""
+        return self.conserve == "always" or (self.conserve == "auto" and plan.is_closed and not self.has_sources)
 
     def _report_hemisphere(self, mesh: Mesh, is_mirrored: bool) -> None:
         trained, here = self.information.get("hemisphere"), hemisphere_of(mesh)
@@ -179,13 +196,21 @@ class StepModel:
                 return evaluate(noised, noised.new_full((len(noised),), flow_time), prepared).float()
 
         if self.deterministic:
-            return self.from_frame(plan, self.normaliser.advance(state, velocity(torch.zeros_like(state), 0.0)))
+            return self._possible(plan, state, velocity(torch.zeros_like(state), 0.0))
 
         noise = torch.stack([torch.randn(state.shape[1:], generator=generator) for generator in generators])
         bounds = self.normaliser.residual_bounds(state)
         residual = sample(velocity, noise.to(self.device), self.sampler, bounds)
 
-        return self.from_frame(plan, self.normaliser.advance(state, residual))
+        return self._possible(plan, state, residual)
+
+    def _possible(self, plan: GraphPlan, state: Tensor, residual: Tensor) -> Tensor:
+        """The next state that can exist, in the frame of the mesh."""
+        normaliser = self.normaliser
+        rules = StateRules(normaliser.table.state, normaliser.state_present.tolist())
+        advanced = normaliser.advance(state, residual)
+
+        return self.from_frame(plan, rules.applied(advanced, state, plan.graph.area, self.conserves_on(plan)))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._precision == "bf16")

@@ -13,7 +13,7 @@ from gensim_graph.data.trajectories import lead_steps
 from gensim_graph.errors import InputError
 from gensim_graph.io import ArchiveFile, Source, expand
 from gensim_graph.mesh import Mesh
-from gensim_graph.variables import VariableTable
+from gensim_graph.variables import VariableTable, with_default_rules
 
 
 def plan_store(
@@ -121,7 +121,7 @@ def _check_options(files: StoreFiles, existing: RecordLayout, wanted: RecordLayo
         "--precision": (existing.precision, wanted.precision),
         "--lead-time, in records,": (existing.lead_steps, wanted.lead_steps),
         "--skip-gaps": (existing.skip_gaps, wanted.skip_gaps),
-        "the variable table": (existing.variables, wanted.variables),
+        "the variable table": (VariableTable.from_dict(with_default_rules(existing.variables)), wanted.table),
     }
     for what, (has, came) in rows.items():
         if has != came:

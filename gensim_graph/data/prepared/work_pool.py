@@ -28,7 +28,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.graph import SMALLEST, cell_groups
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
-from gensim_graph.system import one_line_bar, return_freed_memory
+from gensim_graph.system import keep_freed_memory, one_line_bar
 
 _BATCH = 16
 """Most shards in a row for one process. The records before the first of them are read twice, for its residual."""
@@ -185,7 +185,7 @@ def _start(files: StoreFiles, layout: RecordLayout, sources: Mapping[str, Source
     assert parent is not None
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
 
-    return_freed_memory()
+    keep_freed_memory(arenas=2)
     gc.freeze()  # what was imported stays: collections need not visit it, nor copy its memory
     _of_process["files"] = files
     _of_process["mesh"] = files.mesh()
