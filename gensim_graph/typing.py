@@ -9,7 +9,8 @@ batch    ensemble members or samples that share one graph
 node     corner of a mesh
 face     cell of a mesh, which is a node of a :class:`~gensim_graph.graph.MeshGraph`
 element  triangle of the solver: a face, or part of a face
-side     side of a triangle that ice may cross
+cell     face or element, in the transport, which treats both alike
+side     side of a cell that ice may cross
 member   trajectory of an ensemble; the last dimension in the solver
 token    group of four consecutive faces
 cluster  group of consecutive tokens that attend together

@@ -17,7 +17,7 @@ use them. Then, independent of each other:
 """
 
 from gensim_graph.mesh.operators.contours import Contour, ContourFinder
-from gensim_graph.mesh.operators.gradients import GradientOperator
+from gensim_graph.mesh.operators.gradients import GradientOperator, centre_gradient_operators
 from gensim_graph.mesh.operators.nodal import node_operator
 from gensim_graph.mesh.operators.overlap import overlaps, polygons
 from gensim_graph.mesh.operators.paths import Drift, Locator, advect
@@ -47,6 +47,7 @@ __all__ = [
     "Transport",
     "advect",
     "areal_scale",
+    "centre_gradient_operators",
     "compute_deformation",
     "conservative_weights",
     "covered",

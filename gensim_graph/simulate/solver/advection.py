@@ -5,11 +5,9 @@ a part :math:`\phi` of a correction, which makes it the central flux where :math
 Zalesak 1979):
 
 .. math::
-    F = \underbrace{c\, \frac{q_l + q_r}{2} - \frac{|c|}{2} (q_r - q_l)}_{\text{upwind}} +
-        \phi\, \underbrace{\frac{|c|}{2} (q_r - q_l)}_{\text{correction}}, \quad 0 \le \phi \le 1
+    F = F_{\text{upwind}} + \phi\, \frac{|c|}{2} (q_r - q_l), \quad 0 \le \phi \le 1
 
-:math:`\phi` is the largest factor with which no triangle leaves the range of values that it and its neighbours have
-before the step and after the upwind fluxes.
+Upwind fluxes, table of the sides and the limit :math:`\phi` are those of :mod:`gensim_graph.transport`.
 
 Ice volume, ice area and snow are transported as amounts. Damage and stress are properties of the ice: they move with
 its volume, and ice that meets in a triangle mixes in proportion to its volume. Stress is transported by upwind fluxes
@@ -19,120 +17,26 @@ The flux through a side is that of the P1 velocity. Therefore the net outflow of
 the divergence that the rheology uses.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
 import torch
 
 from gensim_graph.mesh import edge_table
 from gensim_graph.simulate.solver.elements import Elements
-from gensim_graph.typing import Array, Float, Int, Tensor
+from gensim_graph.transport import Sides, find_sides, limited_correction, upwind_flux
+from gensim_graph.typing import Float, Tensor
+
+__all__ = ["Sides", "build_sides", "transport"]
 
 _TRACE = 1e-9  # m of ice; with less ice than this damage and stress are set to 0
-
-
-@dataclass(frozen=True, eq=False)
-class Sides:
-    """The sides that ice may cross: between two triangles, or on an open boundary.
-
-    Attributes:
-        left, right: triangles on both sides; the same triangle twice on an open boundary.
-        ends: nodes of the side, start and end, with ``left`` on the left of the way from start to end.
-        half_normals: m, half the length of the side times its normal from left to right, along x and y of the plane.
-        of_element: sides of each triangle; the number of sides fills the gaps of triangles with fewer than three.
-        signs: -1 where the triangle is on the left of the side (a flux takes from it), +1 where it is on the right, 0
-            in the gaps.
-        areas: m2, of the triangles.
-    """
-
-    left: Int[Tensor, " side"]
-    right: Int[Tensor, " side"]
-    ends: Int[Tensor, "2 side"]
-    half_normals: Float[Tensor, "2 side 1"]
-    of_element: Int[Tensor, "element 3"]
-    signs: Float[Tensor, "element 3 1"]
-    areas: Float[Tensor, "element 1"]
-
-    def area_flux(self, velocity: Float[Tensor, "2 node member"]) -> Float[Tensor, "side member"]:
-        """Return the area that crosses each side from left to right in a second, m2/s, from a velocity in m/s."""
-        both = velocity.index_select(1, self.ends[0]) + velocity.index_select(1, self.ends[1])
-        return (both * self.half_normals).sum(dim=0)
-
-    def difference(self, values: Float[Tensor, "field element member"]) -> Float[Tensor, "field side member"]:
-        """Return the value on the right of each side minus that on its left."""
-        return values.index_select(1, self.right) - values.index_select(1, self.left)
-
-    def mean(self, values: Float[Tensor, "field element member"]) -> Float[Tensor, "field side member"]:
-        """Return the mean of the values on the right and on the left of each side."""
-        return 0.5 * (values.index_select(1, self.right) + values.index_select(1, self.left))
-
-    def on_triangles(
-        self, values: Float[Tensor, "field side member"], fill: float = 0.0
-    ) -> Float[Tensor, "field element 3 member"]:
-        """Return the values on the sides of each triangle.
-
-        Args:
-            values: on the sides, in any unit.
-            fill: value in the gaps of triangles with fewer than three sides.
-        """
-        n_fields, _, n_members = values.shape
-        padded = torch.cat([values, values.new_full((n_fields, 1, n_members), fill)], dim=1)
-        return padded.index_select(1, self.of_element.reshape(-1)).view(n_fields, -1, 3, n_members)
-
-    def gains(self, flux: Float[Tensor, "field side member"]) -> Float[Tensor, "field element 3 member"]:
-        """Return the gain of each triangle through each of its sides, from fluxes that point from left to right."""
-        return self.on_triangles(flux) * self.signs
 
 
 def build_sides(elements: Elements) -> Sides:
     """Build the table of the sides of all triangles, without the sides on the coast."""
     nodes, corners = elements.triangles.nodes, elements.triangles.corners
-    table = edge_table(corners, len(nodes))
-    closed = elements.free.cpu().numpy()[table.nodes[table.single], 0].max(axis=1) == 0.0
-    open_boundary = table.single[~closed]
+    boundary = edge_table(corners, len(nodes))
+    ends = boundary.nodes[boundary.single]
+    coast = elements.free.cpu().numpy()[ends, 0].max(axis=1) == 0.0
 
-    first = np.concatenate([table.pairs[:, 0], open_boundary])
-    left = table.faces[first]
-    right = np.concatenate([table.faces[table.pairs[:, 1]], table.faces[open_boundary]])
-
-    ends = table.nodes[first]
-    along = nodes[ends[:, 1]] - nodes[ends[:, 0]]
-    half_normals = 0.5 * np.stack([along[:, 1], -along[:, 0]])
-    of_element, signs = _sides_of_elements(left, right, len(corners))
-    like = elements.areas
-
-    def tensor(values: Array, dtype: torch.dtype = torch.int64) -> Tensor:
-        return torch.as_tensor(np.ascontiguousarray(values), dtype=dtype, device=like.device)
-
-    return Sides(
-        left=tensor(left),
-        right=tensor(right),
-        ends=tensor(ends.T),
-        half_normals=tensor(half_normals[..., None], like.dtype),
-        of_element=tensor(of_element),
-        signs=tensor(signs[..., None], like.dtype),
-        areas=like,
-    )
-
-
-def _sides_of_elements(left: Array, right: Array, n_elements: int) -> tuple[Array, Array]:
-    """Return ``of_element`` and ``signs`` of :class:`Sides`, both (element, 3)."""
-    inner = np.flatnonzero(right != left)
-    owner = np.concatenate([left, right[inner]])
-    side = np.concatenate([np.arange(len(left)), inner])
-    sign = np.repeat([-1.0, 1.0], [len(left), len(inner)])
-
-    order = np.argsort(owner, kind="stable")
-    counts = np.bincount(owner, minlength=n_elements)
-    column = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    rows = owner[order]
-
-    of_element = np.full((n_elements, 3), len(left))
-    of_element[rows, column] = side[order]
-    signs = np.zeros((n_elements, 3))
-    signs[rows, column] = sign[order]
-
-    return of_element, signs
+    return find_sides(nodes, corners, coast, elements.areas)
 
 
 def transport(
@@ -181,9 +85,8 @@ def _transport_upwind(sides: Sides, carrier: Tensor, content: Tensor, density: T
         content: as in :func:`_transport_corrected`.
         density: as in :func:`_transport_corrected`.
     """
-    # F = c (q_l + q_r) / 2 - |c| (q_r - q_l) / 2
-    flux = carrier * sides.mean(density) - 0.5 * carrier.abs() * sides.difference(density)
-    return content + sides.gains(flux).sum(dim=2), flux
+    flux = upwind_flux(sides, carrier, density)
+    return content + sides.gain(flux), flux
 
 
 def _transport_corrected(
@@ -200,56 +103,10 @@ def _transport_corrected(
         keep_positive: no triangle gives away more than its content before the step, even if more flows in meanwhile.
     """
     after_upwind, upwind = _transport_upwind(sides, carrier, content, density)
-    correction = 0.5 * carrier.abs() * sides.difference(density)
-    remaining = content + sides.gains(upwind).clamp(max=0.0).sum(dim=2) if keep_positive else None
-    limited = _limit(sides, correction, after_upwind, density, capacity, remaining)
-
-    return after_upwind + sides.gains(limited).sum(dim=2), upwind + limited
-
-
-def _limit(
-    sides: Sides,
-    correction: Tensor,
-    after_upwind: Tensor,
-    density: Tensor,
-    capacity: Tensor,
-    remaining: Tensor | None,
-) -> Tensor:
-    """Return the part of the correcting fluxes that creates no new extreme, Zalesak (1979).
-
-    Args:
-        sides: sides of the triangles.
-        correction: full correcting flux through each side.
-        after_upwind: content of each triangle after the upwind fluxes.
-        density: as in :func:`_transport_corrected`.
-        capacity: as in :func:`_transport_corrected`.
-        remaining: content that each triangle can still give away; None for no such limit.
-    """
     density_after = torch.where(capacity > 0.0, after_upwind / capacity, density)
-    highest = _highest_around(sides, torch.maximum(density, density_after))
-    lowest = -_highest_around(sides, -torch.minimum(density, density_after))
+    remaining = (content - sides.gain_and_loss(upwind)[1]).clamp(min=0.0) if keep_positive else None
 
-    # How much each triangle may gain and lose, as a part of what the corrections ask for.
-    gains = sides.gains(correction)
-    may_gain = (highest - density_after) * capacity
-    may_lose = (density_after - lowest) * capacity
-    may_lose = may_lose if remaining is None else torch.minimum(may_lose, remaining.clamp(min=0.0))
-    gain_factor = _factor(may_gain, gains.clamp(min=0.0).sum(dim=2))
-    loss_factor = _factor(may_lose, gains.clamp(max=0.0).sum(dim=2).neg())
+    correction = 0.5 * carrier.abs() * sides.difference(density)
+    limited = limited_correction(sides, correction, density, density_after, capacity, remaining)
 
-    # The triangle that gives and the one that receives must both allow it.
-    rightwards = torch.minimum(loss_factor.index_select(1, sides.left), gain_factor.index_select(1, sides.right))
-    leftwards = torch.minimum(loss_factor.index_select(1, sides.right), gain_factor.index_select(1, sides.left))
-
-    return correction * torch.where(correction > 0.0, rightwards, leftwards)
-
-
-def _factor(allowed: Tensor, asked: Tensor) -> Tensor:
-    """Return the factor, at most 1, that reduces what is asked for to what is allowed."""
-    return torch.where(asked > allowed, allowed / asked, 1.0)
-
-
-def _highest_around(sides: Sides, values: Tensor) -> Tensor:
-    """Return the highest of the values of each triangle and of its neighbours."""
-    higher = torch.maximum(values.index_select(1, sides.left), values.index_select(1, sides.right))
-    return torch.maximum(values, sides.on_triangles(higher, -torch.inf).amax(dim=2))
+    return after_upwind + sides.gain(limited), upwind + limited

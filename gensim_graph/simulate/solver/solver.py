@@ -19,13 +19,13 @@ from gensim_graph.simulate.solver.rheology import build_stress_coefficients, upd
 from gensim_graph.simulate.solver.state import State
 from gensim_graph.simulate.solver.thermodynamics import Weather, grow_and_melt
 from gensim_graph.simulate.solver.time_steps import TimeSteps, plan_time_steps
+from gensim_graph.transport import ridge
 from gensim_graph.typing import Float, Tensor
 
 Wind = Callable[[float], Tensor]
 """Wind on the nodes at a time in s since the start: (2, node, member), m/s along the axes of the plane."""
 
 _FASTEST = 5.0  # m/s, faster ice does not exist, and the transport would become unstable
-_THICKEST = 50.0  # m, thicker floes spread over more area, as in neXtSIM
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,15 +161,3 @@ def build_solver(
     """
     steps = plan_time_steps(elements, constants, every)
     return Solver(elements, build_sides(elements), constants, steps, cohesion, ocean, weather)
-
-
-def ridge(
-    thickness: Float[Tensor, "element member"], concentration: Float[Tensor, "element member"]
-) -> Float[Tensor, "element member"]:
-    """Return the concentration after ridging: ice above full cover piles up, and its volume stays the same.
-
-    Args:
-        thickness: m, ice volume per area.
-        concentration: after the transport, may exceed 1.
-    """
-    return torch.maximum(concentration, thickness / _THICKEST).clamp(max=1.0)
