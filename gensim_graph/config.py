@@ -23,7 +23,7 @@ from yaml import YAMLError
 from gensim_graph.data import SamplingConfig
 from gensim_graph.errors import POSITIVE, InputError, Rule, at_least, check_values
 from gensim_graph.flow import SamplerConfig
-from gensim_graph.nn import BASELINES, PRESETS, OperatorConfig
+from gensim_graph.nn import BASELINES, PRESETS, OperatorConfig, compile_choice
 from gensim_graph.system import resource
 from gensim_graph.typing import Path
 
@@ -46,8 +46,8 @@ class TrainerConfig:
         seed: seed of weights, samples and noise.
         deterministic: train the deterministic twin instead of the flow.
         save_every: steps between checkpoints.
-        compile: compile the network (torch.compile); the first step takes minutes, the others less time, above all on
-            a GPU.
+        compile: compile the network (torch.compile): ``auto`` on a GPU, ``true`` or ``false``. The first step then
+            takes minutes, the others less time.
         accelerator: device in the words of Lightning: ``auto``, ``cpu`` or ``gpu``.
         precision: precision in the words of Lightning: ``32-true``, ``bf16-mixed``.
         devices: devices of each machine; every process makes its part of each batch.
@@ -75,7 +75,7 @@ class TrainerConfig:
     seed: int = 0
     deterministic: bool = False
     save_every: int = 200
-    compile: bool = False
+    compile: bool | str = "auto"
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1
@@ -90,6 +90,7 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         """Check the values."""
+        object.__setattr__(self, "compile", compile_choice(self.compile, "trainer.compile"))
         rules: dict[str, Rule] = {
             "max_steps": at_least(1),
             "learning_rate": POSITIVE,

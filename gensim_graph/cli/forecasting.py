@@ -10,6 +10,7 @@ from gensim_graph.data import open_forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, split_initial, steps_of, write_forecast
 from gensim_graph.io import load_mesh, mesh_from_dataset
+from gensim_graph.nn import is_compiled_on
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import choose_device, keep_freed_memory
 
@@ -53,12 +54,23 @@ def forecast_command(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="Precision of the network: float32 or bf16.")] = "float32",
     compiled: Annotated[
-        bool, typer.Option("--compile", help="Compile the network first; it takes minutes and pays in long runs.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile the network, which takes minutes and pays in long runs. By default on a GPU.",
+        ),
+    ] = None,
     mirror: Annotated[
         str,
         typer.Option(
             help="auto: a mesh in the other hemisphere than the training data is forecast in its mirror image; always; "
+            "never."
+        ),
+    ] = "auto",
+    conserve: Annotated[
+        str,
+        typer.Option(
+            help="auto: the volume of ice and snow is kept in a closed domain, if the model has no sources; always; "
             "never."
         ),
     ] = "auto",
@@ -80,6 +92,8 @@ def forecast_command(
         raise InputError("--steps and --years: give one of them")
     if mirror not in ("auto", "always", "never"):
         raise InputError(f"--mirror {mirror}: expected auto, always or never")
+    if conserve not in ("auto", "always", "never"):
+        raise InputError(f"--conserve {conserve}: expected auto, always or never")
     if precision not in ("float32", "bf16"):
         raise InputError(f"--precision {precision}: expected float32 or bf16")
 
@@ -88,8 +102,8 @@ def forecast_command(
     ranks = Ranks.from_environment()
     surrogate = Surrogate.load(model).to(choose_device(device, ranks.local_rank), precision)  # type: ignore[arg-type]
 
-    surrogate.mirror = mirror  # type: ignore[assignment]
-    if compiled:
+    surrogate.mirror, surrogate.conserve = mirror, conserve  # type: ignore[assignment]
+    if is_compiled_on("auto" if compiled is None else str(compiled).lower(), surrogate.device):
         surrogate.compile()
 
     table = surrogate.normaliser.table

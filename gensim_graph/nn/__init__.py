@@ -7,7 +7,7 @@ Reading order, from the concepts to the whole:
 - Layers: ``neighbour_sum`` and ``graph_kernel`` (on cells), ``pooling`` (from cells to tokens and back), the package
   ``attention`` (between tokens), ``block`` (attention and gated network).
 - Networks: ``operator_config`` (sizes), ``graph_plan`` and ``base`` (what all networks share), ``operator`` (ours),
-  ``meshgraphnet`` (a baseline), ``networks`` (the registry).
+  ``meshgraphnet`` (a baseline), ``networks`` (the registry, and compilation).
 - Speed: ``chunks`` (memory of large meshes) and the package ``native`` (compiled code).
 """
 
@@ -19,7 +19,13 @@ from gensim_graph.nn.graph_kernel import face_graph
 from gensim_graph.nn.graph_plan import GraphPlan
 from gensim_graph.nn.meshgraphnet import MeshGraphNet
 from gensim_graph.nn.neighbour_sum import stencil_sum
-from gensim_graph.nn.networks import build_operator, register_network
+from gensim_graph.nn.networks import (
+    build_operator,
+    compile_choice,
+    compile_network,
+    is_compiled_on,
+    register_network,
+)
 from gensim_graph.nn.operator import VelocityOperator
 from gensim_graph.nn.operator_config import BASELINES, NETWORKS, PRESETS, OperatorConfig
 from gensim_graph.nn.spin import SpinLinear
@@ -39,7 +45,10 @@ __all__ = [
     "SpinLinear",
     "VelocityOperator",
     "build_operator",
+    "compile_choice",
+    "compile_network",
     "face_graph",
+    "is_compiled_on",
     "log_length",
     "register_network",
     "rotate_vectors",

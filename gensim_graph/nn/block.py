@@ -102,7 +102,7 @@ class Block(nn.Module):
 
     def _before_attention(self, tokens: slice, shared: Shared, x: Tensor) -> SpinParts:
         scales, norm = shared
-        return self.spins.split(rms_normalise(x, norm) * scales(0, tokens))
+        return self.spins.split_for_products(rms_normalise(x, norm) * scales(0, tokens))
 
     def _split_heads(
         self, plan: AttentionPlan, tokens: slice, weights: HeadWeights, projected: Tensor
@@ -110,11 +110,13 @@ class Block(nn.Module):
         return self.attention.split_heads(projected, weights, plan, tokens)
 
     def _join_heads(self, plan: AttentionPlan, tokens: slice, weights: HeadWeights, raw: Tensor) -> SpinParts:
-        return self.attention.out.spins_in.split(self.attention.join_heads(raw, weights, plan, tokens))
+        joined = self.attention.join_heads(raw, weights, plan, tokens)
+        return self.attention.out.spins_in.split_for_products(joined)
 
     def _before_mlp(self, tokens: slice, shared: Shared, x: Tensor, attended: Tensor) -> SpinParts:
         scales, norm = shared
-        return self.spins.split(rms_normalise(x + scales(1, tokens) * attended, norm) * scales(2, tokens))
+        normed = rms_normalise(x + scales(1, tokens) * attended, norm)
+        return self.spins.split_for_products(normed * scales(2, tokens))
 
     def _gate(self, tokens: slice, _: None, hidden: Tensor) -> SpinParts:
         return self.mlp.gate(hidden)

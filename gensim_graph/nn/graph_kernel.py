@@ -13,7 +13,7 @@ from gensim_graph.graph import MeshGraph
 from gensim_graph.nn.chunks import in_chunks
 from gensim_graph.nn.embedding import Modulation, Scales
 from gensim_graph.nn.gate import SpinParts
-from gensim_graph.nn.neighbour_sum import stencil_sum
+from gensim_graph.nn.neighbour_sum import PlainStencilSum, stencil_sum
 from gensim_graph.nn.spin import SpinMLP, SpinNorm, Spins, rms_normalise
 from gensim_graph.typing import Float, Tensor
 
@@ -31,6 +31,9 @@ def neighbourhood(
         cells: slice of the cells to compute; None computes all of them.
     """
     weights = torch.cat((graph.mean.unsqueeze(-1), graph.gradient), dim=-1)
+    if torch.compiler.is_compiling():  # the compiler takes all cells at once
+        return PlainStencilSum.apply(features, graph.neighbours, weights)
+
     cells = cells or slice(0, features.shape[1])
     return stencil_sum(features.contiguous(), graph.neighbours, weights, cells.start, cells.stop)
 
@@ -73,7 +76,7 @@ class GraphKernel(nn.Module):
             return (rms_normalise(x, norm) * scales(0, cells),)
 
         def collect(cells: slice, _: None, normed: Tensor, around: Tensor) -> SpinParts:
-            return up.spins.split(self._collect(normed, around))
+            return up.spins.split_for_products(self._collect(normed, around))
 
         def gate(cells: slice, _: None, hidden: Tensor) -> SpinParts:
             return self.mlp.gate(hidden)

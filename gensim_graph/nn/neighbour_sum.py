@@ -90,6 +90,46 @@ def _(grad: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
     return grad.new_empty(grad.shape[0], grad.shape[1], grad.shape[3])
 
 
+class PlainStencilSum(torch.autograd.Function):
+    """:func:`stencil_sum` of all cells in elementary steps, which a compiler joins with those before and after it.
+
+    The gradient is a gather, too; automatic differentiation would scatter.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Float[Tensor, "batch face channel"],
+        neighbours: Int[Tensor, "face neighbour"],
+        weights: Float[Tensor, "face neighbour part"],
+    ) -> Float[Tensor, "batch face part channel"]:
+        """Sum over the neighbours.
+
+        Args:
+            ctx: keeps what the gradient needs.
+            features: (B, F, D).
+            neighbours: (F, n) cells; a missing neighbour has weight 0.
+            weights: (F, n, A) weights of A different sums.
+        """
+        ctx.save_for_backward(neighbours, weights)
+        differences = features[:, neighbours] - features.unsqueeze(2)
+        return (weights.to(features.dtype).unsqueeze(-1) * differences.unsqueeze(3)).sum(2)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Float[Tensor, "batch face part channel"]) -> tuple[Tensor, None, None]:
+        """Gather the gradient of the features.
+
+        Args:
+            ctx: of the forward pass.
+            grad: (B, F, A, D) gradient of the sums.
+        """
+        neighbours, weights = ctx.saved_tensors
+        returned = _returned_weights(neighbours, weights, slice(0, len(neighbours))).to(grad.dtype)
+        own = weights.sum(1, dtype=grad.dtype)
+        gathered = (returned.unsqueeze(-1) * grad[:, neighbours]).sum((2, 3))
+        return gathered - (own.unsqueeze(-1) * grad).sum(2), None, None
+
+
 def _returned_weights(
     neighbours: Int[Tensor, "face neighbour"], weights: Float[Tensor, "face neighbour part"], cells: slice
 ) -> Float[Tensor, "some neighbour part"]:

@@ -1,8 +1,17 @@
-"""Registry of networks: build the one that a configuration names, and register your own."""
+"""Registry of networks: build the one that a configuration names, register your own, and compile it.
+
+:func:`compile_network` is the one place where the package calls ``torch.compile``. A GPU spends more time on starting
+kernels and on moving numbers between them than on arithmetic. The options let the compiler join more steps in one
+kernel than it does by itself; ``benchmarks/kernel_count.py`` counts the kernels.
+"""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
+import torch
+
+from gensim_graph.errors import InputError
 from gensim_graph.nn.base import Operator
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.meshgraphnet import MeshGraphNet
@@ -13,6 +22,22 @@ Builder = Callable[[OperatorConfig, Channels, Channels], Operator[Any]]
 """Function of configuration, channels of the state and channels of the conditions; returns the network."""
 
 _BUILDERS: dict[str, Builder] = {"attention": VelocityOperator, "meshgraphnet": MeshGraphNet}
+
+COMPILE_CHOICES = ("auto", "true", "false")
+"""Choices of the user: ``auto`` compiles on a GPU only, because compiling for a processor takes minutes."""
+
+GPU_OPTIONS: dict[str, Any] = {
+    # Features of different spins lie side by side: write them in one kernel, not in one for each part.
+    "force_pointwise_cat": True,
+    # Steps with many operands, such as the products of the gate, stay in the kernel that uses them.
+    "realize_reads_threshold": 16,
+    "realize_opcount_threshold": 400,
+    "realize_acc_reads_threshold": 64,
+    # Small kernels that do not depend on each other, such as those on weights, start together.
+    "combo_kernels": True,
+    "combo_kernel_max_num_nodes": 32,
+}
+"""Options of the compiler ``inductor`` on a GPU."""
 
 
 def build_operator(config: OperatorConfig, state: Channels, conditions: Channels) -> Operator[Any]:
@@ -55,3 +80,51 @@ def register_network(name: str, build: Builder) -> None:
     _BUILDERS[name] = build
     if name not in NETWORKS:
         NETWORKS.append(name)
+
+
+def compile_choice(choice: bool | str, name: str) -> str:
+    """Return a choice of the user in the form of ``COMPILE_CHOICES``; booleans are those of earlier versions.
+
+    Args:
+        choice: one of the choices, or a boolean.
+        name: of the setting, for the message.
+
+    Raises:
+        InputError: another value.
+
+    Example:
+        >>> from gensim_graph.nn import compile_choice
+        >>> compile_choice(True, "trainer.compile"), compile_choice("auto", "trainer.compile")
+        ('true', 'auto')
+    """
+    text = str(choice).lower()
+    if text not in COMPILE_CHOICES:
+        raise InputError(f"{name}: expected one of {', '.join(COMPILE_CHOICES)}; came '{choice}'")
+    return text
+
+
+def is_compiled_on(choice: str, device: torch.device) -> bool:
+    """Return True if a choice means to compile on this device; without Triton, ``auto`` does not compile.
+
+    Args:
+        choice: one of ``COMPILE_CHOICES``.
+        device: that computes.
+    """
+    if choice == "auto":
+        return device.type == "cuda" and find_spec("triton") is not None
+    return choice == "true"
+
+
+def compile_network(function: Callable[..., Any], device: torch.device, *, dynamic: bool, **options: Any) -> Any:
+    """Compile a function of the network at its first call.
+
+    Args:
+        function: such as the method ``velocity`` of an operator.
+        device: that computes.
+        dynamic: compile once for all sizes; otherwise once for each size, and faster code.
+        options: further arguments of ``torch.compile``.
+    """
+    if device.type == "cuda" and options.get("backend", "inductor") == "inductor":
+        known = torch._inductor.list_options()  # other versions of PyTorch do not have all of them
+        options = {"options": {name: value for name, value in GPU_OPTIONS.items() if name in known}, **options}
+    return torch.compile(function, dynamic=dynamic, **options)

@@ -129,7 +129,7 @@ class VelocityOperator(Operator[AttentionPlan]):
 
         def inputs(cells: slice, _: None, values: Tensor) -> tuple[Tensor, ...]:
             features = _condition_features(self.conditions, values, plan.graph, cells)
-            return lift.spins.split(features)[: len(lift.matrices)]
+            return lift.spins.split_for_products(features)[: len(lift.matrices)]
 
         (features,) = in_chunks(inputs, None, conditions, matrices=lift.matrices)
 

@@ -89,7 +89,7 @@ class MomentPool(nn.Module):
 
         def moments(tokens: slice, _: None, slots: Tensor) -> SpinParts:
             lifted = _lift(self.cell, slots, offset[tokens])
-            return project.spins.split((lifted * weight[tokens]).sum(dim=2))
+            return project.spins.split_for_products((lifted * weight[tokens]).sum(dim=2))
 
         cell_of_slot = torch.zeros_like(graph.slot_weight, dtype=torch.long)
         cell_of_slot[graph.slot] = torch.arange(len(graph.slot), device=graph.slot.device)
@@ -127,7 +127,7 @@ class MomentUnpool(nn.Module):
         offset = graph.slot_offset[graph.slot].to(features.dtype)
 
         def evaluate(cells: slice, _: None, values: Tensor) -> SpinParts:
-            return combine.spins.split(_lift(self.hidden, values, offset[cells]))
+            return combine.spins.split_for_products(_lift(self.hidden, values, offset[cells]))
 
         at_cells = self.project(features).index_select(1, graph.slot // TOKEN_CELLS)
 

@@ -52,6 +52,13 @@ class Spins(NamedTuple):
         scalar, vector, tensor = features.split((self.scalar, 2 * self.vector, 2 * self.tensor), dim=-1)
         return scalar, vector, tensor
 
+    def split_for_products(self, features: Float[Tensor, "*rest channel"]) -> SpinParts:
+        """Split features (..., D) in the precision of matrix products, converted once and not part by part."""
+        device = features.device.type
+        if torch.is_autocast_enabled(device):
+            features = features.to(torch.get_autocast_dtype(device))
+        return self.split(features)
+
     def spread(self, numbers: Float[Tensor, "*rest channel"]) -> Float[Tensor, "*rest total"]:
         """Repeat the number of each channel for all its real components, to scale channels without turning them."""
         scalar, vector, tensor = numbers.split(tuple(self), dim=-1)

@@ -95,7 +95,7 @@ class StepModel:
         Later evaluations on the same mesh with the same number of members use the compiled code. This pays on a GPU
         and in long runs; on a CPU, compiling takes minutes. Returns the model itself.
         """
-        self._velocity = compile_network(self.operator.velocity, self.device, dynamic=False, **options)
+        self._velocity = compile_network(self.operator.velocity, self.device, dynamic=False, fullgraph=True, **options)
         return self
 
     def is_mirrored_on(self, mesh: Mesh) -> bool:

@@ -25,6 +25,7 @@ from gensim_graph.train.training_module import TrainingModule
 CHANGEABLE = (
     "data.workers",
     "trainer.accelerator",
+    "trainer.compile",
     "trainer.devices",
     "trainer.forecast_every",
     "trainer.log_every",

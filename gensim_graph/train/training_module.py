@@ -1,6 +1,7 @@
 """The module that Lightning trains: network, scale model and average of the weights, with loss and optimiser."""
 
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import lightning
@@ -12,7 +13,7 @@ from gensim_graph.config import TrainerConfig
 from gensim_graph.data import TrainingBatch
 from gensim_graph.errors import InputError
 from gensim_graph.flow import ScaleModel, censored_nll
-from gensim_graph.nn import Channels, Operator, SpinLinear, face_graph, log_length
+from gensim_graph.nn import Channels, Operator, SpinLinear, compile_network, face_graph, is_compiled_on, log_length
 from gensim_graph.train.processes import count_processes, sum_over_processes
 from gensim_graph.typing import Tensor
 
@@ -33,8 +34,7 @@ class TrainingModule(lightning.LightningModule):
         self.scale_model = ScaleModel(_scale_groups(operator.state))
         self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema)).requires_grad_(False)
         self.gradient_norm = math.nan  # of the last step, before clipping
-        # Compile once for all sizes: they differ from batch to batch.
-        self._velocity = torch.compile(operator.velocity, dynamic=True) if config.compile else operator.velocity
+        self._compiled_velocity: Callable[..., Tensor] | None = None
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         """Compute the mean loss over the core cells and the variables that the data have.
@@ -47,7 +47,7 @@ class TrainingModule(lightning.LightningModule):
             InputError: the loss is not finite.
         """
         prepared = self.operator.prepare(batch.conditions, self.operator.plan(batch.graph))
-        predicted = self._velocity(batch.noised, batch.flow_time, prepared)
+        predicted = self._velocity()(batch.noised, batch.flow_time, prepared)
         loss, weight = self._summed_loss(batch, predicted)
 
         # The mean over the samples of all processes: each has other numbers of cells, and Lightning averages gradients.
@@ -57,6 +57,15 @@ class TrainingModule(lightning.LightningModule):
         self.log("loss", shown, prog_bar=True, logger=False, batch_size=len(batch.flow_time[0]))
 
         return mean
+
+    def _velocity(self) -> Callable[..., Tensor]:
+        """Return the velocity of the network, compiled at its first use: only then the device is known."""
+        if not is_compiled_on(str(self.config.compile), self.device):
+            return self.operator.velocity
+        if self._compiled_velocity is None:
+            # Compile once for all sizes: they differ from batch to batch.
+            self._compiled_velocity = compile_network(self.operator.velocity, self.device, dynamic=True)
+        return self._compiled_velocity
 
     def loss_of_average(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         """Compute the loss of the averaged weights, summed over cells and variables, and the sum of its weights.

@@ -8,10 +8,16 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
 from support.places import ROOT
+
+from gensim_graph.config import TrainerConfig
+from gensim_graph.errors import InputError
+from gensim_graph.nn import compile_choice, is_compiled_on
+from gensim_graph.nn.networks import GPU_OPTIONS
 
 
 def compiled_forecasts() -> dict:
@@ -56,7 +62,28 @@ def compiled_gradients() -> dict:
     return {"error": max(errors), "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"]}
 
 
-@pytest.mark.parametrize("case", ["compiled_forecasts", "compiled_gradients"])
+def compiled_batches() -> dict:
+    """Training steps on batches of the same sizes on different meshes, compiled for these sizes."""
+    from support.examples import random_operator, relative_error
+    from support.meshes import jittered_box
+
+    from gensim_graph.graph import build_graph, with_length_unit
+    from gensim_graph.nn import compile_network
+
+    operator = random_operator()
+    compiled = compile_network(operator.velocity, torch.device("cpu"), dynamic=False, backend="aot_eager")
+    graph, errors = build_graph(jittered_box(20)), []
+    for length in (8e3, 16e3, 24e3):
+        fields = torch.randn(2, graph.n_cells, 24)
+        prepared = operator.prepare(fields[..., 6:], operator.plan(with_length_unit(graph, length)))
+        flow_time = torch.rand(2)
+        pair = [way(fields[..., :6], flow_time, prepared) for way in (operator.velocity, compiled)]
+        pair[1].square().mean().backward()
+        errors.append(relative_error(pair[1], pair[0]))
+    return {"error": max(errors), "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"]}
+
+
+@pytest.mark.parametrize("case", ["compiled_forecasts", "compiled_gradients", "compiled_batches"])
 def test_one_graph_with_the_same_numbers(case):
     command = [sys.executable, __file__, case]
     environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
@@ -65,6 +92,29 @@ def test_one_graph_with_the_same_numbers(case):
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["error"] < 1e-4, found
     assert found["graphs"] == 1
+
+
+def test_who_compiles():
+    gpu, processor = torch.device("cuda"), torch.device("cpu")
+    assert is_compiled_on("auto", gpu) == (find_spec("triton") is not None)
+    assert not is_compiled_on("auto", processor)
+    assert is_compiled_on("true", processor)
+    assert not is_compiled_on("false", gpu)
+
+
+@pytest.mark.parametrize(("given", "kept"), [(True, "true"), (False, "false"), ("True", "true"), ("auto", "auto")])
+def test_choices_and_booleans_of_earlier_versions(given, kept):
+    assert compile_choice(given, "trainer.compile") == kept
+    assert TrainerConfig(compile=given).compile == kept
+
+
+def test_another_choice_is_refused():
+    with pytest.raises(InputError, match=r"trainer\.compile: expected one of auto, true, false; came 'fast'"):
+        TrainerConfig(compile="fast")
+
+
+def test_the_compiler_knows_the_options():
+    assert set(GPU_OPTIONS) <= set(torch._inductor.list_options())
 
 
 if __name__ == "__main__":
