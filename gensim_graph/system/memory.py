@@ -15,10 +15,7 @@ from functools import cache
 
 log = logging.getLogger(__name__)
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
-_LARGEST_HEAP = 2**26
-"""Size at which threads begin another heap; an empty one is kept if there is to be more free memory than that."""
-
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -3, -4, -8
 _THRESHOLDS = (50_000, 10, 50)
 """Number of new objects before the youngest are visited, and of such visits before older and all new ones are."""
 
@@ -34,8 +31,7 @@ def keep_freed_memory(arenas: int | None = None) -> bool:
         return False
 
     tune = getattr(ctypes.CDLL(None), "mallopt", None)  # only the GNU C library has it
-    wanted = [(_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, -1), (_M_TOP_PAD, 2 * _LARGEST_HEAP)]
-    wanted += [] if arenas is None else [(_M_ARENA_MAX, arenas)]
+    wanted = [(_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, -1), *([] if arenas is None else [(_M_ARENA_MAX, arenas)])]
     done = tune is not None and all(tune(name, value) for name, value in wanted)
     log.debug("freed memory %s", "stays with the process" if done else "goes back to the system")
 

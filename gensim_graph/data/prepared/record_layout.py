@@ -18,7 +18,7 @@ from gensim_graph.variables import VariableTable
 FORMAT_VERSION = 1
 """Version of the layout of prepared stores."""
 
-SHARD_BYTES = 32e6
+SHARD_BYTES = 24e6
 """Size of the values of a shard before compression: few files, and a process that writes needs little memory."""
 
 
@@ -214,7 +214,7 @@ class RecordLayout:
 
 
 def choose_shard_records(record_bytes: int, longest: int) -> int:
-    """Return the number of records in a shard of about 32 MB.
+    """Return the number of records in a shard of about 24 MB.
 
     Args:
         record_bytes: size of a record.
