@@ -76,7 +76,7 @@ class Variable:
 
     def __post_init__(self) -> None:
         """Make tuples of lists, which YAML and JSON have."""
-        for key in (*NAME_KEYS, *RULE_KEYS[:1]):
+        for key in (*NAME_KEYS, "needs"):
             listed = getattr(self, key)
             if isinstance(listed, str):
                 raise InputError(f"variable '{self.name}': '{key}' needs a list of names, such as ['{listed}']")

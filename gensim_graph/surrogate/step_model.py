@@ -207,7 +207,10 @@ class StepModel:
     def _possible(self, plan: GraphPlan, state: Tensor, residual: Tensor) -> Tensor:
         """The next state that can exist, in the frame of the mesh."""
         normaliser = self.normaliser
-        rules = StateRules(normaliser.table.state, normaliser.state_present.tolist())
+        present = normaliser.statistics.present(
+            normaliser.table.state
+        ).tolist()  # on the processor: no waiting for a GPU
+        rules = StateRules(normaliser.table.state, present)
         advanced = normaliser.advance(state, residual)
 
         return self.from_frame(plan, rules.applied(advanced, state, plan.graph.area, self.conserves_on(plan)))

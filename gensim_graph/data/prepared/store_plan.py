@@ -59,7 +59,8 @@ def plan_store(
     if existing is not None:
         _check_options(files, existing, empty)
 
-    base = finished or (begun and _without_records(begun, empty)) or empty
+    # The options of a store that has begun decide, also where this release would choose otherwise.
+    base = finished or (begun and replace(begun, segments=())) or empty
     layout = base.with_runs(listed.pieces)
 
     if begun is not None and layout != begun:
@@ -106,11 +107,6 @@ def _empty_layout(
         skip_gaps,
         choose_shard_records(record_bytes, longest),
     )
-
-
-def _without_records(begun: RecordLayout, empty: RecordLayout) -> RecordLayout:
-    """Options of a store that has begun; they decide, also where this release would choose otherwise."""
-    return replace(begun, segments=())
 
 
 def _check_options(files: StoreFiles, existing: RecordLayout, wanted: RecordLayout) -> None:
