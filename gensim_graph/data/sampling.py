@@ -91,6 +91,7 @@ class TrainingSamples(Dataset[TrainingBatch]):
         sizes = np.array([part.n_pairs * self._cores(part) for part in data], dtype=float) ** config.balance
         self._share = sizes / sizes.sum()
         self._parts = {part.mesh.hash: part for part in data}
+        self._first, self._expected_numbers, self._expected = 0, list[int](), list[_Draw]()
         self._prepared = lru_cache(maxsize=_GRAPHS_KEPT)(self._prepare)
 
     def _cores(self, part: TrainingData) -> float:
@@ -120,12 +121,23 @@ class TrainingSamples(Dataset[TrainingBatch]):
         return self._finish(self._draw(number))
 
     def __getitems__(self, numbers: Sequence[int]) -> list[TrainingBatch]:
-        """Return several samples; the disk fetches the values of all of them while the first ones are made."""
+        """Return several samples; while they are made, the disk fetches the values of those that will come next."""
+        draws = self._expected if self._expected_numbers == list(numbers) else self._expect(numbers)
+        step = numbers[0] - self._first  # the same from batch to batch, also where several processes share them
+        self._first = numbers[0]
+
+        if step > 0 and numbers[-1] + step < self.count and not all(part.is_in_memory for part in self.data):
+            self._expect([number + step for number in numbers])
+        return [self._finish(draw) for draw in draws]
+
+    def _expect(self, numbers: Sequence[int]) -> list["_Draw"]:
+        """Draw samples and let the disk fetch their values."""
         draws = [self._draw(number) for number in numbers]
         for draw in draws:
             draw.part.expect(draw.trajectory, draw.start, draw.cells)
 
-        return [self._finish(draw) for draw in draws]
+        self._expected_numbers, self._expected = list(numbers), draws
+        return draws
 
     def _draw(self, number: int) -> "_Draw":
         """Draw what a sample consists of."""

@@ -13,16 +13,23 @@ Tokens and clusters are padded to their full size. A position in this padded lay
 
 Reading order: ``cell_table`` (what the graph takes from a mesh), ``order`` (tokens and clusters), ``stencil``,
 ``halo``, ``mesh_graph`` (the graph and its attributes), ``graph_builder`` (all steps together), ``cluster_members`` and
-``subgraph`` (parts to train on), ``cache`` and ``grouped_cells`` (graphs on disk).
+``subgraph`` (parts to train on), ``union`` (several graphs in one), ``cache`` and ``grouped_cells`` (graphs on disk),
+``geometric`` (graphs for torch-geometric).
 """
+
+from typing import TYPE_CHECKING, Any
 
 from gensim_graph.graph.cache import SMALLEST, cached_graph
 from gensim_graph.graph.cell_table import CellTable
 from gensim_graph.graph.graph_builder import build_graph, coarse_cells, graph_of_cells
 from gensim_graph.graph.grouped_cells import CellGroups, cell_groups
-from gensim_graph.graph.mesh_graph import MeshGraph, batch_graphs, with_length_unit
+from gensim_graph.graph.mesh_graph import MeshGraph, with_length_unit
 from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, order_cells
 from gensim_graph.graph.subgraph import Subgraph, SubgraphCutter, extract_subgraph
+from gensim_graph.graph.union import batch_graphs
+
+if TYPE_CHECKING:
+    from gensim_graph.graph.geometric import to_geometric
 
 __all__ = [
     "CLUSTER_TOKENS",
@@ -41,5 +48,16 @@ __all__ = [
     "extract_subgraph",
     "graph_of_cells",
     "order_cells",
+    "to_geometric",
     "with_length_unit",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch-geometric, which takes a second, only for those who need it."""
+    if name != "to_geometric":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    from gensim_graph.graph.geometric import to_geometric
+
+    return to_geometric

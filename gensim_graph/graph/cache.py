@@ -54,7 +54,7 @@ def cached_graph(
     tensors = cached_tensors(
         f"{_key(mesh, level, options)}.safetensors", lambda: _tensors(build_graph(mesh, level, **options)), folder
     )
-    return MeshGraph(num_nodes=len(tensors["area"]), **tensors)
+    return MeshGraph(**tensors)
 
 
 def cached_tensors(
@@ -94,7 +94,7 @@ def _key(mesh: Mesh, level: int, options: dict[str, Any]) -> str:
 
 
 def _tensors(graph: MeshGraph) -> dict[str, Any]:
-    return {name: value.contiguous() for name, value in graph.to_dict().items() if name != "num_nodes"}
+    return {name: value.contiguous() for name, value in graph.to_dict().items()}
 
 
 def _read(file: FilePath) -> dict[str, Tensor] | None:

@@ -128,7 +128,7 @@ def graph_of_cells(
         | _cluster_attributes(tokens, halo, cluster_tokens, radius)
         | {"halo": halo.keys, "halo_valid": halo.valid, "radius": np.array([radius])}
     )
-    return MeshGraph(num_nodes=len(pos), **{name: _tensor(value) for name, value in attributes.items()})
+    return MeshGraph(**{name: _tensor(value) for name, value in attributes.items()})
 
 
 def _cell_attributes(cells: CellTable, pos: Array, unit: Array, stencil: Stencil) -> dict[str, Array]:

@@ -64,7 +64,7 @@ def cell_groups(mesh: Mesh, level: int, angle: float = 0.0, folder: Path | None 
 def _build(mesh: Mesh, level: int, angle: float) -> dict[str, Tensor]:
     cells, restriction = coarse_cells(mesh, level, angle)
     graph = graph_of_cells(cells, angle=angle).to_dict()
-    tensors = {name: value.contiguous() for name, value in graph.items() if name != "num_nodes"}
+    tensors = {name: value.contiguous() for name, value in graph.items()}
     if level == 0:
         return tensors
 
@@ -73,7 +73,7 @@ def _build(mesh: Mesh, level: int, angle: float) -> dict[str, Tensor]:
 
 def _from_tensors(tensors: dict[str, Any], n_faces: int) -> CellGroups:
     matrix = [tensors.pop(f"restriction_{name}", None) for name in _MATRIX]
-    graph = MeshGraph(num_nodes=len(tensors["area"]), **tensors)
+    graph = MeshGraph(**tensors)
     if matrix[0] is None:
         return CellGroups(graph, None)
 

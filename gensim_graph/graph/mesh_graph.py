@@ -1,25 +1,25 @@
 """MeshGraph: the prepared mesh, with everything that the velocity operator needs to know about it.
 
-:mod:`~gensim_graph.graph.graph_builder` makes it from a mesh; this module holds its layout, its disjoint unions and the
-change of its length unit.
+:mod:`~gensim_graph.graph.graph_builder` makes it from a mesh, :mod:`~gensim_graph.graph.union` joins several; this
+module holds its layout and the change of its length unit.
 """
 
-from copy import copy
-from typing import Any
+from collections.abc import Callable
 
 import torch
-from torch.nn.functional import pad
-from torch_geometric.data import Batch, Data
+
+from gensim_graph.typing import Tensor
 
 PADDED_LOG_AREA = -1e4
 """Logarithm of the area of a padded key: its weight in the attention is zero."""
 
 
-class MeshGraph(Data):
+class MeshGraph:
     """Cells of a mesh as graph nodes, with their tokens, clusters and halos.
 
-    A :class:`torch_geometric.data.Data`, so the loaders of PyG batch it as a disjoint union. Sizes: ``F`` cells with
-    ``n`` neighbours each; ``C`` clusters of ``W`` tokens with ``K`` keys each; ``T = C W`` tokens; ``S = 4 T`` slots.
+    A set of named tensors. :func:`~gensim_graph.graph.to_geometric` gives it to the loaders, transforms and networks
+    of torch-geometric. Sizes: ``F`` cells with ``n`` neighbours each; ``C`` clusters of ``W`` tokens with ``K`` keys
+    each; ``T = C W`` tokens; ``S = 4 T`` slots.
 
     Attributes of the cells:
         pos: (F, 2) m, centres relative to the centre of the domain.
@@ -34,6 +34,7 @@ class MeshGraph(Data):
             all divided by the length unit. With a fixed unit they shrink with the cells: their gradient must stay
             bounded for the operator to converge.
         slot: (F,) slot of each cell.
+        batch: (F,) number of the graph of each cell, in a batch; None for one graph.
 
     Attributes of the slots and tokens:
         slot_weight: (S,) share of the cell in the area of its token; 0 for padding.
@@ -51,6 +52,9 @@ class MeshGraph(Data):
         halo, halo_valid: (C, K) keys of the cluster, and False for padding.
         radius: (G,) reach of the attention in token lengths, one number for each graph.
 
+    Args:
+        tensors: the attributes by name.
+
     Example:
         >>> import numpy as np
         >>> import gensim_graph as gg
@@ -62,25 +66,71 @@ class MeshGraph(Data):
         [10000.0, 10000.0, 10000.0]
     """
 
-    def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Offset of an index attribute in a disjoint union."""
-        match key:
-            case "neighbours":
-                return self.num_nodes
-            case "halo":
-                return len(self.token_area)
-            case "slot":
-                return len(self.slot_weight)
-            case "token_graph":
-                return 1
+    pos: Tensor
+    area: Tensor
+    length: Tensor
+    edge_index: Tensor
+    edge_attr: Tensor
+    neighbours: Tensor
+    mean: Tensor
+    gradient: Tensor
+    boundary: Tensor
+    slot: Tensor
+    batch: Tensor | None = None
+    slot_weight: Tensor
+    slot_offset: Tensor
+    token_pos: Tensor
+    token_area: Tensor
+    token_length: Tensor
+    token_pos_low: Tensor
+    token_valid: Tensor
+    token_graph: Tensor
+    cluster_length: Tensor
+    query_pos: Tensor
+    key_pos: Tensor
+    key_log_area: Tensor
+    halo: Tensor
+    halo_valid: Tensor
+    radius: Tensor
 
-        return super().__inc__(key, value, *args, **kwargs)
+    def __init__(self, **tensors: Tensor) -> None:
+        self.__dict__.update(tensors)
 
-    def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Dimension along which a disjoint union joins an attribute: the first one for our index attributes."""
-        if key in ("neighbours", "halo", "slot", "token_graph"):
-            return 0
-        return super().__cat_dim__(key, value, *args, **kwargs)
+    def __getitem__(self, name: str) -> Tensor:
+        """Return the attribute of this name."""
+        return self.__dict__[name]
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        """Set the attribute of this name."""
+        setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        """Sizes of the graph."""
+        return f"MeshGraph({self.n_cells} cells, {self.n_clusters} clusters, {self.n_graphs} graphs)"
+
+    def to_dict(self) -> dict[str, Tensor]:
+        """Return the attributes by name; the tensors are shared."""
+        return dict(self.__dict__)
+
+    def clone(self) -> "MeshGraph":
+        """Return a copy with tensors of its own."""
+        return self._mapped(torch.clone)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "MeshGraph":
+        """Return the graph on a device.
+
+        Args:
+            device: the device.
+            non_blocking: do not wait for the copies, which needs pinned memory.
+        """
+        return self._mapped(lambda value: value.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "MeshGraph":
+        """Return the graph in pinned memory, for the loaders of PyTorch."""
+        return self._mapped(torch.Tensor.pin_memory)
+
+    def _mapped(self, function: Callable[[Tensor], Tensor]) -> "MeshGraph":
+        return MeshGraph(**{name: function(value) for name, value in self.__dict__.items() if value is not None})
 
     @property
     def n_cells(self) -> int:
@@ -91,6 +141,11 @@ class MeshGraph(Data):
     def n_clusters(self) -> int:
         """Number of clusters, of all graphs together."""
         return len(self.cluster_length)
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of cells, by the name of torch-geometric."""
+        return self.n_cells
 
     @property
     def n_graphs(self) -> int:
@@ -107,54 +162,10 @@ def with_length_unit(graph: MeshGraph, length: float) -> MeshGraph:
         graph: the graph.
         length: new length unit in metres, the same for all cells.
     """
-    changed = copy(graph)
+    changed = MeshGraph(**graph.to_dict())
     ratio = (length / graph.length).unsqueeze(-1)
     changed.gradient = graph.gradient * ratio.unsqueeze(-1)
     changed.boundary = graph.boundary / ratio
     changed.length = torch.full_like(graph.length, length)
 
     return changed
-
-
-def batch_graphs(graphs: list[MeshGraph]) -> MeshGraph:
-    """Return the disjoint union of graphs, for one forward pass over several meshes or subgraphs.
-
-    All graphs must have the same number of tokens in a cluster.
-
-    Example:
-        >>> import numpy as np
-        >>> import gensim_graph as gg
-        >>> from gensim_graph.graph import batch_graphs
-        >>> fine, coarse = (gg.Mesh.from_grid(axis, axis) for axis in (np.arange(16) * 4e3, np.arange(8) * 8e3))
-        >>> union = batch_graphs([gg.build_graph(fine), gg.build_graph(coarse)])
-        >>> union.n_graphs, union.n_cells
-        (2, 320)
-        >>> union.batch.bincount().tolist()
-        [256, 64]
-    """
-    if len(graphs) == 1:
-        return graphs[0]
-
-    neighbours = max(graph.neighbours.shape[1] for graph in graphs)
-    keys = max(graph.halo.shape[1] for graph in graphs)
-    return Batch.from_data_list([_widened(graph, neighbours, keys) for graph in graphs])
-
-
-def _widened(graph: MeshGraph, neighbours: int, keys: int) -> MeshGraph:
-    """Pad the lists of neighbours and keys to a common width."""
-    more_neighbours = neighbours - graph.neighbours.shape[1]
-    more_keys = keys - graph.halo.shape[1]
-    if more_neighbours == 0 and more_keys == 0:
-        return graph
-
-    widened = graph.clone()
-    widened.neighbours = pad(graph.neighbours, (0, more_neighbours))
-    widened.mean = pad(graph.mean, (0, more_neighbours))
-    widened.gradient = pad(graph.gradient, (0, 0, 0, more_neighbours))
-
-    widened.halo = pad(graph.halo, (0, more_keys))
-    widened.halo_valid = pad(graph.halo_valid, (0, more_keys), value=False)
-    widened.key_pos = pad(graph.key_pos, (0, 0, 0, more_keys))
-    widened.key_log_area = pad(graph.key_log_area, (0, more_keys), value=PADDED_LOG_AREA)
-
-    return widened

@@ -115,7 +115,7 @@ class SubgraphCutter:
         attributes["slot"] = new_cluster[slot // slots] * slots + slot % slots
         attributes |= self._cut_edges(chosen, cells) | _cut_halo(graph, chosen, new_cluster)
 
-        return MeshGraph(num_nodes=len(cells), radius=graph.radius, **attributes)
+        return MeshGraph(radius=graph.radius, **attributes)
 
     def _cut_edges(self, chosen: Int[Tensor, " chosen"], cells: Int[Tensor, " cell"]) -> dict[str, Tensor]:
         """Edges and stencils inside the part; neighbours outside have weight 0."""

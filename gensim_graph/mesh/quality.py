@@ -1,10 +1,9 @@
 """Quality report of a mesh: the counts, sizes and defects that ``gensim-graph mesh info`` prints."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import trimesh
 from rich.table import Table
 
 from gensim_graph.mesh.geometry import smallest_angles
@@ -13,6 +12,9 @@ from gensim_graph.mesh.operators import scale_factors, true_areas
 from gensim_graph.mesh.planes import plane_name
 from gensim_graph.mesh.topology import connected_groups, fan_triangles
 from gensim_graph.typing import Array
+
+if TYPE_CHECKING:
+    import trimesh
 
 _REGRID_ANGLE = 10.0  # degrees; neXtSIM does not start with smaller angles (numerics.regrid_angle)
 
@@ -175,8 +177,10 @@ def _counts(values: Array, kind: type) -> dict[Any, int]:
     return {kind(name): int(count) for name, count in zip(names, counts, strict=True)}
 
 
-def _surface(mesh: Mesh) -> trimesh.Trimesh:
+def _surface(mesh: Mesh) -> "trimesh.Trimesh":
     """Mesh as triangles for trimesh; polygons are cut into triangles around their first corner."""
+    import trimesh  # takes a third of a second, and only the report on a mesh needs it
+
     triangles, _ = fan_triangles(mesh.faces)
     flat = np.pad(mesh.nodes / mesh.spacing.mean(), ((0, 0), (0, 1)))
     return trimesh.Trimesh(flat, triangles, process=False)

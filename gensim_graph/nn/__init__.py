@@ -11,13 +11,14 @@ Reading order, from the concepts to the whole:
 - Speed: ``chunks`` (memory of large meshes) and the package ``native`` (compiled code).
 """
 
+from typing import TYPE_CHECKING, Any
+
 from gensim_graph.nn.attention import AttentionPlan
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.channels import Channels, rotate_vectors
 from gensim_graph.nn.embedding import Modulation, log_length
 from gensim_graph.nn.graph_kernel import face_graph
 from gensim_graph.nn.graph_plan import GraphPlan
-from gensim_graph.nn.meshgraphnet import MeshGraphNet
 from gensim_graph.nn.neighbour_sum import stencil_sum
 from gensim_graph.nn.networks import (
     build_operator,
@@ -29,6 +30,9 @@ from gensim_graph.nn.networks import (
 from gensim_graph.nn.operator import VelocityOperator
 from gensim_graph.nn.operator_config import BASELINES, NETWORKS, PRESETS, OperatorConfig
 from gensim_graph.nn.spin import SpinLinear
+
+if TYPE_CHECKING:
+    from gensim_graph.nn.meshgraphnet import MeshGraphNet
 
 __all__ = [
     "BASELINES",
@@ -54,3 +58,13 @@ __all__ = [
     "rotate_vectors",
     "stencil_sum",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch-geometric, which takes a second, only for the network that uses it."""
+    if name != "MeshGraphNet":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    from gensim_graph.nn.meshgraphnet import MeshGraphNet
+
+    return MeshGraphNet

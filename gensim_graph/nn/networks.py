@@ -14,14 +14,20 @@ import torch
 from gensim_graph.errors import InputError
 from gensim_graph.nn.base import Operator
 from gensim_graph.nn.channels import Channels
-from gensim_graph.nn.meshgraphnet import MeshGraphNet
 from gensim_graph.nn.operator import VelocityOperator
 from gensim_graph.nn.operator_config import NETWORKS, OperatorConfig
 
 Builder = Callable[[OperatorConfig, Channels, Channels], Operator[Any]]
 """Function of configuration, channels of the state and channels of the conditions; returns the network."""
 
-_BUILDERS: dict[str, Builder] = {"attention": VelocityOperator, "meshgraphnet": MeshGraphNet}
+
+def _mesh_graph_net(config: OperatorConfig, state: Channels, conditions: Channels) -> Operator[Any]:
+    from gensim_graph.nn.meshgraphnet import MeshGraphNet  # imports torch-geometric, which takes a second
+
+    return MeshGraphNet(config, state, conditions)
+
+
+_BUILDERS: dict[str, Builder] = {"attention": VelocityOperator, "meshgraphnet": _mesh_graph_net}
 
 COMPILE_CHOICES = ("auto", "true", "false")
 """Choices of the user: ``auto`` compiles on a GPU only, because compiling for a processor takes minutes."""

@@ -5,7 +5,7 @@ Modules are independent of each other and can be read in any order; ``compiler``
 
 from gensim_graph.system.compiler import CompilerError, compiled
 from gensim_graph.system.disk_space import check_space, size_in_words
-from gensim_graph.system.files import write_atomically
+from gensim_graph.system.files import forget_content, write_atomically
 from gensim_graph.system.machine import choose_device, describe_machine, free_memory, precision
 from gensim_graph.system.memory import keep_freed_memory, present_objects_kept, return_freed_memory
 from gensim_graph.system.progress_bar import one_line_bar, stderr_screen
@@ -18,6 +18,7 @@ __all__ = [
     "choose_device",
     "compiled",
     "describe_machine",
+    "forget_content",
     "free_memory",
     "keep_freed_memory",
     "one_line_bar",

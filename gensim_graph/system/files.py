@@ -1,8 +1,12 @@
-"""Files and folders that are written completely or not at all: made under a temporary name, then renamed."""
+"""Files and folders that are written completely or not at all: made under a temporary name, then renamed.
+
+Files that are read once need not stay in the memory of the operating system either, see :func:`forget_content`.
+"""
 
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +30,26 @@ def write_atomically(target: Path, write: Callable[[Path], object]) -> None:
         _put_in_place(temporary, target)
     finally:
         _remove(temporary)
+
+
+def forget_content(path: Path) -> None:
+    """Let the operating system free the memory in which it keeps the content of a file.
+
+    Whoever reads more than fits in memory, and reads it once, is faster so: the system spends no time on choosing what
+    to forget.
+
+    Args:
+        path: the file; nothing happens if it cannot be opened.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+
+    with suppress(OSError):
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(file)
 
 
 def _put_in_place(new: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ from gensim_graph.data.prepared.record_moments import RecordMoments
 from gensim_graph.data.prepared.shard_writer import journal_name
 from gensim_graph.data.prepared.source_runs import SourceList
 from gensim_graph.data.prepared.store_plan import plan_store
-from gensim_graph.data.prepared.work_pool import WorkPool
+from gensim_graph.data.prepared.work_pool import WorkPool, begin_server
 from gensim_graph.errors import InputError
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
@@ -77,6 +77,9 @@ def prepare(
     target = FilePath(out)
     if target.exists() and not is_prepared(target):
         raise InputError(f"{target}: exists and is no prepared store; choose another place with --out")
+
+    if workers > 1:
+        begin_server()
 
     files = StoreFiles(target)
     check_space(target)

@@ -5,16 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from gensim_graph.data.prepared.record_layout import RecordLayout, Segment, StoredPiece
 from gensim_graph.data.prepared.values import CellStore, StoredPrecision
 from gensim_graph.errors import InputError, MissingValuesError, naming
 from gensim_graph.io import ArchiveFile, Source
 from gensim_graph.mesh import Mesh
+from gensim_graph.system import free_memory
 from gensim_graph.typing import Array
 
 _LARGEST_BLOCK = 2**28
 """Bytes of records that are kept because the file stores them together."""
+
+_KEPT_BY_SYSTEM = 0.5
+"""Part of the free memory that an archive may fill. What is read of a larger one is forgotten at once."""
 
 
 class SegmentReader:
@@ -29,6 +34,8 @@ class SegmentReader:
     def __init__(self, layout: RecordLayout, sources: Mapping[str, Source], mesh: Mesh) -> None:
         self.layout = layout
         self._sources, self._mesh, self._table = sources, mesh, layout.table
+        size = 4 * layout.n_records * layout.cells * len(layout.names)
+        self._read_once = size > _KEPT_BY_SYSTEM * free_memory(torch.device("cpu"))
         self._open: tuple[tuple[str, int | None], ArchiveFile] | None = None
         self._block: tuple[tuple, Array] | None = None
 
@@ -105,7 +112,7 @@ class SegmentReader:
         if self._open is None or self._open[0] != key:
             self.close()
             source = self._sources.get(piece.source, Path(piece.source))
-            self._open = key, ArchiveFile(source, self._mesh, self._table, piece.trajectory)
+            self._open = key, ArchiveFile(source, self._mesh, self._table, piece.trajectory, self._read_once)
 
         return self._open[1]
 

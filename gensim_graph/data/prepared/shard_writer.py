@@ -5,6 +5,7 @@ moments are in the journal is done.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,13 @@ class ShardWriter:
         self._reader = SegmentReader(layout, sources, mesh)
         self._read = np.empty((len(layout.names), layout.shard_records, layout.cells), dtype=np.float32)
         self._row = np.empty((layout.cells, len(layout.names)), dtype=np.float32)
-        self._shard = self._store.empty_shard()
+        self._shards = [self._store.empty_shard(), self._store.empty_shard()]
+        self._disk = ThreadPoolExecutor(1)
 
     def write(self, shards: Sequence[int]) -> Iterator[int]:
         """Write consecutive shards of one segment and yield the number of each that is done.
+
+        While the disk writes a shard, the next one is read.
 
         Args:
             shards: their numbers, ascending.
@@ -53,6 +57,7 @@ class ShardWriter:
         layout, length = self.layout, self.layout.shard_records
         segment = _segment_with(layout, shards[0])
         before = self._records_before(segment, shards[0] * length - segment.first)
+        writing: tuple[int, Future[None]] | None = None
 
         for shard in shards:
             start = shard * length - segment.first
@@ -61,17 +66,35 @@ class ShardWriter:
             stored = rounded_channels(values, layout)
             moments = self._moments(values, stored, before)
 
-            self._store.write(shard * length, self._in_store_order(stored))
-            file = shard_path(self.values, shard)
-            moments.bytes[0] = file.stat().st_size if file.exists() else 0
-            moments.save(self.journal / journal_name(shard))
+            filled = self._in_store_order(stored, self._shards[shard % 2])
+            if writing is not None:
+                writing[1].result()
+                yield writing[0]
+            writing = shard, self._disk.submit(self._finish, shard, filled, moments)
 
             before = np.concatenate([before, stored[: layout.n_state]], axis=1)[:, -before.shape[1] :].copy()
-            yield shard
+
+        if writing is not None:
+            writing[1].result()
+            yield writing[0]
+
+    def _finish(self, shard: int, values: Array, moments: RecordMoments) -> None:
+        """Write a shard and, after it, its moments.
+
+        Args:
+            shard: its number.
+            values: (record, cell, channel).
+            moments: of its records.
+        """
+        self._store.write(shard * self.layout.shard_records, values)
+        file = shard_path(self.values, shard)
+        moments.bytes[0] = file.stat().st_size if file.exists() else 0
+        moments.save(self.journal / journal_name(shard))
 
     def close(self) -> None:
         """Close the source that is open."""
         self._reader.close()
+        self._disk.shutdown()
 
     def _records_before(self, segment: Segment, start: int) -> Array:
         """State of the records before a shard, for its residuals, (S, records, F); NaN where there are none."""
@@ -94,8 +117,13 @@ class ShardWriter:
 
         return state
 
-    def _in_store_order(self, stored: Array) -> Array:
-        """Values (record, cell, channel) in the order and the type of the store; the next call overwrites them."""
+    def _in_store_order(self, stored: Array, shard: Array) -> Array:
+        """Values (record, cell, channel) in the order and the type of the store.
+
+        Args:
+            stored: (channel, record, cell).
+            shard: memory for them.
+        """
         precision = StoredPrecision(self.layout.precision)
         scale = channel_scales(self.layout)
 
@@ -103,9 +131,9 @@ class ShardWriter:
             np.copyto(self._row, stored[:, row].T)  # takes whole cells below, four times as fast as single numbers
             if precision.dtype != "float32":
                 self._row /= scale
-            self._shard[row, : len(self.order)] = np.take(self._row, self.order, axis=0, mode="clip")
+            shard[row, : len(self.order)] = np.take(self._row, self.order, axis=0, mode="clip")
 
-        return self._shard[: stored.shape[1]]
+        return shard[: stored.shape[1]]
 
     def _moments(self, values: Array, stored: Array, before: Array) -> RecordMoments:
         layout = self.layout

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -44,6 +45,12 @@ _Graph = tuple[int, int]
 
 _of_process: dict[str, Any] = {}
 """In a process of the pool: its writer."""
+
+
+def begin_server() -> None:
+    """Start the process from which those of a pool are forked; it imports this package while its caller goes on."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
+    forkserver.ensure_running()
 
 
 @dataclass(frozen=True)
@@ -130,8 +137,8 @@ class WorkPool:
     def _share_out(self, jobs: Sequence[tuple[Callable, Any]], workers: int, look: Callable[[], None]) -> None:
         """Let processes call functions, each with its argument; ``look`` is called twice a second."""
         common = (self.files, self.layout, self.sources)
+        begin_server()
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
         pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=common)
 
         try:

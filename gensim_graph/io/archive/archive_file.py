@@ -29,6 +29,7 @@ from gensim_graph.io.plane_vectors import along_plane, points_east
 from gensim_graph.io.sources import Source
 from gensim_graph.io.ugrid import mesh_from_dataset
 from gensim_graph.mesh import Mesh
+from gensim_graph.system import forget_content
 from gensim_graph.variables import VariableTable
 
 
@@ -41,6 +42,7 @@ class ArchiveFile:
             turned to its plane. None takes the mesh of the source.
         table: the variable table.
         trajectory: number of the trajectory, for sources with several.
+        read_once: what has been read does not stay in the memory of the operating system.
 
     Attributes:
         name: origin, for messages.
@@ -52,9 +54,16 @@ class ArchiveFile:
         InputError: a file that cannot be read, no times, none of the variables, or another domain.
     """
 
-    def __init__(self, source: Source, mesh: Mesh | None, table: VariableTable, trajectory: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        mesh: Mesh | None,
+        table: VariableTable,
+        trajectory: int | None = None,
+        read_once: bool = False,
+    ) -> None:
         self.name = name_of_source(source)
-        self._table, self._files = table, ExitStack()
+        self._table, self._files, self._read_once = table, ExitStack(), read_once
 
         parts = part_reader(source)
         with naming(self.name), reading(table):
@@ -68,7 +77,7 @@ class ArchiveFile:
 
     def _open_dataset(self, source: Source, mesh: Mesh | None, trajectory: int | None) -> None:
         """Open a dataset; one in the layout of another program is brought to that of this package while it is read."""
-        raw = open_source_of_records(source, mesh, self._table, self._files)
+        raw = open_source_of_records(source, mesh, self._table, self._files, self._read_once)
         if trajectory is not None:
             raw = raw.isel({TRAJECTORY: trajectory}, drop=True)
 
@@ -119,6 +128,8 @@ class ArchiveFile:
                     self.read(slice(index, index + 1))
             raise
 
+        if self._read_once:
+            forget_content(FilePath(self.name))
         if self._to_mesh is None:
             self._to_mesh = self._remapping(fields)
 

@@ -71,7 +71,9 @@ def part_reader(source: Source) -> tuple[TimesReader, PartReader] | None:
     return None if known is None else known.in_parts
 
 
-def open_source_of_records(source: Source, mesh: Mesh | None, table: VariableTable, files: ExitStack) -> xr.Dataset:
+def open_source_of_records(
+    source: Source, mesh: Mesh | None, table: VariableTable, files: ExitStack, read_once: bool = False
+) -> xr.Dataset:
     """Open a source with a dimension ``time`` and, if it has several, ``trajectory``.
 
     Args:
@@ -79,6 +81,7 @@ def open_source_of_records(source: Source, mesh: Mesh | None, table: VariableTab
         mesh: mesh of data without one, and the plane of data in degrees; None if the source has its own.
         table: the variable table.
         files: exit stack that keeps files open as long as they are read.
+        read_once: see :func:`~gensim_graph.io.safe.opened_dataset`.
 
     Returns:
         The dataset; one in the layout of another program (:func:`~gensim_graph.io.cf.is_foreign`) keeps it.
@@ -91,7 +94,7 @@ def open_source_of_records(source: Source, mesh: Mesh | None, table: VariableTab
         log.info("%s: read as a whole (%s)", source, known.name if known else "unknown format")
         return open_store(source, mesh, table, needs="forcing")
 
-    raw = source if isinstance(source, xr.Dataset) else files.enter_context(opened_dataset(FilePath(source)))
+    raw = source if isinstance(source, xr.Dataset) else files.enter_context(opened_dataset(FilePath(source), read_once))
     raw = with_topology(raw)
 
     if is_without_mesh(mesh, raw):

@@ -19,6 +19,7 @@ from zarr.storage import ZipStore
 from gensim_graph.errors import InputError
 from gensim_graph.io.safe.content import is_zarr, refuse_other_content, zarr_root_in
 from gensim_graph.io.safe.netcdf_header import check_header
+from gensim_graph.io.safe.read_once import ReadOnceStore
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,15 @@ _EXPANSION = {"NETCDF4": 1100, "NETCDF4_CLASSIC": 1100}  # deflate makes data at
 
 
 @contextmanager
-def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
+def opened_dataset(path: FilePath, read_once: bool = False) -> Iterator[xr.Dataset]:
     """Open a netCDF file or zarr store for as long as values are read.
 
     Times that cannot be decoded stay numbers with their units: a mesh needs none, and readers of fields say what is
     wrong with them (:func:`~gensim_graph.io.times.times_of`).
+
+    Args:
+        path: the file or folder.
+        read_once: chunks of a zarr store do not stay in the memory of the operating system.
 
     Raises:
         InputError: the file cannot be opened, or values cannot be read while it is open.
@@ -39,7 +44,7 @@ def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
         if not is_zarr(path):
             refuse_other_content(path)
             _refuse_impossible(path)
-        with _source(path) as (source, options), _closed_afterwards(_decoded(source, options)) as dataset:
+        with _source(path, read_once) as (source, options), _closed_afterwards(_decoded(source, options)) as dataset:
             yield _without_repeated_dims(dataset)
     except InputError:
         raise
@@ -49,7 +54,7 @@ def opened_dataset(path: FilePath) -> Iterator[xr.Dataset]:
 
 
 @contextmanager
-def _source(path: FilePath) -> Iterator[tuple[Any, dict[str, Any]]]:
+def _source(path: FilePath, read_once: bool) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The file or store to open, and the options with which xarray opens it."""
     if not is_zarr(path):
         yield path, {"engine": "netcdf4"}
@@ -58,7 +63,7 @@ def _source(path: FilePath) -> Iterator[tuple[Any, dict[str, Any]]]:
     options = {"engine": "zarr", "consolidated": False}
     root = None if path.is_dir() else zarr_root_in(path)
     if root is None:
-        yield path, options
+        yield ReadOnceStore(path, read_only=True) if read_once else path, options
         return
 
     with ZipStore(path, mode="r") as store:

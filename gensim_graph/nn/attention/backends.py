@@ -41,7 +41,6 @@ AUTO = "auto"
 CHOICES = (AUTO, *BACKENDS)
 
 
-@torch.compiler.disable
 @torch.no_grad()
 def plan_attention(graph: MeshGraph, backend: str = AUTO) -> AttentionPlan[Any]:
     """Prepare the attention on a graph, once for all evaluations.

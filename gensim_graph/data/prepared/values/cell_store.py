@@ -1,17 +1,18 @@
 """The values of a prepared store: one zarr array (record, cell, channel), made for reading a few cells of two records.
 
-A chunk holds all channels of 1024 cells of one record, in the order of the clusters, so a sample of twelve clusters
-reads about twelve chunks of each record. The chunks of many records are in one file, a *shard*. Missing values (NaN)
-stand for records without values; they take no room.
+A chunk holds all channels of 256 to 1024 cells of one record, in the order of the clusters: as few as fill whole pages
+of memory. The chunks of many records are in one file, a *shard*. Missing values (NaN) stand for records without values;
+they take no room.
 
 Chunks that are not compressed are written by ``raw_writing`` and read by ``raw_shards``, others with tensorstore, which
-reads a sample in a tenth of the time of zarr-python. The threads of tensorstore are lost in a process that
-is forked from one that has used it: such a process reads compressed chunks with zarr-python, and says so.
+reads a sample in a tenth of the time of zarr-python. The threads of tensorstore are lost in a process that is forked
+from one that has used it: such a process reads compressed chunks with zarr-python, and says so.
 """
 
 import errno
 import json
 import logging
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,23 @@ from gensim_graph.typing import Array
 
 log = logging.getLogger(__name__)
 
-CHUNK_CELLS = 1024
-"""Cells in a chunk."""
+_LARGEST_CHUNK = 1024
+"""Cells in a chunk of float32 that fill whole pages of memory (4096 bytes), whatever the number of channels."""
+
+_SMALLEST_CHUNK = 256
+"""Cells in the smallest chunk: a cluster of the attention."""
 
 CACHE_BYTES = 256 * 2**20
 """Size of the cache of chunks of a process that reads."""
+
+
+def chunk_cells(channels: int) -> int:
+    """Return the number of cells in a chunk: as few as fill whole pages, so that little is read beside the sample.
+
+    Args:
+        channels: number of channels.
+    """
+    return max(_SMALLEST_CHUNK, _LARGEST_CHUNK // math.gcd(_LARGEST_CHUNK, channels))
 
 
 def array_metadata(shape: tuple[int, int, int], shard_records: int, dtype: str, compressed: bool) -> dict[str, Any]:
@@ -43,7 +56,7 @@ def array_metadata(shape: tuple[int, int, int], shard_records: int, dtype: str, 
         dtype: type of the numbers.
         compressed: compress the chunks (blosc, lz4).
     """
-    cells = min(CHUNK_CELLS, shape[1])
+    cells = min(chunk_cells(shape[2]), shape[1])
     width = -(-shape[1] // cells) * cells
     size = np.dtype(dtype).itemsize
     little = {"name": "bytes", "configuration": {"endian": "little"}}

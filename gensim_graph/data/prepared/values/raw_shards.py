@@ -93,7 +93,11 @@ class RawShards:
         Raises:
             InputError: a file is missing or damaged.
         """
-        self._fetch(records, np.flatnonzero(self._chunks_of(cells)))
+        numbers = np.flatnonzero(self._chunks_of(cells))
+        known = [record for record in records.tolist() if record // self._records in self._places]
+        self._fetch(np.array(known, dtype=np.int64), numbers)
+        for record in set(records.tolist()).difference(known):
+            self._expect_unknown(record, numbers)
 
     def write(self, first: int, values: Array) -> None:
         """Write the first records of a shard, or all of them.
@@ -122,14 +126,35 @@ class RawShards:
 
         return runs
 
+    def _expect_unknown(self, record: int, numbers: Array) -> None:
+        """Let the disk fetch chunks of a record, and the index that says where they are.
+
+        Reading the index now would wait for the disk. The chunks lie one after the other if no record before this one
+        lacks values.
+
+        Args:
+            record: number of the record, in a shard whose index was not read yet.
+            numbers: of the chunks.
+        """
+        if not hasattr(os, "posix_fadvise"):
+            return
+
+        shard, row = divmod(record, self._records)
+        file = self._file(shard)
+        length = 16 * self._records * self._chunks + 4
+        os.posix_fadvise(file, max(os.fstat(file).st_size - length, 0), length, os.POSIX_FADV_WILLNEED)
+        for run in np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1):
+            place = (row * self._chunks + int(run[0])) * self._chunk_bytes
+            os.posix_fadvise(file, place, len(run) * self._chunk_bytes, os.POSIX_FADV_WILLNEED)
+
     def _path(self, shard: int) -> Path:
         return self.path / "c" / str(shard) / "0" / "0"
 
     def _runs(self, record: int, numbers: Array) -> list[_Run]:
         """Parts of a file that hold chunks of a record; neighbours in the file are one part."""
         shard, row = divmod(record, self._records)
-        file, offsets = self._file(shard)
-        places = offsets[row, numbers]
+        file = self._file(shard)
+        places = self._index(shard, file)[row, numbers]
         if (places == MISSING).any():
             raise self._damage(shard, f"record {record} has no values")
 
@@ -145,11 +170,11 @@ class RawShards:
             if os.preadv(run.file, [part], run.place) != len(part):
                 raise self._damage(run.shard, "it is cut off")
 
-    def _file(self, shard: int) -> tuple[int, Array]:
-        """Open file of a shard, and the offset of each chunk (record, chunk) in it."""
+    def _file(self, shard: int) -> int:
+        """Open file of a shard."""
         if shard in self._open:
             self._open.move_to_end(shard)
-            return self._open[shard], self._places[shard]
+            return self._open[shard]
 
         while len(self._open) >= _OPEN_FILES:
             os.close(self._open.popitem(last=False)[1])
@@ -161,11 +186,20 @@ class RawShards:
 
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)  # else the disk reads megabytes beyond each chunk
-        if shard not in self._places:
-            self._places[shard] = self._offsets(shard, file)
 
         self._open[shard] = file
-        return file, self._places[shard]
+        return file
+
+    def _index(self, shard: int, file: int) -> Array:
+        """Offset of each chunk (record, chunk) in a shard; it is read once.
+
+        Args:
+            shard: number of the shard.
+            file: its open file.
+        """
+        if shard not in self._places:
+            self._places[shard] = self._offsets(shard, file)
+        return self._places[shard]
 
     def _offsets(self, shard: int, file: int) -> Array:
         """Read the index at the end of a shard: offset and size of each chunk, and a checksum of four bytes."""
