@@ -142,7 +142,7 @@ def _with_tensors(item: Any, replace: Callable[[torch.Tensor], torch.Tensor]) ->
     if isinstance(item, torch.Tensor):
         return replace(item)
     if isinstance(item, MeshGraph):
-        return copy.copy(item).apply(lambda value: _with_tensors(value, replace))
+        return MeshGraph(**{name: _with_tensors(value, replace) for name, value in item.to_dict().items()})
     if dataclasses.is_dataclass(item):
         values = {field.name: _with_tensors(getattr(item, field.name), replace) for field in dataclasses.fields(item)}
         return type(item)(**values)

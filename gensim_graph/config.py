@@ -47,7 +47,9 @@ class TrainerConfig:
         deterministic: train the deterministic twin instead of the flow.
         save_every: steps between checkpoints.
         compile: compile the network (torch.compile): ``auto`` on a GPU, ``true`` or ``false``. The first step then
-            takes minutes, the others less time.
+            takes minutes, the others less time; all batches are padded to equal sizes.
+        checkpoint_blocks: compute every block again in the backward pass instead of keeping what is inside: less
+            memory, more time, the same gradients.
         accelerator: device in the words of Lightning: ``auto``, ``cpu`` or ``gpu``.
         precision: precision in the words of Lightning: ``32-true``, ``bf16-mixed``.
         devices: devices of each machine; every process makes its part of each batch.
@@ -76,6 +78,7 @@ class TrainerConfig:
     deterministic: bool = False
     save_every: int = 200
     compile: bool | str = "auto"
+    checkpoint_blocks: bool = False
     accelerator: str = "auto"
     devices: int = 1
     num_nodes: int = 1

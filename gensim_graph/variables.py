@@ -20,8 +20,8 @@ Role = Literal["state", "forcing", "slow"]
 NAME_KEYS = ("names", "over_ice", "standard_names")
 """Attributes with the names that files of other programs give to a variable."""
 
-RULE_KEYS = ("needs", "amount", "conserved")
-"""Attributes that say which states can exist."""
+RULE_KEYS = ("needs", "amount", "conserved", "transported")
+"""Attributes that say which states can exist, and what moves with the ice."""
 
 TABLE_ADVICE = "leave it out for the table that ships, or make one, gensim_graph.VariableTable((...))"
 """End of messages about arguments that are no variable table."""
@@ -44,6 +44,7 @@ class Variable:
         needs: names of variables that are above zero wherever this one is: no snow without ice.
         amount: True for a quantity per area, whose sum over the area is a total, such as the volume of the ice.
         conserved: True for an amount whose total changes by sources and through open boundaries alone.
+        transported: True for what moves with the ice: an amount, or a property of the ice such as damage and age.
         names: names of the variable in files of other programs, in addition to those that the package knows. Names in
             a tuple of their own stand for the same data, the best one first.
         over_ice: names of its mean over the ice only.
@@ -70,6 +71,7 @@ class Variable:
     needs: Sequence[str] = ()
     amount: bool = False
     conserved: bool = False
+    transported: bool = False
     names: Sequence[str | Sequence[str]] = ()
     over_ice: Sequence[str] = ()
     standard_names: Sequence[str] = ()
@@ -165,7 +167,8 @@ class VariableTable:
                 if key in row:
                     row[key] = [one if isinstance(one, str) else list(one) for one in row[key]]
             if variable.role == "state":
-                row["needs"] = list(variable.needs)  # also an empty list: tables of earlier versions have no such key
+                # Also an empty list or False: tables of earlier versions have no such keys.
+                row |= {"needs": list(variable.needs), "transported": variable.transported}
             rows[name] = row
 
         return rows
@@ -180,16 +183,18 @@ def with_default_rules(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[
     """Add the rules for states that can exist to the rows of a table that was saved before there were any.
 
     Args:
-        rows: variable -> attributes. A row without the key ``needs`` takes the rules of the default variable of the
-            same name and unit.
+        rows: variable -> attributes. A row without the keys ``needs`` and ``transported`` takes the rules of the
+            default variable of the same name and unit.
     """
     known = {variable.name: variable for variable in default_variables().state}
     completed = {name: dict(row) for name, row in rows.items()}
 
     for name, row in completed.items():
         default = known.get(name)
-        if "needs" not in row and default is not None and row.get("units") == default.units:
-            row.update({key: getattr(default, key) for key in RULE_KEYS})
+        if default is None or row.get("units") != default.units:
+            continue
+        lacking = [key for key in RULE_KEYS if "needs" not in row or (key == "transported" and key not in row)]
+        row.update({key: getattr(default, key) for key in lacking})
 
     return completed
 

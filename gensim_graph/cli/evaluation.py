@@ -79,6 +79,7 @@ def evaluate_command(
             on_lead=lambda: progress.advance(task),
             model=surrogate,
             observations=truths.observations,
+            run=model,
         )
     say(f"the report is {place(page)}; open it in a browser")
 

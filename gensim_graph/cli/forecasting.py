@@ -42,6 +42,9 @@ def forecast_command(
     variables: Annotated[
         str | None, typer.Option(help="Variables to write, such as sic,sit; without it, all of the model.")
     ] = None,
+    budget: Annotated[
+        bool, typer.Option("--budget", help="Write transport and source of ice and snow in each step, too.")
+    ] = False,
     interpolate: Annotated[
         bool, typer.Option("--interpolate", help="Interpolate winds linearly between their times.")
     ] = False,
@@ -123,6 +126,7 @@ def forecast_command(
         seed=seed,
         every=every,
         variables=tuple(variables.split(",")) if variables else (),
+        budget=budget,
         batch=_batch(batch),
         progress=not console.quiet,
     )

@@ -41,8 +41,7 @@ class ForcedTrajectories(TrainingData):
         self.present = part.present | dict.fromkeys(forcing.names, True)
         self._part, self._forcing, self._table = part, forcing, table
 
-        for trajectory in range(part.n_trajectories):
-            forcing.check(part.times(trajectory))
+        forcing.check(_times_of_pairs(part))
 
     @property
     def n_trajectories(self) -> int:
@@ -58,6 +57,10 @@ class ForcedTrajectories(TrainingData):
         """Return the times of the records, see :meth:`TrainingData.times`."""
         return self._part.times(trajectory)
 
+    def pair_times(self, trajectory: int, start: int) -> tuple[np.datetime64, np.datetime64]:
+        """Return the times of a pair, see :meth:`TrainingData.pair_times`."""
+        return self._part.pair_times(trajectory, start)
+
     def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
         """Read the fields of some cells, see :meth:`TrainingData.read`.
 
@@ -67,9 +70,9 @@ class ForcedTrajectories(TrainingData):
             cells: (n,) numbers of the cells; None for all.
         """
         pair = self._part.read(trajectory, start, cells)
-        times = self._part.times(trajectory)
-        now = self._forcing.values_at(times[start], cells)
-        later = self._forcing.values_at(times[start + self.lead_steps], cells, slow=False)
+        time, next_time = self._part.pair_times(trajectory, start)
+        now = self._forcing.values_at(time, cells)
+        later = self._forcing.values_at(next_time, cells, slow=False)
 
         return pair._replace(
             forcing=_replaced(pair.forcing, now, self._table.forcing),
@@ -92,7 +95,7 @@ class ForcedTrajectories(TrainingData):
         for trajectory in range(self.n_trajectories):
             for start in range(self.n_starts):
                 pair = self.read(trajectory, start)
-                residual = pair.next_state - pair.state
+                residual = pair.next_state - pair.base
                 yield pair.state[None], residual[None], pair.forcing[None], pair.slow[None]
 
     def add_moments(self, moments: TrainingMoments) -> None:
@@ -109,7 +112,7 @@ class ForcedTrajectories(TrainingData):
 
         groups = [(moments.forcing, self._table.forcing), (moments.slow, self._table.slow)]
         for trajectory, start in self._sampled_pairs():
-            values = self._forcing.values_at(self.times(trajectory)[start])
+            values = self._forcing.values_at(self.pair_times(trajectory, start)[0])
             for running, variables in groups:
                 empty = np.zeros((self.mesh.n_faces, len(variables)), dtype=np.float32)
                 here = np.array([one.name in values for one in variables], dtype=bool)
@@ -173,7 +176,7 @@ def _forced(
     part: TrainingData, forcing: Source | Sequence[Source], table: VariableTable, topology: str | None
 ) -> TrainingData:
     opened = open_forcing(forcing, part.mesh, table, interpolate=True, topology=topology)
-    times = np.unique(np.concatenate([part.times(number) for number in range(part.n_trajectories)]))
+    times = _times_of_pairs(part)
     opened.check(times)  # before the degree days, which take minutes
 
     lacking = [one.name for one in table.slow if not part.present[one.name]]
@@ -185,6 +188,12 @@ def _forced(
         log.warning("forcing: %s of the data replaced by those of %s", ", ".join(replaced), _origins(opened, replaced))
 
     return ForcedTrajectories(part, opened, table)
+
+
+def _times_of_pairs(part: TrainingData) -> Array:
+    """All times at which a pair begins or ends, ascending."""
+    pairs = [part.pair_times(number, start) for number in range(part.n_trajectories) for start in range(part.n_starts)]
+    return np.unique(np.array(pairs))
 
 
 def _origins(forcing: Forcing, names: Sequence[str]) -> str:

@@ -7,6 +7,8 @@ therefore not show whether a network has learned them by heart.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from gensim_graph.data.training_data import StatePair, TrainingData
 from gensim_graph.typing import Array
 
@@ -43,6 +45,10 @@ class DataPart(TrainingData):
         times = self._whole.times(self._trajectories[trajectory])
         return times[self._starts.start : self._starts.stop + self.lead_steps]
 
+    def pair_times(self, trajectory: int, start: int) -> tuple[np.datetime64, np.datetime64]:
+        """Return the times of a pair in this part, see :meth:`TrainingData.pair_times`."""
+        return self._whole.pair_times(self._trajectories[trajectory], self._starts[start])
+
     def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
         """Read the fields of some cells, see :meth:`TrainingData.read`.
 
@@ -66,7 +72,7 @@ class DataPart(TrainingData):
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield pieces for the statistics; pairs that overlap in time give some values twice."""
         for pair in self.pairs():
-            residual = pair.next_state - pair.state
+            residual = pair.next_state - pair.base
             yield pair.state[None], residual[None], pair.forcing[None], pair.slow[None]
 
 

@@ -5,9 +5,11 @@ from functools import cached_property
 
 import torch
 
+from gensim_graph.data.drift_response import with_response
 from gensim_graph.data.statistics import Statistics
 from gensim_graph.flow import Bounds
 from gensim_graph.nn import Channels
+from gensim_graph.transport import DRIFT
 from gensim_graph.typing import Array, Float, Tensor
 from gensim_graph.variables import VariableTable
 
@@ -66,34 +68,66 @@ class Normaliser:
         ordered = (*self.table.state, *self.table.forcing, *self.table.slow)
         return self._tensor(self.statistics.present(ordered)).float()
 
-    def residual(
-        self, state: Float[Tensor, "*cells state"], next_state: Float[Tensor, "*cells state"]
+    def expected(
+        self,
+        state: Float[Tensor, "*cells state"],
+        forcing: Float[Tensor, "*cells forcing"],
+        next_forcing: Float[Tensor, "*cells forcing"],
     ) -> Float[Tensor, "*cells state"]:
-        """Compute the normalised residual x1 = (s_next - s - mean) / std; zero for absent variables.
+        """Return the state with the drift of the linear response, if the residual of the drift is counted from it.
 
         Args:
-            state: s, physical units.
+            state: now, physical units.
+            forcing: now, physical units.
+            next_forcing: one lead time later, physical units.
+        """
+        return with_response(self.statistics.response, self.table, state, forcing, next_forcing)
+
+    def with_drift_of(
+        self, base: Float[Tensor, "*cells state"], expected: Float[Tensor, "*cells state"]
+    ) -> Float[Tensor, "*cells state"]:
+        """Return a base with the drift of :meth:`expected`.
+
+        Args:
+            base: state, perhaps moved, physical units.
+            expected: from :meth:`expected`.
+        """
+        return torch.where(self._is_drift, expected, base) if self.statistics.response else base
+
+    @cached_property
+    def _is_drift(self) -> Tensor:
+        """(state,) True for the components of the drift."""
+        return torch.tensor([one.standard_name in DRIFT for one in self.table.state], device=self.device)
+
+    def residual(
+        self, base: Float[Tensor, "*cells state"], next_state: Float[Tensor, "*cells state"]
+    ) -> Float[Tensor, "*cells state"]:
+        """Compute the normalised residual x1 = (s_next - base - mean) / std; zero for absent variables.
+
+        Args:
+            base: the state s, with the drift of :meth:`expected`, and moved by the drift where the residual is counted
+                from the transport; physical units.
             next_state: s one lead time later, physical units.
         """
         mean, std = self._residual
-        return (next_state - state - mean) / std * self.state_present
+        return (next_state - base - mean) / std * self.state_present
 
     def advance(
-        self, state: Float[Tensor, "*cells state"], residual: Float[Tensor, "*cells state"]
+        self, base: Float[Tensor, "*cells state"], residual: Float[Tensor, "*cells state"]
     ) -> Float[Tensor, "*cells state"]:
-        """Compute the next state s + mean + std x1, clipped to its bounds. Absent variables do not change.
+        """Compute the next state base + mean + std x1, clipped to its bounds. Absent variables do not change.
 
         Args:
-            state: s, physical units.
+            base: as in :meth:`residual`.
             residual: normalised residual x1.
         """
         mean, std = self._residual
         change = (mean + std * residual) * self.state_present
-        return self.bounds.clip(state + change)
+        return self.bounds.clip(base + change)
 
-    def residual_bounds(self, state: Float[Tensor, "*cells state"]) -> Bounds:
-        """Return the bounds of the normalised residual for a given state in physical units."""
-        return self.bounds.of_residual(state, *self._residual)
+    def residual_bounds(self, base: Float[Tensor, "*cells state"]) -> Bounds:
+        """Return the bounds of the normalised residual for a given base in physical units, see :meth:`residual`."""
+        return self.bounds.of_residual(base, *self._residual)
 
     def conditions(
         self,

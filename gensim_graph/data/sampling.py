@@ -42,13 +42,14 @@ def partition_angle(seed: int, partition: int) -> float:
 
 
 class _Fields(NamedTuple):
-    """Fields of a sample as tensors, in the order of :class:`~gensim_graph.data.training_data.StatePair`."""
+    """Fields of a sample as tensors, as in :class:`~gensim_graph.data.training_data.StatePair`."""
 
     state: Tensor
     next_state: Tensor
     forcing: Tensor
     next_forcing: Tensor
     slow: Tensor
+    base: Tensor
 
 
 class TrainingSamples(Dataset[TrainingBatch]):
@@ -120,9 +121,14 @@ class TrainingSamples(Dataset[TrainingBatch]):
     def __getitem__(self, number: int) -> TrainingBatch:
         return self._finish(self._draw(number))
 
+    def graph(self, number: int) -> MeshGraph:
+        """Return the graph of a sample, without reading its values."""
+        return self._draw(number).subgraph.graph
+
     def __getitems__(self, numbers: Sequence[int]) -> list[TrainingBatch]:
         """Return several samples; while they are made, the disk fetches the values of those that will come next."""
         draws = self._expected if self._expected_numbers == list(numbers) else self._expect(numbers)
+        self._expected_numbers = []  # the random numbers of a draw can be used once
         step = numbers[0] - self._first  # the same from batch to batch, also where several processes share them
         self._first = numbers[0]
 
@@ -163,7 +169,8 @@ class TrainingSamples(Dataset[TrainingBatch]):
     def _finish(self, draw: "_Draw") -> TrainingBatch:
         """Read the values of a sample and make it."""
         pair = draw.part.read(draw.trajectory, draw.start, draw.cells)
-        values = pair if draw.means is None else [draw.means @ one for one in pair]
+        columns = [*pair[:5], pair.base]
+        values = columns if draw.means is None else [draw.means @ one for one in columns]
         fields = _Fields(*(torch.from_numpy(one).float() for one in values))
 
         sample = self._sample(draw.subgraph.graph, fields, draw.subgraph.core, draw.flow_time, draw.rng)
@@ -188,7 +195,10 @@ class TrainingSamples(Dataset[TrainingBatch]):
         self, graph: MeshGraph, fields: _Fields, core: Tensor, flow_time: float, rng: np.random.Generator
     ) -> TrainingBatch:
         """Normalise the physical fields, noise the residual and mark the values at a bound."""
-        residual = self.normaliser.residual(fields.state, fields.next_state)
+        base = self.normaliser.with_drift_of(
+            fields.base, self.normaliser.expected(fields.state, fields.forcing, fields.next_forcing)
+        )
+        residual = self.normaliser.residual(base, fields.next_state)
         conditions = self.normaliser.conditions(fields.state, fields.forcing, fields.next_forcing, fields.slow)
 
         if self.deterministic:

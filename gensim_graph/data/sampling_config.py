@@ -29,6 +29,8 @@ class SamplingConfig:
         mirror: reflect frame and vectors; wrong on one hemisphere, where Coriolis turns one way only.
         validation: share of the data that is held back for validation, 0 to 0.5; see
             :func:`~gensim_graph.data.hold_out`.
+        transport: compute the transport of the ice by its drift, and learn what it leaves of the change.
+        drift_response: compute the linear response of the drift to the wind, fitted to the data, and learn the rest.
         workers: processes that make samples beside the training; -1 takes the cores of the machine minus one, and
             none for small meshes in memory.
 
@@ -47,6 +49,8 @@ class SamplingConfig:
     rotate: bool = False
     mirror: bool = False
     validation: float = 0.1
+    transport: bool = True
+    drift_response: bool = True
     workers: int = -1
 
     def __post_init__(self) -> None:

@@ -28,7 +28,11 @@ class Statistics:
     Attributes:
         lead_hours: lead time of the residual, h.
         values: variable -> (mean, deviation), for every variable that the data have.
-        residuals: state variable -> (mean, deviation) of its change over the lead time.
+        residuals: state variable -> (mean, deviation) of its change over the lead time; of transported variables, of
+            the change beyond their transport by the drift; of the drift, of the change beyond its linear response.
+        transported: names of the state variables whose residual is what their transport by the drift leaves.
+        response: coefficients of the linear response of the drift (:mod:`~gensim_graph.data.drift_response`); none if
+            the residual of the drift is its whole change.
 
     Example:
         >>> import gensim_graph as gg
@@ -43,6 +47,8 @@ class Statistics:
     lead_hours: float
     values: Moments = field(default_factory=dict)
     residuals: Moments = field(default_factory=dict)
+    transported: tuple[str, ...] = ()
+    response: Moments = field(default_factory=dict)
 
     def of_values(self, variables: Iterable[Variable]) -> tuple[Array, Array]:
         """Return means and deviations, (variable,) each; 0 and 1 for a variable that the data lack."""
@@ -58,13 +64,17 @@ class Statistics:
 
     def to_dict(self) -> dict[str, object]:
         """Return plain data for JSON."""
-        return {"lead_hours": self.lead_hours, "values": self.values, "residuals": self.residuals}
+        rows: dict[str, object] = {"lead_hours": self.lead_hours, "values": self.values, "residuals": self.residuals}
+        rows |= {"transported": list(self.transported)} if self.transported else {}
+        return rows | ({"response": self.response} if self.response else {})
 
     @classmethod
     def from_dict(cls, rows: Mapping[str, object]) -> "Statistics":
         """Read what :meth:`to_dict` returned."""
         values, residuals = (_moments_from(rows[key]) for key in ("values", "residuals"))
-        return cls(float(rows["lead_hours"]), values, residuals)  # type: ignore[arg-type]
+        transported: Any = rows.get("transported", ())  # models of earlier versions have none, and no response
+        response = _moments_from(rows.get("response", {}))
+        return cls(float(rows["lead_hours"]), values, residuals, tuple(transported), response)  # type: ignore[arg-type]
 
 
 def _moments_from(rows: Any) -> Moments:

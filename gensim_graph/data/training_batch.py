@@ -1,10 +1,11 @@
-"""One training sample, and several samples joined into a batch: one graph without edges between the samples."""
+"""One training sample, several samples joined into a batch (one graph without edges between them), and padding."""
 
 from typing import NamedTuple
 
 import torch
+from torch.nn.functional import pad
 
-from gensim_graph.graph import MeshGraph, batch_graphs
+from gensim_graph.graph import GraphSizes, MeshGraph, batch_graphs, pad_graph
 from gensim_graph.typing import Bool, Float, Tensor
 
 
@@ -43,3 +44,20 @@ def collate(samples: list[TrainingBatch]) -> TrainingBatch:
     flow_time = torch.stack(columns[-1]).unsqueeze(0)
 
     return TrainingBatch._make([graph, *fields, flow_time])
+
+
+def pad_batch(batch: TrainingBatch, sizes: GraphSizes) -> TrainingBatch:
+    """Return a batch with padding up to given sizes: cells at the end, with weight 0 and zeros in all fields.
+
+    Args:
+        batch: made by :func:`collate`.
+        sizes: with room for the graph of the batch, see :func:`~gensim_graph.graph.pad_graph`.
+
+    Raises:
+        ValueError: the batch does not fit into the sizes.
+    """
+    more = sizes.cells - batch.graph.n_cells
+    graph = pad_graph(batch.graph, sizes)
+    fields = [pad(field, (0, 0, 0, more)) for field in batch[1:-1]]
+
+    return TrainingBatch._make([graph, *fields, batch.flow_time])

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from gensim_graph.data.statistics import TrainingMoments
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh
@@ -24,6 +26,7 @@ class StatePair(NamedTuple):
         forcing: (F, forcing) at t.
         next_forcing: (F, forcing) at t + lead.
         slow: (F, slow) at t.
+        moved: (F, state) state at t, moved by the drift to t + lead; None for data without transport.
     """
 
     state: Array
@@ -31,6 +34,12 @@ class StatePair(NamedTuple):
     forcing: Array
     next_forcing: Array
     slow: Array
+    moved: Array | None = None
+
+    @property
+    def base(self) -> Array:
+        """(F, state) from which the residual is counted."""
+        return self.state if self.moved is None else self.moved
 
 
 class TrainingData(ABC):
@@ -95,6 +104,19 @@ class TrainingData(ABC):
             InputError: the data do not know their times.
         """
         raise InputError(f"{type(self).__name__} without times: forcing from other files cannot be added to them")
+
+    def pair_times(self, trajectory: int, start: int) -> tuple[np.datetime64, np.datetime64]:
+        """Return the times t and t + lead of a pair; data with gaps know these, and have no list of all times.
+
+        Args:
+            trajectory: number of the trajectory.
+            start: number of the pair.
+
+        Raises:
+            InputError: the data do not know their times.
+        """
+        times = self.times(trajectory)
+        return times[start], times[start + self.lead_steps]
 
     @abstractmethod
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:

@@ -51,9 +51,12 @@ class ScaleModel(nn.Module):
         width: number of hidden features.
     """
 
+    frequency: Tensor
+
     def __init__(self, group: tuple[int, ...], width: int = 32) -> None:
         super().__init__()
         self.group = group
+        self.register_buffer("frequency", torch.tensor([0.5, 1.0, 2.0]), persistent=False)
         self.network = nn.Sequential(
             nn.Linear(6, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, max(group) + 1)
         )
@@ -68,8 +71,10 @@ class ScaleModel(nn.Module):
             flow_time: flow times in [0, 1].
             log_length: logarithm of the length unit divided by a reference length.
         """
-        phase = math.pi * flow_time.unsqueeze(-1) * torch.tensor([0.5, 1.0, 2.0], device=flow_time.device)
+        phase = math.pi * flow_time.unsqueeze(-1) * self.frequency
         scale = self.network(torch.cat((phase.sin(), phase.cos()), dim=-1))
         scale = scale + log_length.unsqueeze(-1) * self.from_length
 
-        return scale.clamp(-6.0, 3.0)[..., list(self.group)]
+        # Without a tensor of indices, because a GPU would have to wait for its transfer.
+        scales = scale.clamp(-6.0, 3.0).unbind(-1)
+        return torch.stack([scales[number] for number in self.group], dim=-1)

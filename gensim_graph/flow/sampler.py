@@ -17,6 +17,9 @@ from gensim_graph.typing import Float, Tensor
 Velocity = Callable[[Tensor, float], Tensor]
 """Velocity v(z, tau) of the flow."""
 
+BoundsOf = Callable[[Tensor], Bounds]
+"""Bounds of the end point that depend on the end point itself."""
+
 
 @dataclass(frozen=True)
 class SamplerConfig:
@@ -60,7 +63,7 @@ def sample(
     velocity: Velocity,
     noise: Float[Tensor, "*shape"],
     config: SamplerConfig | None = None,
-    bounds: Bounds | None = None,
+    bounds: Bounds | BoundsOf | None = None,
 ) -> Float[Tensor, "*shape"]:
     """Integrate the flow from ``noise``.
 
@@ -68,7 +71,8 @@ def sample(
         velocity: function v(z, tau); z and its result have the shape of ``noise``.
         noise: z at flow time 0, standard normal.
         config: steps and method; None takes the defaults.
-        bounds: bounds of z at flow time 1, broadcast against z; None for no bounds.
+        bounds: bounds of z at flow time 1, broadcast against z, or a function that returns those of an end point; None
+            for no bounds.
 
     Returns:
         z at flow time 1, within the bounds.
@@ -90,22 +94,46 @@ def sample(
     config = config or SamplerConfig()
     step = STEPS[config.method]
     knots = sigmoid_schedule(config.steps, config.scale, config.shift).tolist()
-    bounded = velocity if bounds is None else _within(velocity, bounds)
+    if bounds is None:
+        return _integrated(velocity, noise, knots, step)
 
-    state = noise
+    bounds_of: BoundsOf = (lambda _: bounds) if isinstance(bounds, Bounds) else bounds
+    end = _integrated(_within(velocity, bounds_of), noise, knots, step)
+    return bounds_of(end).clip(end)
+
+
+def _integrated(velocity: Velocity, state: Tensor, knots: list[float], step: "Integration") -> Tensor:
+    """Integrate over flow times; the last step is one of Euler.
+
+    Args:
+        velocity: function v(z, tau).
+        state: z at the first flow time.
+        knots: flow times.
+        step: method of the other steps.
+    """
     for start, end in pairwise(knots[:-1]):
-        state = step(bounded, state, start, end)
-    state = _euler(bounded, state, knots[-2], 1.0)
-
-    return state if bounds is None else bounds.clip(state)
+        state = step(velocity, state, start, end)
+    return _euler(velocity, state, knots[-2], 1.0)
 
 
-def _within(velocity: Velocity, bounds: Bounds) -> Velocity:
-    """Velocity that leads to the clipped end point."""
+def _within(velocity: Velocity, bounds_of: BoundsOf) -> Velocity:
+    """Velocity that leads to the clipped end point.
+
+    Bounds that depend on the end point are computed once for each flow time: Heun's method comes to a flow time twice,
+    at the end of one step and at the beginning of the next.
+
+    Args:
+        velocity: function v(z, tau).
+        bounds_of: bounds of an end point.
+    """
+    known: dict[float, Bounds] = {}
 
     def bounded(state: Tensor, tau: float) -> Tensor:
-        end_point = bounds.clip(state + (1 - tau) * velocity(state, tau))
-        return (end_point - state) / (1 - tau)
+        free = state + (1 - tau) * velocity(state, tau)
+        if tau not in known:
+            known.clear()
+            known[tau] = bounds_of(free)
+        return (known[tau].clip(free) - state) / (1 - tau)
 
     return bounded
 
@@ -126,5 +154,8 @@ def _heun(velocity: Velocity, state: Tensor, start: float, end: float) -> Tensor
     return state + (end - start) / 2 * (first + second)
 
 
-STEPS = {"euler": _euler, "midpoint": _midpoint, "heun": _heun}
+Integration = Callable[[Velocity, Tensor, float, float], Tensor]
+"""Integration of z from one flow time to another."""
+
+STEPS: dict[str, Integration] = {"euler": _euler, "midpoint": _midpoint, "heun": _heun}
 """Integration methods by name: from ``start`` to ``end`` in flow time."""

@@ -14,6 +14,7 @@ from gensim_graph.forecast.progress import ReportStep
 from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.restart import Restart, read_restart, save_restart
 from gensim_graph.forecast.starts import Starts
+from gensim_graph.forecast.step_budget import StepBudget
 from gensim_graph.nn import GraphPlan
 from gensim_graph.surrogate import Surrogate, states_of_members
 
@@ -56,16 +57,19 @@ class ForecastRun:
         output = MemberOutput(self.target, unit, request.written_variables(self.model), self.starts.has_dimension)
         step = restart.step
         state = restart.state.to(self.model.device)
-        chunk_complete = step == 0 and output.add(0, state)
+        budget = StepBudget(self.model, self.starts.mesh) if request.budget else None
+        chunk_complete = step == 0 and output.add(0, budget.beside(state, None) if budget else state)
         saved_at = time.monotonic()
 
         while step < request.steps:
             now = self.valid_time(unit, step)
-            state = self.model.advance(state, self.forcing, now, step, unit.members, request.seed, self.plan)
+            before = state
+            state = self.model.advance(before, self.forcing, now, step, unit.members, request.seed, self.plan)
             step += 1
 
             if step % request.every == 0:
-                chunk_complete = output.add(step // request.every, state) or chunk_complete
+                written = budget.beside(state, before) if budget else state
+                chunk_complete = output.add(step // request.every, written) or chunk_complete
 
             if chunk_complete or step == request.steps or time.monotonic() - saved_at > SAVE_SECONDS:
                 output.write()

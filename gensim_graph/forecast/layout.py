@@ -100,7 +100,7 @@ def check_forecast_space(target: FilePath, layout: StoreLayout, starts: Starts, 
     Raises:
         InputError: the disk has too little free space.
     """
-    variables = len(request.variables) or starts.states.shape[-1]
+    variables = (len(request.variables) or starts.states.shape[-1]) + 4 * request.budget
     states = (1 + layout.steps // request.every) * layout.members * len(starts.times)
     present = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     check_space(target, 0.5 * _BYTES_PER_VALUE * states * variables * starts.mesh.n_faces - present, beside=True)

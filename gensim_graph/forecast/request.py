@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gensim_graph.errors import InputError, check_count
+from gensim_graph.forecast.step_budget import budget_variables
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.variables import Variable
 
@@ -22,6 +23,7 @@ class Request:
         seed: seed of the noise.
         every: number of steps from one written state to the next.
         variables: names of the written variables; empty for all variables that the model forecasts.
+        budget: write transport and source of ice and snow in the last step, too.
 
     Raises:
         InputError: a value out of its range.
@@ -32,6 +34,7 @@ class Request:
     seed: int = 0
     every: int = 1
     variables: tuple[str, ...] = ()
+    budget: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -39,10 +42,10 @@ class Request:
             check_count(f"forecast.{name}", getattr(self, name), least)
 
     def written_variables(self, model: Surrogate) -> list[tuple[int, Variable]]:
-        """Return the written variables, each with its channel of the state.
+        """Return the written variables, each with its channel: of the state, then of the budget.
 
         Raises:
-            InputError: a variable that the model does not forecast.
+            InputError: a variable that the model does not forecast, or a budget without drift.
         """
         forecast = model.forecast_variables
         known = [variable.name for _, variable in forecast]
@@ -52,7 +55,10 @@ class Request:
             raise InputError(f"variable '{unknown[0]}': this model forecasts {', '.join(known)}")
 
         wanted = self.variables or known
-        return [(channel, variable) for channel, variable in forecast if variable.name in wanted]
+        written = [(channel, variable) for channel, variable in forecast if variable.name in wanted]
+        terms = budget_variables(model) if self.budget else []
+
+        return written + list(enumerate(terms, start=len(model.normaliser.table.state)))
 
 
 def steps_of(years: float | int, lead_time: np.timedelta64) -> int:

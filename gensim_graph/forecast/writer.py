@@ -51,6 +51,7 @@ def write_forecast(
     seed: int = 0,
     every: int = 1,
     variables: tuple[str, ...] | list[str] = (),
+    budget: bool = False,
     batch: Batch = "auto",
     progress: bool = True,
     mesh: Mesh | None = None,
@@ -72,6 +73,8 @@ def write_forecast(
         seed: seed of the noise; the numbers of a member depend on the seed and its own number alone.
         every: number of steps from one written state to the next; all steps are computed.
         variables: names of the written variables; empty for all.
+        budget: write ``sit_transport`` and ``sit_source``, too, and the same for the snow: the change in the last step
+            by transport with the drift, and by sources (m). At lead time 0 they are NaN.
         batch: number of members computed together, and in a chunk of the store; ``auto`` takes a number that suits
             memory and device. It changes the numbers by rounding only. A forecast that continues keeps its first batch.
         progress: show a progress bar.
@@ -109,7 +112,7 @@ def write_forecast(
     if isinstance(variables, str):
         raise InputError(f"forecast.variables: expected a list of names, such as ['sic', 'sit']; came {variables!r}")
 
-    request = Request(steps, members, seed, every, tuple(variables))
+    request = Request(steps, members, seed, every, tuple(variables), budget)
     request.written_variables(model)  # raises for unknown names
     _check_batch(batch)
 

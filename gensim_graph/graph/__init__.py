@@ -13,8 +13,8 @@ Tokens and clusters are padded to their full size. A position in this padded lay
 
 Reading order: ``cell_table`` (what the graph takes from a mesh), ``order`` (tokens and clusters), ``stencil``,
 ``halo``, ``mesh_graph`` (the graph and its attributes), ``graph_builder`` (all steps together), ``cluster_members`` and
-``subgraph`` (parts to train on), ``union`` (several graphs in one), ``cache`` and ``grouped_cells`` (graphs on disk),
-``geometric`` (graphs for torch-geometric).
+``subgraph`` (parts to train on), ``union`` (several graphs in one), ``graph_sizes`` and ``padding`` (graphs of equal
+sizes), ``cache`` and ``grouped_cells`` (graphs on disk), ``geometric`` (graphs for torch-geometric).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any
 from gensim_graph.graph.cache import SMALLEST, cached_graph
 from gensim_graph.graph.cell_table import CellTable
 from gensim_graph.graph.graph_builder import build_graph, coarse_cells, graph_of_cells
+from gensim_graph.graph.graph_sizes import GraphSizes
 from gensim_graph.graph.grouped_cells import CellGroups, cell_groups
 from gensim_graph.graph.mesh_graph import MeshGraph, with_length_unit
 from gensim_graph.graph.order import CLUSTER_TOKENS, TOKEN_CELLS, order_cells
+from gensim_graph.graph.padding import pad_graph
 from gensim_graph.graph.subgraph import Subgraph, SubgraphCutter, extract_subgraph
 from gensim_graph.graph.union import batch_graphs
 
@@ -37,6 +39,7 @@ __all__ = [
     "TOKEN_CELLS",
     "CellGroups",
     "CellTable",
+    "GraphSizes",
     "MeshGraph",
     "Subgraph",
     "SubgraphCutter",
@@ -48,6 +51,7 @@ __all__ = [
     "extract_subgraph",
     "graph_of_cells",
     "order_cells",
+    "pad_graph",
     "to_geometric",
     "with_length_unit",
 ]

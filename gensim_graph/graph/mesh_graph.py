@@ -51,6 +51,8 @@ class MeshGraph:
         key_log_area: (C, K) logarithm of the area of the key divided by ``cluster_length**2``; -1e4 for padding.
         halo, halo_valid: (C, K) keys of the cluster, and False for padding.
         radius: (G,) reach of the attention in token lengths, one number for each graph.
+        readers, reader_counts: (C, R) and (C,) queries that see a token of the cluster, and their number; None unless
+            they were listed beforehand for the attention on a GPU.
 
     Args:
         tensors: the attributes by name.
@@ -92,6 +94,8 @@ class MeshGraph:
     halo: Tensor
     halo_valid: Tensor
     radius: Tensor
+    readers: Tensor | None = None
+    reader_counts: Tensor | None = None
 
     def __init__(self, **tensors: Tensor) -> None:
         self.__dict__.update(tensors)

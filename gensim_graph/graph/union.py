@@ -43,7 +43,7 @@ def batch_graphs(graphs: list[MeshGraph]) -> MeshGraph:
 
     neighbours = max(graph.neighbours.shape[1] for graph in graphs)
     keys = max(graph.halo.shape[1] for graph in graphs)
-    rows = [{"batch": torch.zeros_like(graph.slot)} | _widened(graph, neighbours, keys).to_dict() for graph in graphs]
+    rows = [{"batch": torch.zeros_like(graph.slot)} | widened(graph, neighbours, keys).to_dict() for graph in graphs]
     union = {}
 
     for name in rows[0]:
@@ -61,21 +61,27 @@ def _shifted(columns: list[Tensor], sizes: list[int]) -> list[Tensor]:
     return [column + begin for column, begin in zip(columns, begins, strict=True)]
 
 
-def _widened(graph: MeshGraph, neighbours: int, keys: int) -> MeshGraph:
-    """Pad the lists of neighbours and keys to a common width."""
+def widened(graph: MeshGraph, neighbours: int, keys: int) -> MeshGraph:
+    """Return the graph with longer lists of neighbours and keys.
+
+    Args:
+        graph: the graph; it is returned itself if its lists have these lengths.
+        neighbours: number of neighbours of a cell.
+        keys: number of keys of a cluster.
+    """
     more_neighbours = neighbours - graph.neighbours.shape[1]
     more_keys = keys - graph.halo.shape[1]
     if more_neighbours == 0 and more_keys == 0:
         return graph
 
-    widened = MeshGraph(**graph.to_dict())
-    widened.neighbours = pad(graph.neighbours, (0, more_neighbours))
-    widened.mean = pad(graph.mean, (0, more_neighbours))
-    widened.gradient = pad(graph.gradient, (0, 0, 0, more_neighbours))
+    longer = MeshGraph(**graph.to_dict())
+    longer.neighbours = pad(graph.neighbours, (0, more_neighbours))
+    longer.mean = pad(graph.mean, (0, more_neighbours))
+    longer.gradient = pad(graph.gradient, (0, 0, 0, more_neighbours))
 
-    widened.halo = pad(graph.halo, (0, more_keys))
-    widened.halo_valid = pad(graph.halo_valid, (0, more_keys), value=False)
-    widened.key_pos = pad(graph.key_pos, (0, 0, 0, more_keys))
-    widened.key_log_area = pad(graph.key_log_area, (0, more_keys), value=PADDED_LOG_AREA)
+    longer.halo = pad(graph.halo, (0, more_keys))
+    longer.halo_valid = pad(graph.halo_valid, (0, more_keys), value=False)
+    longer.key_pos = pad(graph.key_pos, (0, 0, 0, more_keys))
+    longer.key_log_area = pad(graph.key_log_area, (0, more_keys), value=PADDED_LOG_AREA)
 
-    return widened
+    return longer

@@ -13,7 +13,7 @@ Reading order, from the concepts to the whole:
 
 from typing import TYPE_CHECKING, Any
 
-from gensim_graph.nn.attention import AttentionPlan
+from gensim_graph.nn.attention import AttentionPlan, with_readers
 from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.channels import Channels, rotate_vectors
 from gensim_graph.nn.embedding import Modulation, log_length
@@ -57,6 +57,7 @@ __all__ = [
     "register_network",
     "rotate_vectors",
     "stencil_sum",
+    "with_readers",
 ]
 
 

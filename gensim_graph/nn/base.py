@@ -6,9 +6,11 @@ The computation has three steps, because a forecast evaluates the network many t
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph
@@ -42,11 +44,16 @@ class Operator(nn.Module, ABC, Generic[Plan]):
         config: network and size.
         state: channels of the noised state; an int is the number of channels of the default layout.
         conditions: channels of the conditions; an int is the number of channels of the default layout.
+
+    Attributes:
+        checkpoint_blocks: keep only the input of each block for the backward pass, which computes the block again:
+            less memory, more time, the same gradients.
     """
 
     def __init__(self, config: OperatorConfig, state: int | Channels, conditions: int | Channels) -> None:
         super().__init__()
         self.config = config
+        self.checkpoint_blocks = False
         self.state = Channels.default_state(state) if isinstance(state, int) else state
         self.conditions = Channels.default_conditions(conditions) if isinstance(conditions, int) else conditions
 
@@ -113,6 +120,12 @@ class Operator(nn.Module, ABC, Generic[Plan]):
         Raises:
             InputError: a noised residual of another shape than graph and operator expect.
         """
+
+    def _apply_block(self, block: nn.Module, *inputs: Any) -> Any:
+        """Apply a block, which is computed again in the backward pass if ``checkpoint_blocks`` says so."""
+        if self.checkpoint_blocks and torch.is_grad_enabled():
+            return checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)  # nothing is random
+        return block(*inputs)
 
     def _time_of_graphs(self, noised: Tensor, flow_time: Tensor, graph: MeshGraph) -> Float[Tensor, "batch graph"]:
         """Check the shape of the noised residual and return the flow time of each graph."""

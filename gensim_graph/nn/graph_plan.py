@@ -8,6 +8,7 @@ a subclass.
 from dataclasses import dataclass, field
 
 from gensim_graph.graph import MeshGraph
+from gensim_graph.transport import StateTransport
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,10 @@ class GraphPlan:
         is_mirrored: the graph is that of the mirror image of the mesh, so that vectors have to be mirrored too. The
             operator does not look at it; who made the plan does.
         is_closed: no ice can leave the mesh. The operator does not look at it either.
+        transport: transport of the state on the mesh, for a model that needs it. Nor does it look at this.
     """
 
     graph: MeshGraph
     is_mirrored: bool = field(default=False, kw_only=True)
     is_closed: bool = field(default=False, kw_only=True)
+    transport: StateTransport | None = field(default=None, kw_only=True)

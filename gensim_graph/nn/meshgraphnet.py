@@ -88,7 +88,7 @@ class MeshGraphNet(Operator[GraphPlan]):
         edges = self.encode_edge(torch.cat((graph.edge_attr, distance), dim=-1)).expand(len(noised), -1, -1)
 
         for block in self.blocks:
-            cells, edges = block(cells, edges, graph.edge_index)
+            cells, edges = self._apply_block(block, cells, edges, graph.edge_index)
 
         return self._precondition(self.decode(cells), noised, time, graph)
 

@@ -175,7 +175,7 @@ class VelocityOperator(Operator[AttentionPlan]):
         for index, block in enumerate(self.blocks):
             if index >= len(self.blocks) - half:
                 tokens = self.skips[len(self.blocks) - 1 - index](tokens, skipped.pop())
-            tokens = block(tokens, embedding, plan)
+            tokens = self._apply_block(block, tokens, embedding, plan)
             if index < half:
                 skipped.append(tokens)
 

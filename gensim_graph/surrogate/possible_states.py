@@ -21,7 +21,6 @@ from gensim_graph.variables import Variable
 Conserving = Literal["auto", "always", "never"]
 """Whether the totals of conserved amounts are kept: ``auto`` in a closed domain without sources."""
 
-
 _NOTHING = 1e-6
 """Largest value that counts as zero: the accuracy of float32."""
 

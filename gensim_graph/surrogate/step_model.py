@@ -13,7 +13,7 @@ import torch
 
 from gensim_graph.data import Forcing, Normaliser
 from gensim_graph.errors import InputError
-from gensim_graph.flow import SamplerConfig, sample
+from gensim_graph.flow import SamplerConfig, member_noise, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import GraphPlan, Operator, Prepared, compile_network
@@ -25,6 +25,8 @@ from gensim_graph.surrogate.mirror_image import (
     needs_mirror,
 )
 from gensim_graph.surrogate.possible_states import Conserving, StateRules, is_closed
+from gensim_graph.surrogate.step_base import StepBase
+from gensim_graph.transport import StateTransport, plan_state_transport
 from gensim_graph.typing import Float, Tensor
 from gensim_graph.units import SECONDS_PER_HOUR
 
@@ -111,10 +113,19 @@ class StepModel:
         is_mirrored = self.is_mirrored_on(mesh)
         self._report_hemisphere(mesh, is_mirrored)
 
-        graph = cached_graph(mirrored_mesh(mesh) if is_mirrored else mesh)
-        plan = self.operator.plan(graph.to(self.device))
+        seen = mirrored_mesh(mesh) if is_mirrored else mesh
+        plan = self.operator.plan(cached_graph(seen).to(self.device))
 
-        return replace(plan, is_mirrored=is_mirrored, is_closed=is_closed(mesh))
+        return replace(plan, is_mirrored=is_mirrored, is_closed=is_closed(mesh), transport=self._transport(seen))
+
+    def _transport(self, mesh: Mesh) -> StateTransport | None:
+        """Transport of the state on a mesh; None for a model that has learned the whole change."""
+        table, statistics = self.normaliser.table, self.normaliser.statistics
+        if not statistics.transported:
+            return None
+
+        seconds = statistics.lead_hours * SECONDS_PER_HOUR
+        return plan_state_transport(mesh, table.state, statistics.transported, seconds).to(self.device)
 
     @property
     def has_sources(self) -> bool:
@@ -185,7 +196,8 @@ class StepModel:
             generators: of the noise, one for each member.
         """
         state, *others = self.to_frame(plan, state, forcing, next_forcing, slow)
-        shared = (values.expand(len(state), -1, -1) for values in others)
+        shared = [values.expand(len(state), -1, -1) for values in others]
+        base = self.base(plan, state, *shared[:2])
         evaluate = self._velocity or self.operator.velocity
 
         with self._autocast():
@@ -196,24 +208,45 @@ class StepModel:
                 return evaluate(noised, noised.new_full((len(noised),), flow_time), prepared).float()
 
         if self.deterministic:
-            return self._possible(plan, state, velocity(torch.zeros_like(state), 0.0))
+            return self._possible(plan, base, velocity(torch.zeros_like(state), 0.0))
 
-        noise = torch.stack([torch.randn(state.shape[1:], generator=generator) for generator in generators])
-        bounds = self.normaliser.residual_bounds(state)
-        residual = sample(velocity, noise.to(self.device), self.sampler, bounds)
+        noise = member_noise(generators, state.shape[1:], self.device)
+        residual = sample(velocity, noise, self.sampler, base.bounds)
 
-        return self._possible(plan, state, residual)
+        return self._possible(plan, base, residual)
 
-    def _possible(self, plan: GraphPlan, state: Tensor, residual: Tensor) -> Tensor:
-        """The next state that can exist, in the frame of the mesh."""
-        normaliser = self.normaliser
-        present = normaliser.statistics.present(
-            normaliser.table.state
-        ).tolist()  # on the processor: no waiting for a GPU
-        rules = StateRules(normaliser.table.state, present)
-        advanced = normaliser.advance(state, residual)
+    def base(
+        self,
+        plan: GraphPlan,
+        state: Float[Tensor, "batch face state"],
+        forcing: Float[Tensor, "batch face forcing"],
+        next_forcing: Float[Tensor, "batch face forcing"],
+    ) -> StepBase:
+        """Return the base of a step, see :class:`StepBase`.
 
-        return self.from_frame(plan, rules.applied(advanced, state, plan.graph.area, self.conserves_on(plan)))
+        Args:
+            plan: from :meth:`plan`.
+            state: now, in the frame of the plan.
+            forcing: now.
+            next_forcing: one lead time later.
+        """
+        expected = self.normaliser.expected(state, forcing, next_forcing)
+        return StepBase(self.normaliser, plan.transport, state, expected)
+
+    def _possible(self, plan: GraphPlan, base: StepBase, residual: Tensor) -> Tensor:
+        """The next state that can exist, in the frame of the mesh.
+
+        Args:
+            plan: from :meth:`plan`.
+            base: of the step.
+            residual: normalised residual.
+        """
+        table = self.normaliser.table.state
+        present = self.normaliser.statistics.present(table).tolist()  # on the processor: no waiting for a GPU
+        advanced, area = base.next_state(residual), plan.graph.area
+
+        rules = StateRules(table, present)
+        return self.from_frame(plan, rules.applied(advanced, base.state, area, self.conserves_on(plan)))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._precision == "bf16")

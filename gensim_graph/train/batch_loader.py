@@ -2,23 +2,33 @@
 
 Every process of a distributed training makes its own part of each batch. Which samples are in a batch follows from the
 number of the step alone, so neither the number of workers nor that of the processes changes the training.
+
+Subgraphs differ in their numbers of cells and edges, so every batch has other shapes. A compiler makes the fastest code
+for fixed shapes, and a GPU repeats a recorded step only with the same shapes. A compiled training therefore pads its
+batches: the sizes follow from the first samples of the run, and how far a batch is padded depends on this batch alone.
 """
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from gensim_graph.data import TrainingBatch, TrainingSamples, collate
+from gensim_graph.data import TrainingBatch, TrainingSamples, collate, pad_batch
 from gensim_graph.errors import InputError
+from gensim_graph.graph import CLUSTER_TOKENS, GraphSizes
+from gensim_graph.nn import with_readers
 
 _BATCHES_AHEAD = 4
 """Batches that each worker makes in advance."""
+
+_MEASURED_SAMPLES = 512
+"""Samples from which the sizes of padded batches follow; they take a second to draw."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,48 @@ def spare_cores() -> int:
     return len(os.sched_getaffinity(0)) - 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) - 1
 
 
+@dataclass(frozen=True)
+class BatchPadding:
+    """Pads the batches of one run, with cells that have weight 0 in the loss and are not seen by any other cell.
+
+    Attributes:
+        sizes: of nearly all batches; a batch that does not fit is padded to larger ones.
+        readers: length of the lists of queries that see a cluster, for the attention on a GPU; None for no lists.
+    """
+
+    sizes: GraphSizes
+    readers: int | None = None
+
+    @classmethod
+    def of_run(
+        cls, samples: TrainingSamples, batch: int, share: Sequence[int], with_lists: bool = False
+    ) -> "BatchPadding":
+        """Choose the sizes from the first batches, of which the graphs alone are made, even if the run is shorter.
+
+        Args:
+            samples: all samples of the run.
+            batch: samples in a batch, of all processes together.
+            share: numbers within a batch of the samples of this process.
+            with_lists: list the queries that see a cluster, too.
+        """
+        unions = []
+        measured = -(-_MEASURED_SAMPLES // len(share)) * batch
+
+        for first in range(0, measured, batch):
+            graphs = [samples.graph(first + number) for number in share]
+            unions.append(GraphSizes.of_union([GraphSizes.of(graph) for graph in graphs]))
+
+        longest = samples.config.clusters * CLUSTER_TOKENS if with_lists else None
+        return cls(GraphSizes.covering(unions), longest)
+
+    def __call__(self, batch: TrainingBatch) -> TrainingBatch:
+        """Pad a batch; what has been added has no influence on the loss."""
+        padded = pad_batch(batch, self.sizes.holding(batch.graph))
+        if self.readers is None:
+            return padded
+        return padded._replace(graph=with_readers(padded.graph, self.readers))
+
+
 class BatchLoader:
     """Batches of a run from one step on, always in the same order.
 
@@ -63,6 +115,7 @@ class BatchLoader:
         share: part of each batch that this process makes.
         workers: worker processes; 0 makes the samples in the process of the training.
         pinned: copy the batches into memory that a GPU reads directly.
+        padding: brings the batches to equal sizes; None leaves them as they are.
     """
 
     def __init__(
@@ -73,12 +126,13 @@ class BatchLoader:
         share: Share | None = None,
         workers: int = 0,
         pinned: bool = False,
+        padding: BatchPadding | None = None,
     ) -> None:
         numbers = _BatchNumbers(first_step, len(samples) // batch, batch, (share or Share()).of(batch))
         self._loader = DataLoader(
             _Guarded(samples),
             batch_sampler=cast(Any, numbers),
-            collate_fn=_collate_or_fail,
+            collate_fn=partial(_collate_or_fail, padding),
             num_workers=workers,
             prefetch_factor=_BATCHES_AHEAD if workers else None,
             worker_init_fn=_start_worker if workers else None,
@@ -128,9 +182,15 @@ class _Guarded(Dataset):
             return [_Failure(error)]
 
 
-def _collate_or_fail(samples: list[TrainingBatch] | list[_Failure]) -> TrainingBatch | _Failure:
+def _collate_or_fail(
+    padding: BatchPadding | None, samples: list[TrainingBatch] | list[_Failure]
+) -> TrainingBatch | _Failure:
     first = samples[0]
-    return first if isinstance(first, _Failure) else collate(cast(list[TrainingBatch], samples))
+    if isinstance(first, _Failure):
+        return first
+
+    batch = collate(cast(list[TrainingBatch], samples))
+    return padding(batch) if padding else batch
 
 
 class _BatchNumbers:

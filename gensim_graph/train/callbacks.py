@@ -1,16 +1,24 @@
 """Callbacks of the training: complete checkpoints, a stop on Ctrl-C, and a progress bar with loss and time left."""
 
+import math
 import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback
 
 from gensim_graph.system import one_line_bar, write_atomically
 from gensim_graph.train.processes import any_process
+from gensim_graph.train.training_module import TrainingModule
+from gensim_graph.typing import Tensor
+
+_SECONDS_BETWEEN_READINGS = 0.5
+"""Of the loss in the progress bar."""
 
 
 class Checkpoint(Callback):
@@ -46,6 +54,7 @@ class Checkpoint(Callback):
 
     def _save(self, trainer: lightning.Trainer) -> None:
         if trainer.global_step != self._saved:
+            cast(TrainingModule, trainer.lightning_module).check_finite()
             self._saved = trainer.global_step
             self._write(trainer)
 
@@ -140,7 +149,9 @@ class TrainingProgress(Callback):
 
     def __init__(self, max_steps: int, samples: int) -> None:
         self.max_steps, self.samples = max_steps, samples
-        self.loss: float | None = None
+        self.loss: float | None = None  # smoothed
+        self._unread: list[Tensor] = []  # losses on the device; to read one makes the processor wait for it
+        self._read = -math.inf  # time of the last reading
         details = [
             ("{task.completed:.0f}/{task.total:.0f}", 2 * len(str(max_steps)) + 1),
             ("loss {task.fields[loss]}", 11),
@@ -165,8 +176,15 @@ class TrainingProgress(Callback):
             trainer: Lightning's trainer.
             *args: not used.
         """
-        loss = float(trainer.callback_metrics["loss"])
-        self.loss = loss if self.loss is None else 0.98 * self.loss + 0.02 * loss
+        self._unread.append(trainer.callback_metrics["loss"])
+        now = time.perf_counter()
+        if now - self._read < _SECONDS_BETWEEN_READINGS and trainer.global_step < self.max_steps:
+            self.bar.update(self.task, completed=trainer.global_step)
+            return
+
+        for loss in torch.stack(self._unread).tolist():
+            self.loss = loss if self.loss is None else 0.98 * self.loss + 0.02 * loss
+        self._unread, self._read = [], now
         speed = self.bar.tasks[self.task].speed
         rate = f"{speed * self.samples:.1f}" if speed else "-"
         self.bar.update(self.task, completed=trainer.global_step, loss=f"{self.loss:+.3f}", rate=rate)

@@ -10,10 +10,13 @@ from typing import Any
 import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.profilers import SimpleProfiler
+from lightning.pytorch.strategies import Strategy
 
 from gensim_graph.config import TrainerConfig
 from gensim_graph.errors import InputError
 from gensim_graph.train.batch_loader import BatchLoader
+from gensim_graph.train.processes import check_launch
+from gensim_graph.train.sharded_training import FullySharded, is_sharded
 from gensim_graph.train.training_module import TrainingModule
 
 _PROFILE = "profile"
@@ -33,8 +36,10 @@ def build_trainer(config: TrainerConfig, folder: Path, callbacks: list[Any], log
         loggers: get the measures of the training.
 
     Raises:
-        InputError: the accelerator or the precision does not exist here.
+        InputError: the accelerator or the precision does not exist here, or torchrun or srun started another number
+            of processes.
     """
+    check_launch(config.devices, config.num_nodes)
     try:
         return lightning.Trainer(
             accelerator=config.accelerator,
@@ -59,15 +64,21 @@ def build_trainer(config: TrainerConfig, folder: Path, callbacks: list[Any], log
         ) from None
 
 
-def _strategy(config: TrainerConfig) -> str:
+def _strategy(config: TrainerConfig) -> str | Strategy:
     """Strategy of Lightning for the configured devices.
 
-    Some weights have no gradient in some networks, for instance those of the scale model of a deterministic twin;
-    PyTorch has to look for them.
+    ``ddp``: some weights have no gradient in some networks, for instance those of the scale model of a deterministic
+    twin; PyTorch has to look for them.
+
+    ``fsdp``: see :mod:`~gensim_graph.train.sharded_training`. Lightning's own ``fsdp`` needs a GPU, and cuts weights
+    and their average at different places, so that the average could not be updated.
     """
-    if config.strategy == "auto" and config.devices * config.num_nodes > 1:
+    if is_sharded(config):
+        processes = config.devices * config.num_nodes
+        return FullySharded(processes, tensor_parallel_size=1, save_distributed_checkpoint=False)
+    if config.devices * config.num_nodes > 1 and config.strategy in ("auto", "ddp"):
         return "ddp_find_unused_parameters_true"
-    return config.strategy
+    return "auto" if config.strategy == "fsdp" else config.strategy
 
 
 def run_trainer(

@@ -4,9 +4,11 @@ import time
 from typing import Any
 
 import lightning
+import torch
 from lightning.pytorch.callbacks import Callback
 
 from gensim_graph.train.training_module import TrainingModule
+from gensim_graph.typing import Tensor
 
 
 class Measures(Callback):
@@ -19,16 +21,22 @@ class Measures(Callback):
 
     def __init__(self, every: int, samples: int) -> None:
         self.every, self.samples = every, samples
-        self._losses: list[float] = []
+        self._losses: list[Tensor] = []  # on the device; to read one makes the processor wait for it
         self._begin, self._steps = time.perf_counter(), 0  # steps since then
 
     def state_dict(self) -> dict[str, Any]:
         """Return the losses since the last row, for the checkpoint."""
-        return {"losses": list(self._losses)}
+        return {"losses": self._read_losses()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint; those of earlier versions have no losses."""
-        self._losses = list(state_dict.get("losses", []))
+        self._losses = [torch.tensor(loss) for loss in state_dict.get("losses", [])]
+
+    def _read_losses(self) -> list[float]:
+        if not self._losses:
+            return []
+        device = self._losses[-1].device  # those of a checkpoint are on the processor
+        return torch.stack([loss.to(device) for loss in self._losses]).tolist()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Start the clock.
@@ -40,23 +48,25 @@ class Measures(Callback):
         self._begin, self._steps = time.perf_counter(), 0
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *args: Any) -> None:
-        """Take the loss of a step, and write if it is due.
+        """Keep the loss of a step, and write if it is due.
 
         Args:
             trainer: Lightning's trainer.
             pl_module: what is trained.
             *args: outputs, batch and its number, not used.
         """
-        self._losses.append(float(trainer.callback_metrics["loss"]))
+        self._losses.append(trainer.callback_metrics["loss"])
         self._steps += 1
         if trainer.global_step % self.every and trainer.global_step != trainer.max_steps:
             return
 
         assert isinstance(pl_module, TrainingModule)
-        seconds = time.perf_counter() - self._begin
+        pl_module.check_finite()
+        losses = self._read_losses()
+        seconds = time.perf_counter() - self._begin  # after the device has done the steps
         measures = {
-            "loss": sum(self._losses) / len(self._losses),
-            "gradient_norm": pl_module.gradient_norm,
+            "loss": sum(losses) / len(losses),
+            "gradient_norm": float(pl_module.gradient_norm),
             "learning_rate": pl_module.config.learning_rate * pl_module.rate(trainer.global_step - 1),
             "samples_per_second": self._steps * self.samples / seconds,
         }

@@ -24,13 +24,16 @@ from gensim_graph.data import (
     hold_out,
     is_prepared,
     statistics_of,
+    with_drift_response,
     with_forcing,
+    with_transport,
 )
 from gensim_graph.errors import InputError
 from gensim_graph.io import Source, expand, open_stores
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator, build_operator
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.transport import transported_names
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable, default_variables
 
@@ -130,11 +133,18 @@ def plan_training(
     sources = [str(path) for path in cyclone_trajectories("train")] if data is None else data
     lead = config.data.lead
     trajectories: Sequence[TrainingData] = _read(sources, mesh, table, config, topology)
+    transported = _transported(trajectories, table, config, start)
+    trajectories = with_transport(trajectories, table, transported, lead / np.timedelta64(1, "s"))
     if forcing is not None:
         trajectories = with_forcing(trajectories, forcing, table)
-    statistics = statistics_of(trajectories, table, lead / np.timedelta64(1, "h"))
 
-    split = _split(trajectories, mesh, table, config, validation, forcing)
+    statistics = replace(
+        statistics_of(trajectories, table, lead / np.timedelta64(1, "h")), transported=tuple(transported)
+    )
+    if start is None and config.data.drift_response:
+        statistics = with_drift_response(statistics, trajectories, table)
+
+    split = _split(trajectories, mesh, table, config, validation, forcing, transported)
     if start is None:
         normaliser = Normaliser(table, statistics)
         return TrainingPlan(config, split.training, normaliser, None, None, split.validation, split.text)
@@ -176,16 +186,30 @@ def _split(
     config: RunConfig,
     validation: Source | Sequence[Source] | None,
     forcing: Source | Sequence[Source] | None,
+    transported: Sequence[str],
 ) -> DataSplit:
     """Training and validation data; the statistics are those of both together."""
     if validation is None:
         return hold_out(data, config.data.validation)
 
     parts: Sequence[TrainingData] = _read(validation, mesh, table, config, warn=False)
+    parts = with_transport(parts, table, transported, config.data.lead / np.timedelta64(1, "s"))
     if forcing is not None:
         parts = with_forcing(parts, forcing, table)
 
     return DataSplit(list(data), list(parts), f"{sum(part.n_pairs for part in parts)} pairs of files of their own")
+
+
+def _transported(
+    data: Sequence[TrainingData], table: VariableTable, config: RunConfig, start: Surrogate | None
+) -> Sequence[str]:
+    """Names of the variables whose residual is counted from their transport; a start keeps its own."""
+    if start is not None:
+        return start.normaliser.statistics.transported
+    if not config.data.transport:
+        return ()
+
+    return transported_names(table.state, [one.name for one in table.state if data[0].present[one.name]])
 
 
 def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()) -> RunConfig:

@@ -1,20 +1,76 @@
-"""The processes of a distributed training: sums over all of them, and which of them speaks and writes."""
+"""The processes of a distributed training: how many were started, which of them speaks and writes, sums over all."""
 
 import os
 
 import torch
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 from torch import distributed
+from torch.distributed.tensor import DTensor
 
+from gensim_graph.errors import InputError
 from gensim_graph.typing import Tensor
 
-_RANK_NAMES = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-"""Environment variables with the number of a process: of torchrun, of SLURM, of Lightning's own launcher."""
+_PLACE_NAMES = ("SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
+"""Environment variables of srun, and of Lightning's own launcher: the first process has 0 in all that are set.
+
+A job of SLURM that is started without srun has 0 in the first one, and the processes that Lightning starts inherit it.
+"""
 
 
 def is_first_process() -> bool:
     """Return True for the process of a training that writes files and talks to the user."""
-    numbers = [os.environ[name] for name in _RANK_NAMES if os.environ.get(name, "").isdigit()]
-    return not numbers or int(numbers[0]) == 0
+    if os.environ.get("RANK", "").isdigit():  # of torchrun, over all machines
+        return int(os.environ["RANK"]) == 0
+
+    places = [os.environ.get(name, "") for name in _PLACE_NAMES]
+    return all(int(place) == 0 for place in places if place.isdigit())
+
+
+def check_launch(devices: int, num_nodes: int) -> None:
+    """Refuse a training whose settings ask for another number of processes than torchrun or srun started.
+
+    Each of them would else train alone, in the same folder, or wait for others that never come.
+
+    Args:
+        devices: processes of each machine, ``trainer.devices``.
+        num_nodes: machines, ``trainer.num_nodes``.
+
+    Raises:
+        InputError: the numbers differ; the message says which settings fit.
+    """
+    found = _launched()
+    if found is None:
+        return
+
+    launcher, processes, machines = found
+    if machines and processes % machines == 0:
+        fitting = f"trainer.devices={processes // machines} trainer.num_nodes={machines}"
+    else:
+        fitting = "trainer.devices=(processes of each machine) trainer.num_nodes=(machines)"
+
+    asked = f"trainer.devices={devices} and trainer.num_nodes={num_nodes} ask for {devices * num_nodes}"
+    if processes != devices * num_nodes:
+        raise InputError(f"{launcher} started {_in_words(processes)}, but {asked}; add {fitting}")
+    if machines and machines != num_nodes:
+        raise InputError(f"{launcher} started {_in_words(processes)} on {machines} machines; add {fitting}")
+
+
+def _in_words(processes: int) -> str:
+    return f"{processes} process{'es' if processes > 1 else ''}"
+
+
+def _launched() -> tuple[str, int, int] | None:
+    """Launcher, processes and machines (0 if unknown); None if this process was started by hand or by Lightning."""
+    if TorchElasticEnvironment.detect():
+        processes, here = (int(os.environ.get(name, 1)) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+        return "torchrun", processes, processes // here
+
+    # A batch script of SLURM that calls the program without srun has tasks, but no step.
+    if SLURMEnvironment.detect() and os.environ.get("SLURM_STEP_NUM_TASKS", "").isdigit():
+        machines = os.environ.get("SLURM_STEP_NUM_NODES", "0")
+        return "srun", int(os.environ["SLURM_STEP_NUM_TASKS"]), int(machines)
+
+    return None
 
 
 def count_processes() -> int:
@@ -46,3 +102,13 @@ def any_process(flag: bool, device: torch.device) -> bool:
     if count_processes() == 1:
         return flag
     return bool(sum_over_processes(torch.tensor(float(flag), device=device)) > 0)
+
+
+def own_part(value: Tensor) -> Tensor:
+    """Return the part of a distributed tensor that this process keeps, without gradient; others as they are.
+
+    Args:
+        value: any tensor; the result shares its memory.
+    """
+    value = value.detach()
+    return value.to_local() if isinstance(value, DTensor) else value

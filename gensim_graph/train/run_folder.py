@@ -25,6 +25,7 @@ from gensim_graph.train.training_module import TrainingModule
 CHANGEABLE = (
     "data.workers",
     "trainer.accelerator",
+    "trainer.checkpoint_blocks",
     "trainer.compile",
     "trainer.devices",
     "trainer.forecast_every",
@@ -39,6 +40,9 @@ CHANGEABLE = (
     "trainer.validate_every",
 )
 """Settings that a run may be resumed with other values of."""
+
+_EARLIER: dict[str, Any] = {"validation": 0.0, "transport": False, "drift_response": False}
+"""Settings of the data in runs of earlier versions, which did not have them."""
 
 _LOCK = ".lock"
 
@@ -110,7 +114,7 @@ def record_settings(folder: Path, plan: TrainingPlan) -> None:
 
 
 def keep_settings(folder: Path, config: RunConfig) -> RunConfig:
-    """Return the configuration with which a run goes on that was begun before there was a validation.
+    """Return the configuration with which a run goes on that was begun before there were some of its settings.
 
     Args:
         folder: of the run; it may not exist yet.
@@ -120,8 +124,9 @@ def keep_settings(folder: Path, config: RunConfig) -> RunConfig:
     if not path.exists() or not (folder / "last.ckpt").exists():
         return config
 
-    began_with = _previous_run(path)["config"]["data"]["validation"]
-    return replace(config, data=replace(config.data, validation=0.0)) if began_with == 0.0 else config
+    began_with = _previous_run(path)["config"]["data"]
+    kept = {key: value for key, value in _EARLIER.items() if began_with[key] == value}
+    return replace(config, data=replace(config.data, **kept))
 
 
 def _check_same_run(folder: Path, previous: dict[str, Any], identity: dict[str, Any]) -> None:
@@ -140,7 +145,7 @@ def _previous_run(path: Path) -> dict[str, Any]:
     try:
         previous = json.loads(path.read_text())
         version = previous["format_version"]
-        previous["config"]["data"].setdefault("validation", 0.0)  # as in runs of earlier versions
+        previous["config"]["data"] = _EARLIER | previous["config"]["data"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: cannot be read ({error!r}), so the run cannot be resumed; choose another folder with --out"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xarray as xr
+from filelock import FileLock
 
 from gensim_graph.data import cyclone_meshes
 from gensim_graph.errors import InputError
@@ -73,18 +74,27 @@ class SimulatedData:
     def write(self, progress: bool = True) -> Path:
         """Simulate the data unless they exist, and return the store.
 
+        Of several processes that want the data, one simulates them, and the others wait for it.
+
         Args:
             progress: show a progress bar.
 
         Raises:
             InputError: the folder cannot be created, or holds data of another run.
         """
-        if not self.exists:
-            try:
-                self.store.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(f"{self.store.parent}: cannot be made ({error}); choose another --out") from None
-            write_cyclone(build_ensemble(self.mesh, self.experiment), self.store, progress=progress)
+        if self.exists:
+            return self.store
+
+        try:
+            self.store.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.store.parent}: cannot be made ({error}); choose another --out") from None
+
+        lock = self.store.with_name(f".{STORE}.lock")
+        with FileLock(lock):
+            if not self.exists:
+                write_cyclone(build_ensemble(self.mesh, self.experiment), self.store, progress=progress)
+            lock.unlink(missing_ok=True)
 
         return self.store
 

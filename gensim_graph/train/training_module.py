@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import lightning
 import torch
@@ -13,9 +13,21 @@ from gensim_graph.config import TrainerConfig
 from gensim_graph.data import TrainingBatch
 from gensim_graph.errors import InputError
 from gensim_graph.flow import ScaleModel, censored_nll
-from gensim_graph.nn import Channels, Operator, SpinLinear, compile_network, face_graph, is_compiled_on, log_length
-from gensim_graph.train.processes import count_processes, sum_over_processes
+from gensim_graph.nn import (
+    Channels,
+    GraphPlan,
+    Operator,
+    SpinLinear,
+    compile_network,
+    face_graph,
+    is_compiled_on,
+    log_length,
+)
+from gensim_graph.train.processes import count_processes, own_part, sum_over_processes
 from gensim_graph.typing import Tensor
+
+_MOST_UNCHECKED = 200
+"""Values of which it is not known yet that they are finite: two for each step."""
 
 Rate = torch.optim.lr_scheduler.LambdaLR
 
@@ -32,9 +44,11 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.operator, self.config = operator, config
         self.scale_model = ScaleModel(_scale_groups(operator.state))
-        self.average = AveragedModel(operator, multi_avg_fn=_warm_average(config.ema)).requires_grad_(False)
-        self.gradient_norm = math.nan  # of the last step, before clipping
-        self._compiled_velocity: Callable[..., Tensor] | None = None
+        self.average = WarmAverage(operator, config.ema).requires_grad_(False)
+        self.operator.checkpoint_blocks = config.checkpoint_blocks
+        self.gradient_norm = torch.tensor(math.nan)  # of the last step, before clipping
+        self._compiled: Callable[..., Tensor] | None = None
+        self._unchecked: list[_Unchecked] = []
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
         """Compute the mean loss over the core cells and the variables that the data have.
@@ -44,28 +58,48 @@ class TrainingModule(lightning.LightningModule):
             batch_idx: number of the batch in the epoch, given by Lightning.
 
         Raises:
-            InputError: the loss is not finite.
+            InputError: the loss or gradient of an earlier step was not finite.
         """
-        prepared = self.operator.prepare(batch.conditions, self.operator.plan(batch.graph))
-        predicted = self._velocity()(batch.noised, batch.flow_time, prepared)
+        if len(self._unchecked) >= _MOST_UNCHECKED:
+            self.check_finite()
+
+        plan = self.operator.plan(batch.graph)
+        predicted = self._network()(batch.noised, batch.conditions, batch.flow_time, plan)
         loss, weight = self._summed_loss(batch, predicted)
 
         # The mean over the samples of all processes: each has other numbers of cells, and Lightning averages gradients.
         mean = loss * count_processes() / sum_over_processes(weight)
         shown = sum_over_processes(mean.detach()) / count_processes()
-        self._check_finite("loss", shown)
-        self.log("loss", shown, prog_bar=True, logger=False, batch_size=len(batch.flow_time[0]))
+        self._remember("loss", shown)
+        self.log("loss", shown, logger=False, batch_size=len(batch.flow_time[0]))
 
         return mean
 
-    def _velocity(self) -> Callable[..., Tensor]:
-        """Return the velocity of the network, compiled at its first use: only then the device is known."""
+    def _network(self) -> Callable[..., Tensor]:
+        """Return the network, compiled at its first use: only then the device is known."""
         if not is_compiled_on(str(self.config.compile), self.device):
-            return self.operator.velocity
-        if self._compiled_velocity is None:
-            # Compile once for all sizes: they differ from batch to batch.
-            self._compiled_velocity = compile_network(self.operator.velocity, self.device, dynamic=True)
-        return self._compiled_velocity
+            return self._evaluate
+        if self._compiled is None:
+            # Compile for fixed sizes: the batches are padded to equal ones.
+            self._compiled = compile_network(self._evaluate, self.device, dynamic=False)
+        return self._compiled
+
+    def _evaluate(self, noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
+        """Compute the velocity on a plan."""
+        return self.operator.velocity(noised, flow_time, self.operator.prepare(conditions, plan))
+
+    def transfer_batch_to_device(
+        self, batch: TrainingBatch, device: torch.device, dataloader_idx: int
+    ) -> TrainingBatch:
+        """Copy a batch to a device without waiting for the copies.
+
+        Args:
+            batch: in pinned memory, if the device is a GPU.
+            device: that computes.
+            dataloader_idx: given by Lightning, not used.
+        """
+        is_waiting = device.type == "cpu"
+        return TrainingBatch._make(part.to(device, non_blocking=not is_waiting) for part in batch)
 
     def loss_of_average(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         """Compute the loss of the averaged weights, summed over cells and variables, and the sum of its weights.
@@ -81,14 +115,29 @@ class TrainingModule(lightning.LightningModule):
         loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)
         return (loss * batch.weight).sum(), batch.weight.sum()
 
-    def _check_finite(self, what: str, value: Tensor) -> None:
-        if not torch.isfinite(value):
-            rate = self.optimizers(use_pl_optimizer=False).param_groups[0]["lr"]  # type: ignore[union-attr]
-            raise InputError(
-                f"training stopped at step {self.global_step + 1}: the {what} is {float(value.detach())} "
-                f"(learning rate {rate:.3g}). Look for extreme values in the data, or start another run with a lower "
-                f"trainer.learning_rate than {self.config.learning_rate:g}"
-            )
+    def _remember(self, what: str, value: Tensor) -> None:
+        """Keep a value for :meth:`check_finite`: to read it now would make the processor wait for a GPU."""
+        rate = self.optimizers(use_pl_optimizer=False).param_groups[0]["lr"]  # type: ignore[union-attr]
+        self._unchecked.append(_Unchecked(self.global_step + 1, what, rate, value.detach().float()))
+
+    def check_finite(self) -> None:
+        """Check the losses and gradients of the steps since the last call.
+
+        It is called before anything is recorded or saved, so no file contains the weights of a broken step.
+
+        Raises:
+            InputError: one of them is not finite.
+        """
+        unchecked, self._unchecked = self._unchecked, []
+        values = torch.stack([one.value for one in unchecked]).tolist() if unchecked else []
+
+        for one, value in zip(unchecked, values, strict=True):
+            if not math.isfinite(value):
+                raise InputError(
+                    f"training stopped at step {one.step}: the {one.what} is {value} (learning rate {one.rate:.3g}). "
+                    "Look for extreme values in the data, or start another run with a lower trainer.learning_rate "
+                    f"than {self.config.learning_rate:g}"
+                )
 
     def _squared_error(self, batch: TrainingBatch, predicted: Tensor) -> Tensor:
         return (batch.velocity - predicted).square()
@@ -146,14 +195,10 @@ class TrainingModule(lightning.LightningModule):
 
         Args:
             optimizer, gradient_clip_val, gradient_clip_algorithm: given by Lightning, not used.
-
-        Raises:
-            InputError: the gradient is not finite. With ``16-mixed`` such steps are skipped instead.
         """
-        norm = nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
-        if self.trainer.precision != "16-mixed":
-            self._check_finite("gradient", norm)
-        self.gradient_norm = float(norm)
+        self.gradient_norm = nn.utils.clip_grad_norm_(self.operator.parameters(), self.config.clip)
+        if self.trainer.precision != "16-mixed":  # there, steps without a finite gradient are skipped
+            self._remember("gradient", self.gradient_norm)
 
     def optimizer_step(self, *args: Any, **keywords: Any) -> None:
         """Update the average together with the weights; Lightning's later hooks run after the checkpoint is saved."""
@@ -173,16 +218,49 @@ def linear_maps(operator: nn.Module) -> list[Tensor]:
     return maps
 
 
-def _warm_average(decay: float) -> Any:
-    """Exponential moving average that starts with a smaller decay, min(decay, (1 + n) / (10 + n)) after n steps."""
+class _Unchecked(NamedTuple):
+    """A value of which is not known yet that it is finite, with step, name and learning rate for the message."""
 
-    @torch.no_grad()
-    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-        steps = float(count)
-        warm_decay = min(decay, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(averaged, current, 1 - warm_decay)
+    step: int
+    what: str
+    rate: float
+    value: Tensor
 
-    return average
+
+class WarmAverage(AveragedModel):
+    """Exponential moving average that starts with a smaller decay, min(decay, (1 + n) / (10 + n)) after n steps.
+
+    The number of steps is counted in Python, too: to read it from a GPU would make the processor wait.
+
+    Args:
+        operator: the network.
+        decay: of the average.
+    """
+
+    def __init__(self, operator: nn.Module, decay: float) -> None:
+        super().__init__(operator)
+        self.decay = decay
+        self._steps: int | None = None
+
+    def update_parameters(self, model: nn.Module) -> None:
+        """Move the average towards the weights of the network; the first time, take them as they are."""
+        steps = int(self.n_averaged) if self._steps is None else self._steps
+        averaged = [own_part(weight) for weight in self.module.parameters()]
+        current = [own_part(weight) for weight in model.parameters()]
+
+        if steps == 0:
+            torch._foreach_copy_(averaged, current)
+        else:
+            torch._foreach_lerp_(averaged, current, 1 - min(self.decay, (1 + steps) / (10 + steps)))
+        for buffer, value in zip(self.module.buffers(), model.buffers(), strict=True):
+            buffer.copy_(value)
+
+        self.n_averaged += 1
+        self._steps = steps + 1
+
+    def _load_from_state_dict(self, *args: Any, **keywords: Any) -> None:
+        super()._load_from_state_dict(*args, **keywords)
+        self._steps = None
 
 
 def _scale_groups(channels: Channels) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path as FilePath
-from typing import cast
 
 import lightning
 import torch
@@ -19,9 +18,9 @@ from gensim_graph.config import compose_config
 from gensim_graph.data import TrainingBatch, TrainingSamples
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn import Operator
+from gensim_graph.nn import is_compiled_on
 from gensim_graph.surrogate import Surrogate, hemisphere_of_all
-from gensim_graph.train.batch_loader import BatchLoader, Share, spare_cores
+from gensim_graph.train.batch_loader import BatchLoader, BatchPadding, Share, spare_cores
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
 from gensim_graph.train.learning_curves import draw_curves
 from gensim_graph.train.lightning_trainer import build_trainer, quiet_lightning, run_trainer
@@ -36,6 +35,7 @@ from gensim_graph.train.run_folder import (
     record_settings,
     training_steps_done,
 )
+from gensim_graph.train.sharded_training import averaged_network, build_module
 from gensim_graph.train.simulated_data import plan_simulation
 from gensim_graph.train.training_module import TrainingModule
 from gensim_graph.train.training_record import build_loggers, cut_record, has_record
@@ -244,9 +244,14 @@ def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer) -> Batch
     )
     workers = samples.default_workers(spare_cores()) if sampling.workers < 0 else sampling.workers
     share = Share(trainer.global_rank, trainer.world_size)
-    is_on_gpu = trainer.strategy.root_device.type == "cuda"
+    device = trainer.strategy.root_device
+    is_on_gpu = device.type == "cuda"
+    padding = None
+    if is_compiled_on(str(config.compile), device):
+        padding = BatchPadding.of_run(samples, sampling.batch, share.of(sampling.batch), with_lists=is_on_gpu)
 
-    return BatchLoader(samples, sampling.batch, done, share, workers // max(1, trainer.num_devices), pinned=is_on_gpu)
+    workers //= max(1, trainer.num_devices)
+    return BatchLoader(samples, sampling.batch, done, share, workers, pinned=is_on_gpu, padding=padding)
 
 
 def _announce_longer_run(folder: FilePath, module: TrainingModule, done: int) -> None:
@@ -260,13 +265,13 @@ def _announce_longer_run(folder: FilePath, module: TrainingModule, done: int) ->
 def _initial_module(plan: TrainingPlan) -> TrainingModule:
     with torch.random.fork_rng():
         torch.manual_seed(plan.config.trainer.seed)  # for the scale model; the plan seeds the network itself
-        return TrainingModule(plan.operator(), plan.config.trainer)
+        return build_module(plan.operator(), plan.config.trainer)
 
 
 def _surrogate(plan: TrainingPlan, module: TrainingModule, steps: int) -> Surrogate:
     """The surrogate with the averaged weights."""
     config = plan.config
-    operator = cast(Operator, module.average.module)
+    operator = averaged_network(module)
     information: dict[str, object] = {
         "steps": steps,
         "batch": config.data.batch,

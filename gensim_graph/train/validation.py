@@ -16,6 +16,7 @@ from gensim_graph.data import TrainingBatch, TrainingData
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train.batch_loader import Share
 from gensim_graph.train.processes import sum_over_processes
+from gensim_graph.train.sharded_training import gather_average
 from gensim_graph.train.training_module import TrainingModule
 from gensim_graph.train.validation_forecast import forecast_scores
 
@@ -87,8 +88,10 @@ class Validation(Callback):
             return
 
         assert isinstance(pl_module, TrainingModule)
+        pl_module.check_finite()
         loss = validation_loss(pl_module, self.batches)
         measures = {"validation_loss": loss}
+        gather_average(pl_module)
 
         if self.forecaster and trainer.is_global_zero:
             measures |= self.forecaster.scores(pl_module, step)

@@ -10,7 +10,8 @@ Reading order:
 3. :mod:`~gensim_graph.transport.linear_fit` and :mod:`~gensim_graph.transport.corrected_fluxes`: second-order fluxes,
    and their limit;
 4. :mod:`~gensim_graph.transport.sides`, :mod:`~gensim_graph.transport.cell_slopes` and
-   :mod:`~gensim_graph.transport.ridging`: sides, weights and ridging.
+   :mod:`~gensim_graph.transport.ridging`: sides, weights and ridging;
+5. :mod:`~gensim_graph.transport.state_transport`: the state of a variable table.
 
 The solver of :mod:`gensim_graph.simulate` uses the same sides and the same limit, with the velocity of its nodes.
 """
@@ -18,6 +19,19 @@ The solver of :mod:`gensim_graph.simulate` uses the same sides and the same limi
 from gensim_graph.transport.corrected_fluxes import limited_correction, upwind_flux
 from gensim_graph.transport.ridging import ridge
 from gensim_graph.transport.sides import Sides, find_sides
+from gensim_graph.transport.state_transport import DRIFT, StateTransport, plan_state_transport, transported_names
 from gensim_graph.transport.transport_plan import TransportPlan, plan_transport
 
-__all__ = ["Sides", "TransportPlan", "find_sides", "limited_correction", "plan_transport", "ridge", "upwind_flux"]
+__all__ = [
+    "DRIFT",
+    "Sides",
+    "StateTransport",
+    "TransportPlan",
+    "find_sides",
+    "limited_correction",
+    "plan_state_transport",
+    "plan_transport",
+    "ridge",
+    "transported_names",
+    "upwind_flux",
+]

@@ -14,11 +14,13 @@ from torch.utils.data import DataLoader
 from gensim_graph.config import compose_config
 from gensim_graph.data import (
     Normaliser,
+    PreparedTrajectories,
     SamplingConfig,
     TrainingData,
     TrainingSamples,
     Trajectories,
     collate,
+    prepare,
     statistics_of,
     with_forcing,
 )
@@ -86,7 +88,7 @@ def test_both_times_of_a_pair(forced):
 def test_the_state_is_that_of_the_data_and_cells_are_chosen(forced):
     cells = np.array([1, 30, 77])
     whole, some, own = forced.read(0, 3), forced.read(0, 3, cells), trajectories().read(0, 3, cells)
-    for name in whole._fields:
+    for name in whole._fields[:5]:  # the last one is for data with transport
         np.testing.assert_array_equal(getattr(some, name), getattr(whole, name)[cells], err_msg=name)
     np.testing.assert_array_equal(some.state, own.state)
     np.testing.assert_array_equal(some.next_state, own.next_state)
@@ -206,3 +208,66 @@ def test_forcing_on_the_same_mesh_is_taken_as_it_is(caplog):
     data = with_forcing([trajectories()], DATA, TABLE)[0]
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(data.read(0, 2).forcing, trajectories().read(0, 2).forcing)
+
+
+def stored(data: xr.Dataset | list[xr.Dataset], path) -> PreparedTrajectories:
+    """The data in a prepared store."""
+    return PreparedTrajectories.open(
+        prepare(data, path, lead_times=[LEAD], skip_gaps=True, progress=False), TABLE, LEAD
+    )
+
+
+def test_a_store_without_gaps_has_the_forcing_of_the_memory(forced, era5, tmp_path):
+    of_store = with_forcing([stored(DATA, tmp_path / "store.zarr")], era5, TABLE)[0]
+    for start in range(of_store.n_starts):
+        assert of_store.pair_times(0, start) == forced.pair_times(0, start)
+        for came, expected in zip(of_store.read(0, start)[:5], forced.read(0, start)[:5], strict=True):
+            np.testing.assert_array_equal(came, expected)
+
+
+@pytest.mark.parametrize("kind", ["gap in time", "missing values", "two lengths"])
+def test_a_store_with_gaps(era5, tmp_path, forced, kind):
+    """Records left out of a regular store: the pairs that are left have the forcing that they had, bit for bit."""
+    data = DATA.copy(deep=True)
+    if kind == "gap in time":
+        lost = [5, 6, 7]
+        data = data.isel(time=[number for number in range(17) if number not in lost])
+    elif kind == "missing values":
+        lost = [5, 12]
+        data["sic"][lost] = np.nan
+    else:
+        lost = [4, 5]
+        data = [data.isel(time=slice(0, 4)), data.isel(time=slice(6, 17))]
+    kept = [start for start in range(15) if not {start, start + 2} & set(lost)]
+    if kind == "two lengths":
+        kept = [start for start in kept if start + 2 < 4 or start >= 6]
+
+    store = stored(data, tmp_path / "store.zarr")
+    found = with_forcing([store], era5, TABLE)[0]
+    assert (found.n_trajectories, found.n_starts) == (1, len(kept))
+    with pytest.raises(InputError, match="gaps or differ in length"):
+        found.times(0)
+
+    for number, start in enumerate(kept):
+        assert found.pair_times(0, number) == forced.pair_times(0, start)
+        for came, expected in zip(found.read(0, number)[:5], forced.read(0, start)[:5], strict=True):
+            np.testing.assert_array_equal(came, expected)
+
+    warm = np.stack([column(forced.read(0, start).forcing, "tus") for start in kept]).astype(np.float64)
+    statistics = statistics_of([found], TABLE, 6.0)
+    np.testing.assert_allclose(statistics.values["tus"], (warm.mean(), warm.std()), rtol=1e-6)
+
+
+def test_forcing_that_ends_before_a_store_with_gaps(tmp_path):
+    store = stored(DATA.isel(time=[0, 1, 2, 3, 10, 11, 12, 13]), tmp_path / "store.zarr")
+    winds = forcing_on_grid(LON, LAT, np.arange(0, 31), start="2000-01-01", **NORTH)
+    with pytest.raises(InputError, match="2000-01-02T09:00"):  # 33 h, the first time of a pair after the forcing
+        with_forcing([store], winds, TABLE)
+
+
+def test_a_plan_with_forcing_and_gaps(era5, tmp_path):
+    """The training prepares and splits such a store like any other."""
+    store = stored(DATA.isel(time=[0, 1, 2, 3, 4, 8, 9, 10, 11, 12]), tmp_path / "store.zarr")
+    small = ["operator.width=16", "operator.heads=1", "operator.blocks=1", "data.lead_time=6h", "data.batch=1"]
+    plan = plan_training(None, str(store.files.path), compose_config("tiny", small), forcing=era5)
+    assert sum(part.n_pairs for part in plan.data) == 3 + 3

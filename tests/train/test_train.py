@@ -444,7 +444,7 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path, monkeypatch):
     assert all(values.isfinite().all() for values in training_state(tmp_path / "run").values())
 
 
-def test_a_gradient_that_is_not_finite_does_not_reach_the_weights(tmp_path, monkeypatch):
+def test_a_gradient_that_is_not_finite_is_never_saved(tmp_path, monkeypatch):
     nll = TrainingModule._nll
     monkeypatch.setattr(TrainingModule, "_nll", lambda *args: nll(*args) + (0 * args[2]).abs().sqrt().sum())
     with pytest.raises(InputError, match="step 1: the gradient is nan"):

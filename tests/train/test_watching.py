@@ -13,6 +13,7 @@ from gensim_graph.errors import InputError
 from gensim_graph.io import open_stores
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import read_record
+from gensim_graph.train.training_module import TrainingModule
 from gensim_graph.train.training_record import build_loggers, cut_record
 from gensim_graph.train.validation_forecast import ensemble_crps, forecast_scores
 
@@ -144,6 +145,29 @@ def test_the_best_weights_are_kept(tmp_path):
     train(tmp_path / "run", "trainer.validate_every=2", "trainer.learning_rate=0.05", "trainer.warmup=0")
     losses = read_record(tmp_path / "run")["validation_loss"].dropna()
     assert Surrogate.load(tmp_path / "run" / "best").information["steps"] == losses.idxmin()
+
+
+def test_broken_weights_are_never_the_best(tmp_path, monkeypatch):
+    """A loss that is no number is found before the validation, for which it would be the smallest."""
+    nll = TrainingModule._nll
+
+    def broken(self, *arguments):
+        is_third_step = self.global_step == 2 and torch.is_grad_enabled()
+        return nll(self, *arguments) * (torch.nan if is_third_step else 1.0)
+
+    monkeypatch.setattr(TrainingModule, "_nll", broken)
+    with pytest.raises(InputError, match="step 3: the loss is nan"):
+        train(tmp_path / "run", "trainer.validate_every=1", "trainer.log_every=100", "trainer.save_every=100")
+    best = Surrogate.load(tmp_path / "run" / "best")
+    assert best.information["steps"] <= 2
+    assert all(weight.isfinite().all() for weight in best.operator.state_dict().values())
+
+
+def test_the_mean_loss_of_a_record_is_that_of_its_steps(tmp_path):
+    train(tmp_path / "a", "trainer.log_every=1")
+    train(tmp_path / "b", "trainer.log_every=4")
+    steps, means = (read_record(tmp_path / name)["loss"].dropna() for name in "ab")
+    assert means.tolist() == pytest.approx([steps[:4].mean(), steps[4:].mean()], rel=1e-5)
 
 
 def test_training_ends_without_patience(tmp_path):

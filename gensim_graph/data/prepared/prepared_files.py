@@ -7,6 +7,7 @@
 ``mesh.zarr``             the mesh, UGRID
 ``moments.safetensors``   moments of each record
 ``graphs``                prepared graphs, for large meshes
+``moved_...``             states moved by the drift, which the first training with transport adds
 ``preparing.json``        the layout of a preparation that is not finished
 ``journal``               moments of the shards that it has written
 ========================  ==================================================================================

@@ -36,6 +36,11 @@ class PreparedTrajectories(TrainingData):
         lead_steps: records from t to t + lead.
         skip: records at the beginning of each trajectory that are left out.
 
+    Attributes:
+        files: the store.
+        record_pairs: (trajectory, pair, 2) numbers of the records of each pair in the array.
+        position: (F,) position of each cell of the mesh in the array.
+
     Raises:
         InputError: no pair is left, or the store is damaged.
     """
@@ -46,6 +51,7 @@ class PreparedTrajectories(TrainingData):
         self.mesh, self.table, self.lead_steps, self.graph_folder = mesh, table, lead_steps, files.graphs
         self.present = {variable.name: variable.name in layout.names for variable in table.variables}
         self.files, self.layout = files, layout
+        self._times = layout.record_times()
         self._counts = {role: len(table.select(role)) for role in get_args(Role)}
         self._columns_of = {role: self._channels(table.select(role)) for role in get_args(Role)}
 
@@ -60,15 +66,15 @@ class PreparedTrajectories(TrainingData):
         )
 
         if self._is_regular:
-            self._pairs = np.stack(pairs)
+            self.record_pairs = np.stack(pairs)
         else:
-            self._pairs = np.concatenate([*pairs, np.zeros((0, 2), dtype=np.int64)])[None]
+            self.record_pairs = np.concatenate([*pairs, np.zeros((0, 2), dtype=np.int64)])[None]
         if not self.n_pairs:
             raise InputError(f"{files.path}: no pair of records is one lead time ({lead_steps} records) apart")
 
         order = files.order()
-        self._position = np.empty(len(order), dtype=np.int64)
-        self._position[order] = np.arange(len(order))
+        self.position = np.empty(len(order), dtype=np.int64)
+        self.position[order] = np.arange(len(order))
         self._values = CellStore(files.values)
         self._scales = None if layout.precision != "float16" else channel_scales(layout)
 
@@ -121,12 +127,12 @@ class PreparedTrajectories(TrainingData):
     @property
     def n_trajectories(self) -> int:
         """Number of trajectories."""
-        return len(self._pairs)
+        return len(self.record_pairs)
 
     @property
     def n_starts(self) -> int:
         """Number of pairs (t, t + lead) of each trajectory."""
-        return self._pairs.shape[1]
+        return self.record_pairs.shape[1]
 
     def times(self, trajectory: int) -> Array:
         """Return the times of the records, see :meth:`TrainingData.times`.
@@ -136,12 +142,17 @@ class PreparedTrajectories(TrainingData):
         """
         if not self._is_regular:
             raise InputError(
-                f"{self.files.path}: its trajectories have gaps or differ in length; forcing from other files cannot "
-                "be added to such a store, prepare the sources together with their forcing"
+                f"{self.files.path}: its trajectories have gaps or differ in length, so their pairs have no common "
+                "list of times; pair_times gives the times of one pair"
             )
 
         start = self.layout.records_of(self._numbers[trajectory])[1]
         return start + (self._skip + np.arange(self.n_starts + self.lead_steps)) * self.layout.step
+
+    def pair_times(self, trajectory: int, start: int) -> tuple[np.datetime64, np.datetime64]:
+        """Return the times of a pair, see :meth:`TrainingData.pair_times`; they are known with gaps, too."""
+        first, later = self.record_pairs[trajectory, start]
+        return self._times[first], self._times[later]
 
     def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
         """Read the fields of some cells, see :meth:`TrainingData.read`.
@@ -154,8 +165,8 @@ class PreparedTrajectories(TrainingData):
         Raises:
             InputError: the store is damaged.
         """
-        position = self._position if cells is None else self._position[cells]
-        values = self._read(self._pairs[trajectory, start], position)
+        position = self.position if cells is None else self.position[cells]
+        values = self._read(self.record_pairs[trajectory, start], position)
 
         return StatePair(
             self._columns(values[0], "state"),
@@ -173,14 +184,14 @@ class PreparedTrajectories(TrainingData):
             start: number of the pair.
             cells: (n,) numbers of the cells.
         """
-        self._values.expect(self._pairs[trajectory, start], self._position[cells])
+        self._values.expect(self.record_pairs[trajectory, start], self.position[cells])
 
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield state, residual, forcing and slow inputs of each record, (T, F, variable) each."""
-        before = {later: first for first, later in self._pairs.reshape(-1, 2).tolist()}
+        before = {later: first for first, later in self.record_pairs.reshape(-1, 2).tolist()}
         for record in self._used_records().tolist():
             pair = np.array([before.get(record, record), record])
-            values = self._read(pair, self._position)
+            values = self._read(pair, self.position)
             state = self._columns(values[1], "state")[None]
             residual = state - self._columns(values[0], "state")[None]
             forcing, slow = self._columns(values[1], "forcing")[None], self._columns(values[1], "slow")[None]
@@ -206,7 +217,7 @@ class PreparedTrajectories(TrainingData):
         for running in (moments.state, moments.forcing, moments.slow):
             self._merge(running, saved.mean[records], saved.squared[records])
 
-        lead, later = self.layout.lead_steps.index(self.lead_steps), self._pairs[..., 1].ravel()
+        lead, later = self.layout.lead_steps.index(self.lead_steps), self.record_pairs[..., 1].ravel()
         self._merge(moments.residual, saved.residual_mean[later, lead], saved.residual_squared[later, lead])
 
     def _merge(self, running: RunningMoments, mean: Array, squared: Array) -> None:

@@ -139,6 +139,15 @@ class RecordLayout:
         own = [segment for segment in self.segments if segment.trajectory == trajectory]
         return np.concatenate([segment.first + np.arange(segment.count) for segment in own]), own[0].begin
 
+    def record_times(self) -> Array:
+        """Return the time of every record in the array, datetime64[ns]; NaT for the padding of last shards."""
+        times = np.full(self.n_records, np.datetime64("NaT"), dtype="datetime64[ns]")
+        for trajectory in range(self.n_trajectories):
+            records, begin = self.records_of(trajectory)
+            times[records] = begin + np.arange(len(records)) * self.step
+
+        return times
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {"format_version": FORMAT_VERSION} | asdict(self)

@@ -146,17 +146,18 @@ def mean_step(
     plan, normaliser = model.plan(mesh), model.normaliser
     state, *others = model.to_frame(plan, state, forcing, next_forcing, slow)
     prepared = model.operator.prepare(normaliser.conditions(state, *others), plan)
+    base = model.base(plan, state, *others[:2])
 
     def velocity(noised: Tensor, flow_time: float) -> Tensor:
         return model.operator.velocity(noised, noised.new_full((len(noised),), flow_time), prepared)
 
     if model.deterministic:
-        return model.from_frame(plan, normaliser.advance(state, velocity(torch.zeros_like(state), 0.0)))
+        return model.from_frame(plan, base.next_state(velocity(torch.zeros_like(state), 0.0)))
 
     sampler = model.sampler if sampler_steps is None else replace(model.sampler, steps=sampler_steps)
-    residual = sample(velocity, torch.zeros_like(state), sampler, normaliser.residual_bounds(state))
+    residual = sample(velocity, torch.zeros_like(state), sampler, base.bounds)
 
-    return model.from_frame(plan, normaliser.advance(state, residual))
+    return model.from_frame(plan, base.next_state(residual))
 
 
 @styled

@@ -1,6 +1,7 @@
 """The table of contents of a report: its sections in order, each with the chapter that fills it."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 
 def chapters(
-    matched: Verification, mesh: Mesh, tables: Mapping[str, pd.DataFrame], model: "Surrogate | None" = None
+    matched: Verification,
+    mesh: Mesh,
+    tables: Mapping[str, pd.DataFrame],
+    model: "Surrogate | None" = None,
+    run: Path | None = None,
 ) -> list[Section]:
     """Fill all sections of a page; a section stays empty if the forecast lacks what it needs.
 
@@ -34,6 +39,7 @@ def chapters(
         mesh: their mesh.
         tables: tables of :func:`~gensim_graph.evaluate.assessment.assess`.
         model: the model that made the forecast, for the section on what it has learnt.
+        run: folder of the model, for its learning curves.
     """
     shown, words = ShownStart(matched, mesh), variable_words(matched.variables)
 
@@ -49,7 +55,7 @@ def chapters(
             Section("deformation", "Deformation", [*deformation_chapter(tables, shown)]),
             Section("scales", "Scales", [*scale_chapter(tables, words)]),
             Section("processes", "Processes", [*process_chapter(tables, words, shown)]),
-            Section("learnt", "Learnt", [*_learnt(model, matched, mesh)]),
+            Section("learnt", "Learnt", [*_learnt(model, matched, mesh, run)]),
             Section("mesh", "Mesh", [_mesh_picture(mesh)]),
             Section("all", "All scores", [*all_scores_chapter(matched, tables)]),
         ]
@@ -68,14 +74,14 @@ def observation_sections(mesh: Mesh, tables: Mapping[str, pd.DataFrame]) -> list
     ]
 
 
-def _learnt(model: "Surrogate | None", matched: Verification, mesh: Mesh) -> Iterator[Part]:
+def _learnt(model: "Surrogate | None", matched: Verification, mesh: Mesh, run: Path | None) -> Iterator[Part]:
     """Yield what the model has learnt; nothing without a model."""
     if model is None:
         return
 
     from gensim_graph.evaluate.report.learnt_chapter import learnt_chapter  # imports the network
 
-    yield from learnt_chapter(model, matched, mesh)
+    yield from learnt_chapter(model, matched, mesh, run)
 
 
 def _mesh_picture(mesh: Mesh) -> Picture:

@@ -63,22 +63,23 @@ class Picture:
     """A figure inside the page.
 
     Attributes:
-        figure: it is drawn once, when the picture is made, and not kept.
+        figure: it is drawn once, when the picture is made, and not kept; or the content of a PNG file.
         heading: shown above it.
         caption: shown below it.
         alt: description for readers who cannot see it.
         source: the image as a data URL, made from ``figure``.
     """
 
-    figure: InitVar[Figure]
+    figure: InitVar[Figure | bytes]
     heading: str
     caption: str
     alt: str
     source: str = field(init=False, repr=False)
     kind: str = "picture"
 
-    def __post_init__(self, figure: Figure) -> None:
-        object.__setattr__(self, "source", "data:image/png;base64," + b64encode(as_png(figure)).decode("ascii"))
+    def __post_init__(self, figure: Figure | bytes) -> None:
+        content = figure if isinstance(figure, bytes) else as_png(figure)
+        object.__setattr__(self, "source", "data:image/png;base64," + b64encode(content).decode("ascii"))
 
 
 Part = Text | Table | Picture | Animation

@@ -48,6 +48,7 @@ def write_report(
     on_lead: Callable[[], object] | None = None,
     model: "Surrogate | None" = None,
     observations: Sequence[Observations] = (),
+    run: Path | None = None,
 ) -> FilePath:
     """Evaluate a forecast and write the report: ``report.html``, one CSV file per table, and all tables as JSON.
 
@@ -69,6 +70,8 @@ def write_report(
         model: the model that made the forecast; the page then has a section on what it has learnt.
         observations: as :func:`~gensim_graph.evaluate.open_observations` returns them; the page then has a section on
             the comparison with them.
+        run: folder of the model. If it is the folder of a training, or ``best/`` in it, the section on what the model
+            has learnt shows its learning curves.
 
     Returns:
         Path of ``report.html``.
@@ -109,7 +112,7 @@ def write_report(
         compared = baselines if has_initial else rivals
         observed = score_observations(forecast, observations, compared) if observations else {}
         tables = assess(models, climatology, on_lead) | observed
-        page = _page(title, information or {}, models["forecast"], mesh, tables, model)
+        page = _page(title, information or {}, models["forecast"], mesh, tables, model, run)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, lambda folder: _write_files(folder, page, tables))
@@ -177,9 +180,11 @@ def _page(
     mesh: Mesh,
     tables: Mapping[str, pd.DataFrame],
     model: "Surrogate | None",
+    run: Path | None,
 ) -> str:
+    folder = None if run is None else FilePath(run)
     facts = forecast_facts(matched, mesh) | _told(information)
-    return render(title, facts, chapters(matched, mesh, tables, model))
+    return render(title, facts, chapters(matched, mesh, tables, model, folder))
 
 
 def _write_files(folder: FilePath, page: str, tables: Mapping[str, pd.DataFrame]) -> None:

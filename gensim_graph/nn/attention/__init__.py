@@ -10,6 +10,7 @@ from gensim_graph.nn.attention.backends import AUTO, BACKENDS, CHOICES, local_at
 from gensim_graph.nn.attention.interface import AttentionInputs, AttentionPlan, HeadWeights
 from gensim_graph.nn.attention.layer import LocalAttention
 from gensim_graph.nn.attention.localisation import Localisation, LocalisationHead
+from gensim_graph.nn.attention.triton import with_readers
 from gensim_graph.nn.native import HEAD_CONTENT
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "LocalisationHead",
     "local_attention",
     "plan_attention",
+    "with_readers",
 ]

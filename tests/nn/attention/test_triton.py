@@ -20,9 +20,9 @@ from support.places import ROOT
 
 from gensim_graph.data import turn_graph
 from gensim_graph.errors import InputError
-from gensim_graph.graph import MeshGraph, batch_graphs, build_graph, extract_subgraph
+from gensim_graph.graph import GraphSizes, MeshGraph, batch_graphs, build_graph, extract_subgraph, pad_graph
 from gensim_graph.nn.attention import HEAD_CONTENT, Localisation, LocalisationHead, local_attention, plan_attention
-from gensim_graph.nn.attention.triton import TRITON, triton_backend
+from gensim_graph.nn.attention.triton import TRITON, triton_backend, with_readers
 from gensim_graph.nn.attention.triton.token_lists import list_keys, list_readers, precise_positions
 from gensim_graph.nn.attention.triton.triton_operator import triton_attention
 from gensim_graph.typing import Tensor
@@ -47,6 +47,13 @@ def union() -> MeshGraph:
     return batch_graphs([build_graph(regular_grid(16), radius=3.0), build_graph(jittered_box(7), radius=5.0)])
 
 
+def padded(graph: MeshGraph) -> MeshGraph:
+    """Padding in all sizes, and lists of readers that are made beforehand."""
+    sizes = GraphSizes.of(graph)
+    longer = pad_graph(graph, GraphSizes(*(size + 7 for size in sizes[:4]), sizes.keys + 64))
+    return with_readers(longer, 512)
+
+
 GRAPHS = {
     "grid": lambda: build_graph(regular_grid(24), radius=4.0, cluster_tokens=32),
     "graded": lambda: build_graph(graded_mesh(9), radius=4.0, cluster_tokens=32),
@@ -56,6 +63,7 @@ GRAPHS = {
     "padding in the middle": lambda: build_graph(jittered_box(13), radius=6.0),
     "union": union,
     "part": lambda: extract_subgraph(build_graph(graded_mesh(10), radius=4.0, cluster_tokens=16), 3, 2, 7).graph,
+    "padded": lambda: padded(union()),
     "far away": lambda: far_away(build_graph(graded_mesh(6), radius=4.0, cluster_tokens=16)),
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
+from torch.nn.functional import pad
 
 from gensim_graph.graph import MeshGraph
 from gensim_graph.typing import Float, Int, Tensor
@@ -30,8 +31,9 @@ class TokenLists(NamedTuple):
 
 def list_keys(graph: MeshGraph) -> TokenLists:
     """List the keys of each cluster: its halo without the gaps that cutting a subgraph leaves."""
-    cluster, column = graph.halo_valid.nonzero(as_tuple=True)
-    return _listed(cluster, graph.halo[cluster, column], graph.n_clusters)
+    order = graph.halo_valid.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+    tokens = graph.halo.masked_fill(~graph.halo_valid, 0).gather(1, order)
+    return TokenLists(tokens.int(), graph.halo_valid.sum(dim=1).int())
 
 
 def list_readers(graph: MeshGraph) -> TokenLists:
@@ -39,7 +41,12 @@ def list_readers(graph: MeshGraph) -> TokenLists:
 
     These are more queries than those that see a token of the cluster; the taper gives the others no weight. On a
     regular grid they are a third of the queries in the clusters that have it in their halo.
+
+    A GPU stops at every list until its length is known. A training takes lists from :func:`with_readers` instead.
     """
+    if graph.readers is not None and graph.reader_counts is not None:
+        return TokenLists(graph.readers, graph.reader_counts)
+
     width = graph.query_pos.shape[1]
     position = precise_positions(graph).unflatten(0, (-1, width))
     real = graph.token_valid.unflatten(0, (-1, width))
@@ -57,6 +64,20 @@ def list_readers(graph: MeshGraph) -> TokenLists:
 
     cluster, order = torch.cat(clusters).sort(stable=True)
     return _listed(cluster, torch.cat(queries)[order], graph.n_clusters)
+
+
+def with_readers(graph: MeshGraph, longest: int) -> MeshGraph:
+    """Return the graph with the lists of :func:`list_readers`, padded to a fixed length.
+
+    Args:
+        graph: on a processor.
+        longest: length of each list; no smaller than the number of tokens of any single graph of a union.
+    """
+    lists = list_readers(graph)
+    listed = MeshGraph(**graph.to_dict())
+    listed.readers = pad(lists.tokens, (0, longest - lists.tokens.shape[1]))
+    listed.reader_counts = lists.counts
+    return listed
 
 
 def precise_positions(graph: MeshGraph) -> Float[Tensor, "token 2"]:

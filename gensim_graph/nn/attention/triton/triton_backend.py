@@ -120,7 +120,7 @@ def _position_table(graph: MeshGraph) -> Float[Tensor, "token 8"]:
     low = (exact - high).float()
     log_area = torch.where(real, graph.token_area, 1.0).double().log()
     # Any constant drops out of the softmax; small numbers are more precise.
-    log_area = torch.where(real, log_area - log_area[real].mean(), -1e4).float()
+    log_area = torch.where(real, log_area - log_area.sum() / real.sum(), -1e4).float()
     reach2 = graph.radius[graph.token_graph].square() * real
     columns = (1 / graph.token_length, reach2, log_area, torch.zeros_like(log_area))
 
