@@ -50,7 +50,7 @@ class SamplingConfig:
     mirror: bool = False
     validation: float = 0.1
     transport: bool = True
-    drift_response: bool = True
+    drift_response: bool = False
     workers: int = -1
 
     def __post_init__(self) -> None:

@@ -45,10 +45,10 @@ def pad_graph(graph: MeshGraph, sizes: GraphSizes) -> MeshGraph:
         >>> graph = gg.build_graph(gg.Mesh.from_grid(axis, axis))
         >>> sizes = GraphSizes.covering([GraphSizes.of(graph)])
         >>> sizes
-        GraphSizes(cells=272, edges=960, clusters=2, neighbours=4, keys=64)
+        GraphSizes(cells=264, edges=960, clusters=2, neighbours=4, keys=64)
         >>> padded = pad_graph(graph, sizes)
         >>> padded.n_cells, padded.n_clusters, int(padded.token_valid.sum())
-        (272, 2, 64)
+        (264, 2, 64)
     """
     own = GraphSizes.of(graph)
     if sizes == own:

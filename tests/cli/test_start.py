@@ -43,6 +43,13 @@ def test_evaluate_needs_no_network_without_a_model(small_mesh, tmp_path):
     assert not found & {"torch_geometric", "lightning", "gensim_graph.nn", "gensim_graph.surrogate"}
 
 
+def test_models_need_no_library_that_only_few_use():
+    """Each of them takes a second or a hundred megabytes, in every process of a preparation or a training."""
+    program = "import gensim_graph.data, gensim_graph.surrogate, sys; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert not set(found.stdout.split()) & {"torch_geometric", "torch._dynamo", "trimesh", "lightning", "matplotlib"}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_they_say_themselves(name):
     """The help of a command begins with its line in the list."""

@@ -91,7 +91,12 @@ def plan_of(name: str, stores: list[xr.Dataset], budget: TrainingBudget) -> Trai
         stores: trajectories to train on.
         budget: size and training of the networks.
     """
-    extra = {TWIN: ["trainer.deterministic=true"], MESSAGES: ["data.rotate=true"]}.get(name, [])
+    changes = {
+        TWIN: ["trainer.deterministic=true"],
+        MESSAGES: ["data.rotate=true"],
+        GENSIM: ["data.transport=false"],  # it learns the whole change of each variable
+    }
+    extra = changes.get(name, [])
     preset = "meshgraphnet" if name == MESSAGES else budget.preset
     own = ["data.validation=0", f"trainer.max_steps={budget.steps}"]
     config = compose_config(preset, [*own, *budget.overrides, *extra])
