@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/saved_memory.py [PRESET...] [--samples 32]
 
-The tensors that PyTorch saves during the forward pass of a batch of the built-in cyclone are counted, each storage once,
-without the weights. The result does not depend on the machine.
+The tensors that PyTorch saves during the forward pass of a batch of the built-in cyclone are counted, each storage
+once, without the weights. The result does not depend on the machine.
 """
 
 import numpy as np
