@@ -88,6 +88,7 @@ def compiled_gradients() -> dict:
     return {"error": max(errors), "share": again[2] / plain[2]}
 
 
+@pytest.mark.slow
 def test_compiled_with_the_same_numbers():
     environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
     command = [sys.executable, __file__]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from support.examples import relative_error, small_trajectory
 from support.meshes import jittered_box
@@ -87,6 +88,7 @@ def kill_at(step: int) -> None:
     TrainingModule.training_step = training_step
 
 
+@pytest.mark.slow
 def test_compiled_training(tmp_path):
     environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
     command = [sys.executable, __file__, str(tmp_path)]
