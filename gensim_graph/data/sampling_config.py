@@ -29,7 +29,8 @@ class SamplingConfig:
         mirror: reflect frame and vectors; wrong on one hemisphere, where Coriolis turns one way only.
         validation: share of the data that is held back for validation, 0 to 0.5; see
             :func:`~gensim_graph.data.hold_out`.
-        transport: compute the transport of the ice by its drift, and learn what it leaves of the change.
+        transport: compute the transport of the ice by its drift, and learn what it leaves of the change: ``true``,
+            ``false``, or ``auto`` where that takes less than about a minute before the first training on a store.
         drift_response: compute the linear response of the drift to the wind, fitted to the data, and learn the rest.
         workers: processes that make samples beside the training; -1 takes the cores of the machine minus one, and
             none for small meshes in memory.
@@ -49,12 +50,13 @@ class SamplingConfig:
     rotate: bool = False
     mirror: bool = False
     validation: float = 0.1
-    transport: bool = True
+    transport: bool | str = "auto"
     drift_response: bool = False
     workers: int = -1
 
     def __post_init__(self) -> None:
         """Check the values."""
+        object.__setattr__(self, "transport", str(self.transport).lower())
         rules: dict[str, Rule] = {
             "batch": at_least(1),
             "lead_time": (is_duration, "a positive length of time such as 12h, 90min or 1d"),
@@ -65,6 +67,7 @@ class SamplingConfig:
             "balance": at_least(0),
             "partitions": at_least(1),
             "validation": (lambda came: 0 <= came <= 0.5, "a share from 0 to 0.5"),
+            "transport": (lambda came: came in ("auto", "true", "false"), "auto, true or false"),
             "workers": at_least(-1),
         }
         check_values(self, "data", rules)

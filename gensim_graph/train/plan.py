@@ -39,6 +39,9 @@ from gensim_graph.variables import VariableTable, default_variables
 
 log = logging.getLogger(__name__)
 
+_QUICKLY_MOVED = 2e7
+"""Cells of all records of a prepared store that are moved in about a minute."""
+
 RUN_FORMAT = 1
 """Version of ``run.json``."""
 
@@ -200,13 +203,24 @@ def _split(
     return DataSplit(list(data), list(parts), f"{sum(part.n_pairs for part in parts)} pairs of files of their own")
 
 
+def _values_to_move(part: TrainingData) -> int:
+    """Cells of all pairs whose transport is computed into files; data in memory take seconds."""
+    return 0 if part.is_in_memory else part.n_pairs * part.mesh.n_faces
+
+
 def _transported(
     data: Sequence[TrainingData], table: VariableTable, config: RunConfig, start: Surrogate | None
 ) -> Sequence[str]:
     """Names of the variables whose residual is counted from their transport; a start keeps its own."""
     if start is not None:
         return start.normaliser.statistics.transported
-    if not config.data.transport:
+    if config.data.transport == "false":
+        return ()
+    if config.data.transport == "auto" and max(_values_to_move(part) for part in data) > _QUICKLY_MOVED:
+        log.warning(
+            "the transport of the ice is learned; to compute it for a store of this size takes long, once, and is done "
+            "with data.transport=true"
+        )
         return ()
 
     return transported_names(table.state, [one.name for one in table.state if data[0].present[one.name]])

@@ -41,7 +41,7 @@ CHANGEABLE = (
 )
 """Settings that a run may be resumed with other values of."""
 
-_EARLIER: dict[str, Any] = {"validation": 0.0, "transport": False, "drift_response": False}
+_EARLIER: dict[str, Any] = {"validation": 0.0, "transport": "false", "drift_response": False}
 """Settings of the data in runs of earlier versions, which did not have them."""
 
 _LOCK = ".lock"
