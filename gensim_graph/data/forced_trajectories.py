@@ -12,7 +12,7 @@ import numpy as np
 
 from gensim_graph.data.forcing import Forcing, open_forcing
 from gensim_graph.data.statistics import RunningMoments, TrainingMoments
-from gensim_graph.data.training_data import StatePair, TrainingData
+from gensim_graph.data.training_data import DerivedData, StatePair, TrainingData
 from gensim_graph.io import Source
 from gensim_graph.io.export import FieldValues
 from gensim_graph.typing import Array
@@ -24,7 +24,7 @@ _SAMPLED = 200
 """Pairs (t, t + lead) of which the statistics of the forcing are made; all if there are fewer."""
 
 
-class ForcedTrajectories(TrainingData):
+class ForcedTrajectories(DerivedData):
     """Trajectories with forcing that is read from other files.
 
     Args:
@@ -37,29 +37,12 @@ class ForcedTrajectories(TrainingData):
     """
 
     def __init__(self, part: TrainingData, forcing: Forcing, table: VariableTable) -> None:
-        self.mesh, self.lead_steps, self.graph_folder = part.mesh, part.lead_steps, part.graph_folder
+        super().__init__(part)
+        self.is_in_memory = False
         self.present = part.present | dict.fromkeys(forcing.names, True)
-        self._part, self._forcing, self._table = part, forcing, table
+        self._forcing, self._table = forcing, table
 
         forcing.check(_times_of_pairs(part))
-
-    @property
-    def n_trajectories(self) -> int:
-        """Number of trajectories."""
-        return self._part.n_trajectories
-
-    @property
-    def n_starts(self) -> int:
-        """Number of times t in each trajectory from which a pair (t, t + lead) starts."""
-        return self._part.n_starts
-
-    def times(self, trajectory: int) -> Array:
-        """Return the times of the records, see :meth:`TrainingData.times`."""
-        return self._part.times(trajectory)
-
-    def pair_times(self, trajectory: int, start: int) -> tuple[np.datetime64, np.datetime64]:
-        """Return the times of a pair, see :meth:`TrainingData.pair_times`."""
-        return self._part.pair_times(trajectory, start)
 
     def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
         """Read the fields of some cells, see :meth:`TrainingData.read`.
@@ -79,16 +62,6 @@ class ForcedTrajectories(TrainingData):
             next_forcing=_replaced(pair.next_forcing, later, self._table.forcing),
             slow=_replaced(pair.slow, now, self._table.slow),
         )
-
-    def expect(self, trajectory: int, start: int, cells: Array) -> None:
-        """Begin to fetch values of the state, see :meth:`TrainingData.expect`.
-
-        Args:
-            trajectory: number of the trajectory.
-            start: number of the pair.
-            cells: (n,) numbers of the cells.
-        """
-        self._part.expect(trajectory, start, cells)
 
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield the pairs one by one; the last records of a trajectory have no residual and no forcing."""

@@ -144,3 +144,44 @@ class TrainingData(ABC):
         for trajectory in range(self.n_trajectories):
             for start in range(self.n_starts):
                 yield self.read(trajectory, start)
+
+
+class DerivedData(TrainingData):
+    """Training data that change or add fields of other data, pair by pair.
+
+    Args:
+        part: the other data.
+    """
+
+    def __init__(self, part: TrainingData) -> None:
+        self.mesh, self.present, self.lead_steps = part.mesh, part.present, part.lead_steps
+        self.is_in_memory, self.graph_folder = part.is_in_memory, part.graph_folder
+        self._part = part
+
+    @property
+    def n_trajectories(self) -> int:
+        """Number of trajectories."""
+        return self._part.n_trajectories
+
+    @property
+    def n_starts(self) -> int:
+        """Number of times t in each trajectory from which a pair (t, t + lead) starts."""
+        return self._part.n_starts
+
+    def times(self, trajectory: int) -> Array:
+        """Return the times of the records, see :meth:`TrainingData.times`."""
+        return self._part.times(trajectory)
+
+    def pair_times(self, trajectory: int, start: int) -> tuple[np.datetime64, np.datetime64]:
+        """Return the times of a pair, see :meth:`TrainingData.pair_times`."""
+        return self._part.pair_times(trajectory, start)
+
+    def expect(self, trajectory: int, start: int, cells: Array) -> None:
+        """Begin to fetch values, see :meth:`TrainingData.expect`.
+
+        Args:
+            trajectory: number of the trajectory.
+            start: number of the pair.
+            cells: (n,) numbers of the cells.
+        """
+        self._part.expect(trajectory, start, cells)

@@ -11,7 +11,7 @@ import torch
 
 from gensim_graph.data.prepared import MovedFiles, PreparedTrajectories
 from gensim_graph.data.statistics import TrainingMoments
-from gensim_graph.data.training_data import StatePair, TrainingData
+from gensim_graph.data.training_data import DerivedData, StatePair, TrainingData
 from gensim_graph.transport import StateTransport, plan_state_transport
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable
@@ -20,7 +20,7 @@ _AT_ONCE = 2**22
 """Values of a variable that are moved together: more need more memory than a processor has nearby."""
 
 
-class TransportedTrajectories(TrainingData):
+class TransportedTrajectories(DerivedData):
     """Trajectories with the state at t moved to t + lead.
 
     Args:
@@ -30,9 +30,8 @@ class TransportedTrajectories(TrainingData):
     """
 
     def __init__(self, part: TrainingData, transport: StateTransport, progress: bool = True) -> None:
-        self.mesh, self.present, self.lead_steps = part.mesh, part.present, part.lead_steps
-        self.is_in_memory, self.graph_folder = part.is_in_memory, part.graph_folder
-        self._part, self._transport = part, transport
+        super().__init__(part)
+        self._transport = transport
         self._channels = transport.amounts + transport.properties
         self._files = MovedFiles(part, transport) if isinstance(part, PreparedTrajectories) else None
         self._moved: Array | None = None
@@ -41,24 +40,6 @@ class TransportedTrajectories(TrainingData):
             self._moved = self._move_all()
         else:
             self._files.complete(progress)
-
-    @property
-    def n_trajectories(self) -> int:
-        """Number of trajectories."""
-        return self._part.n_trajectories
-
-    @property
-    def n_starts(self) -> int:
-        """Number of times t in each trajectory from which a pair (t, t + lead) starts."""
-        return self._part.n_starts
-
-    def times(self, trajectory: int) -> Array:
-        """Return the times of the records, see :meth:`TrainingData.times`."""
-        return self._part.times(trajectory)
-
-    def pair_times(self, trajectory: int, start: int) -> tuple[np.datetime64, np.datetime64]:
-        """Return the times of a pair, see :meth:`TrainingData.pair_times`."""
-        return self._part.pair_times(trajectory, start)
 
     def read(self, trajectory: int, start: int, cells: Array | None = None) -> StatePair:
         """Read the fields of some cells, see :meth:`TrainingData.read`.
@@ -77,16 +58,6 @@ class TransportedTrajectories(TrainingData):
             moved[:, self._channels] = self._moved[trajectory, start][slice(None) if cells is None else cells]
 
         return pair._replace(moved=moved)
-
-    def expect(self, trajectory: int, start: int, cells: Array) -> None:
-        """Begin to fetch values, see :meth:`TrainingData.expect`.
-
-        Args:
-            trajectory: number of the trajectory.
-            start: number of the pair.
-            cells: (n,) numbers of the cells.
-        """
-        self._part.expect(trajectory, start, cells)
 
     def statistics_chunks(self) -> Iterator[tuple[Array, Array, Array, Array]]:
         """Yield the pairs one by one; the last records of a trajectory have no residual."""
