@@ -104,7 +104,7 @@ def kill_and_compare(command: list[str], work: Path, options: argparse.Namespace
 def different_files(one: Path, other: Path) -> list[str]:
     """Return the names of files of two folders that differ or are in one of them only.
 
-    Of the record of a training all rows are compared but the samples a second, of its last checkpoint all values: the
+    Of the record of a training all rows are compared but those of the clock, of its last checkpoint all values: the
     same content may be written in several forms.
     """
     names = [{str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} for path in (one, other)]
@@ -117,7 +117,8 @@ def different_files(one: Path, other: Path) -> list[str]:
 
 
 def _rows(run: Path) -> list[str]:
-    return [row for row in (run / "metrics.csv").read_text().splitlines() if "samples_per_second" not in row]
+    rows = (run / "metrics.csv").read_text().splitlines()
+    return [row for row in rows if row.split(",")[1] not in ("samples_per_second", "waiting")]
 
 
 def _values(run: Path) -> Any:

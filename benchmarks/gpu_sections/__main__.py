@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from shared import build_parser, prepare_process
+from shared import build_parser, prepare_process, show_progress
 
 from gensim_graph.system import describe_machine
+from gpu_sections import ABSENT
 from gpu_sections.record import LOST, DeviceLostError, Record
 
 SECTIONS = {
@@ -30,6 +31,10 @@ def main() -> None:
     """Run the section of the command line; its exit code is 1 after an error outside its measurements."""
     options = _options()
     device = prepare_process(options)
+    if ABSENT:
+        show_progress(
+            f"{options.name}: not installed here: {', '.join(ABSENT)}; what needs one of them fails and says so"
+        )
     if options.quick:  # the same code is traced, but the minutes of compilation are spared
         torch.compile = functools.partial(torch.compile, backend="aot_eager")
 
@@ -47,7 +52,7 @@ def main() -> None:
 
 
 def _machine(device: torch.device) -> dict[str, Any]:
-    found = describe_machine(device) | {"cuda": torch.version.cuda}
+    found = describe_machine(device) | {"cuda": torch.version.cuda, "not_installed": ABSENT}
     if find_spec("triton"):
         import triton
 

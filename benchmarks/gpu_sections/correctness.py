@@ -4,10 +4,12 @@ The reference of the attention computes all pairs in float64. In float32 the err
 is divided by the error that rounding queries, keys, values and their gradients to bfloat16 causes alone: a backend that
 loses nothing else has 1. The gradient of the widths of the heads is left out there: it is one number for each head, and
 its rounding error is a matter of chance. The network (``tiny``, random weights) is compared with the processor, in
-float32, and its compiled form with the plain one.
+float32, and its compiled form with the plain one. Steps of a forecast that are recorded and replayed must have the bits
+of plain ones, and the fused optimiser must change the weights as the plain one does.
 """
 
 import argparse
+import itertools
 import math
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -24,33 +26,90 @@ from gensim_graph.nn import VelocityOperator
 from gensim_graph.nn.attention import HEAD_CONTENT, Localisation, LocalisationHead, local_attention, plan_attention
 from gensim_graph.nn.attention.triton.token_lists import precise_positions
 from gensim_graph.nn.native import native_available
+from gensim_graph.system import Replay
 from gensim_graph.typing import Tensor
 from gpu_sections.record import Record
 
-SINGLE, LOW, NETWORK = 1e-5, 1.3, 1e-4
-"""Largest errors: of the attention in float32 (relative) and in bfloat16 (see above), of the network (relative)."""
+SINGLE, LOW, NETWORK, OPTIMISER = 1e-5, 1.3, 1e-4, 1e-6
+"""Largest errors: of the attention in float32 (relative) and in bfloat16 (see above), of the network, and of the change
+of the weights in three steps (relative)."""
 
 _HEADS = 2
 _LEAVES = ("query", "key", "value", "quadratic", "linear", "scale")
 
 
 def check(record: Record, device: torch.device, options: argparse.Namespace) -> None:
-    """Compare all backends of the device, then the network.
+    """Compare the network, a step of the optimiser and of a forecast, and all backends of the device.
 
     Args:
         record: gets the results.
         device: where the backends run.
         options: the command line, not used: the meshes are small already.
     """
+    record.measure("network, device against processor", lambda: verdict(network_errors(device, False), NETWORK))
+    record.measure("optimiser, fused against plain", lambda: verdict(optimiser_errors(device), OPTIMISER))
+    if device.type == "cuda":
+        record.measure("steps, replayed against plain", lambda: replayed_steps(device))
+    else:
+        record.skip("steps, replayed against plain", "only a GPU records and replays")
+
     graphs = {name: build().to(device) for name, build in _GRAPHS.items()}
     for backend in backends_of(device):
-        for dtype, errors, tolerance in ((torch.float32, single_errors, SINGLE), (torch.bfloat16, low_errors, LOW)):
+        for dtype, errors, tolerance in ((torch.bfloat16, low_errors, LOW), (torch.float32, single_errors, SINGLE)):
             for name, graph in graphs.items():
                 what = f"{backend}, {str(dtype).removeprefix('torch.')}, {name}"
                 record.measure(what, lambda e=errors, g=graph, b=backend, t=tolerance: verdict(e(g, b), t))
 
-    record.measure("network, device against processor", lambda: verdict(network_errors(device, False), NETWORK))
     record.measure("network, compiled against plain", lambda: verdict(network_errors(device, True), NETWORK))
+
+
+def replayed_steps(device: torch.device) -> dict[str, Any]:
+    """Compare three steps of two batches of different sizes, in turn, with and without recordings, bit for bit.
+
+    Args:
+        device: a GPU.
+    """
+    from gpu_sections.forecast import build_model, disc, random_inputs
+
+    model = build_model("tiny", device)
+    plan = model.plan(disc(3000))
+    found = []
+    for model._replay in (None, Replay()):
+        states = {members: random_inputs(model, plan, members)[0] for members in (3, 2)}
+        shared = random_inputs(model, plan, 1)[1:]
+        results = []
+        for step, (members, state) in itertools.product(range(3), states.items()):
+            generators = [torch.Generator().manual_seed(10 * step + member) for member in range(members)]
+            states[members] = model.step(state if step == 0 else states[members], *shared, plan, generators)
+            results.append(states[members])
+        found.append(torch.cat([one.flatten() for one in results]))
+
+    same, recordings = torch.equal(*found), len(model._replay._recordings)
+    return {"passed": same and recordings == 2, "recordings": recordings, "difference": _error(found[1], found[0])}
+
+
+def optimiser_errors(device: torch.device) -> dict[str, float]:
+    """Relative error of the change of all weights of ``tiny`` by three steps of the fused AdamW.
+
+    Args:
+        device: of the weights.
+    """
+    from gensim_graph.train.loop import build_adamw
+
+    changes = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        weights = list(VelocityOperator.from_preset("tiny", 6, 18).to(device).parameters())
+        before = torch.cat([weight.detach().flatten() for weight in weights])
+        optimiser = build_adamw([{"params": weights, "lr": 1e-3, "weight_decay": 1e-2}], (0.9, 0.99), fused)
+        generator = torch.Generator().manual_seed(1)
+        for _ in range(3):
+            for weight in weights:
+                weight.grad = torch.randn(weight.shape, generator=generator).to(device)
+            optimiser.step()
+        changes.append(torch.cat([weight.detach().flatten() for weight in weights]).double() - before.double())
+
+    return {"change": _error(changes[1], changes[0])}
 
 
 def backends_of(device: torch.device) -> list[str]:

@@ -1,7 +1,8 @@
 """Section ``forecast``: how long a year takes on a mesh of the Arctic, from a few steps of 12 h.
 
 The mesh is a disc of square cells, as many as an Arctic model has ocean cells. A step includes the noise, six steps of
-Heun (11 evaluations) and the bounds, but neither reading of forcing nor writing of states.
+Heun (11 evaluations) and the bounds, but neither reading of forcing nor writing of states. ``replayed`` is what a
+forecast on a GPU does: a compiled step, recorded as a CUDA graph.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from gensim_graph.flow import SamplerConfig
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import GraphPlan
 from gensim_graph.surrogate.step_model import StepModel
+from gensim_graph.typing import Tensor
 from gensim_graph.variables import default_variables
 from gpu_sections.evaluation import random_operator
 from gpu_sections.record import Record
@@ -40,9 +42,13 @@ def measure(record: Record, device: torch.device, options: argparse.Namespace) -
     seconds = time.perf_counter() - start
     record.measure("prepare", lambda: {"mesh_graph_and_plan_seconds": seconds, "cells": plan.graph.n_cells})
 
-    record.measure(f"{preset}, plain", lambda: a_year(record, model, plan))
-    model.compile()
-    record.measure(f"{preset}, compiled", lambda: a_year(record, model, plan))
+    ways = {"plain": None, "compiled": False, "replayed": True}  # with or without recordings, if it is compiled
+    for way in ("replayed", "plain", "compiled") if device.type == "cuda" else ("plain", "compiled"):
+        if ways[way] is not None:
+            model.compile(replay=bool(ways[way]))
+        else:
+            model._velocity = model._replay = None
+        record.measure(f"{preset}, {way}", lambda: a_year(record, model, plan))
 
 
 def build_model(preset: str, device: torch.device) -> StepModel:
@@ -87,11 +93,8 @@ def a_year(record: Record, model: StepModel, plan: GraphPlan) -> dict[str, Any]:
         model: on the device.
         plan: of the mesh.
     """
-    table, count = model.normaliser.table, plan.graph.n_cells
+    state, *inputs = random_inputs(model, plan, 1)
     generator = torch.Generator().manual_seed(0)
-    parts = (table.forcing, table.forcing, table.slow)
-    inputs = [torch.randn(count, len(part), generator=generator).to(model.device) for part in parts]
-    state = model.normaliser.bounds.clip(torch.randn(1, count, len(table.state), generator=generator).to(model.device))
 
     def step() -> None:
         nonlocal state
@@ -103,3 +106,20 @@ def a_year(record: Record, model: StepModel, plan: GraphPlan) -> dict[str, Any]:
 
     year = found["median_seconds"] * 365.25 * 24 / LEAD_HOURS
     return {"years_a_day": 86400 / year, "a_year_seconds": year, "evaluations_a_step": 2 * HEUN_STEPS - 1} | found
+
+
+def random_inputs(model: StepModel, plan: GraphPlan, members: int) -> list[Tensor]:
+    """Return a state of some members within its bounds, forcing, next forcing and slow inputs.
+
+    Args:
+        model: on the device.
+        plan: of the mesh.
+        members: number of states.
+    """
+    table, count = model.normaliser.table, plan.graph.n_cells
+    generator = torch.Generator().manual_seed(0)
+    state = torch.randn(members, count, len(table.state), generator=generator).to(model.device)
+    parts = (table.forcing, table.forcing, table.slow)
+    others = [torch.randn(count, len(part), generator=generator).to(model.device) for part in parts]
+
+    return [model.normaliser.bounds.clip(state), *others]

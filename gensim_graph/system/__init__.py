@@ -1,6 +1,7 @@
 """The computer that the package runs on: device, memory and disk, files, the terminal, compilation of the C++ code.
 
 Modules are independent of each other and can be read in any order; ``compiler`` uses ``files`` and ``resources``.
+``replay`` records work of a GPU and repeats it.
 """
 
 from gensim_graph.system.compiler import CompilerError, compiled
@@ -9,10 +10,12 @@ from gensim_graph.system.files import forget_content, write_atomically
 from gensim_graph.system.machine import choose_device, describe_machine, free_memory, precision
 from gensim_graph.system.memory import keep_freed_memory, present_objects_kept, return_freed_memory
 from gensim_graph.system.progress_bar import one_line_bar, stderr_screen
+from gensim_graph.system.replay import Replay
 from gensim_graph.system.resources import cache_folder, resource
 
 __all__ = [
     "CompilerError",
+    "Replay",
     "cache_folder",
     "check_space",
     "choose_device",

@@ -2,9 +2,10 @@
 
 Read ``plan`` (settings and data, checked), ``run_folder`` (files of a run), then ``training_run`` (the entry points
 :func:`train` and :func:`fit`). ``training_module`` holds the loss and the optimiser, ``lightning_trainer`` and
-``callbacks`` the link to Lightning, ``batch_loader``, ``processes`` and ``sharded_training`` the work of several
-processes, ``validation``, ``measures``, ``training_record`` and ``learning_curves`` what a run shows of itself,
-``simulated_data`` the data for a mesh that comes without any.
+``callbacks`` the link to Lightning, the room ``loop`` the form of the optimiser and a clock of the waiting,
+``batch_loader``, ``processes`` and ``sharded_training`` the work of several processes, ``validation``, ``measures``,
+``training_record`` and ``learning_curves`` what a run shows of itself, ``simulated_data`` the data for a mesh that
+comes without any.
 """
 
 from gensim_graph.train.learning_curves import draw_curves

@@ -14,18 +14,22 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gensim_graph.data import TrainingBatch, TrainingSamples, collate, pad_batch
+from gensim_graph.data.on_device import DeviceAssembly, DrawnBatch, DrawnSamples, collate_drawn
 from gensim_graph.errors import InputError
 from gensim_graph.graph import CLUSTER_TOKENS, GraphSizes
 from gensim_graph.nn import with_readers
+from gensim_graph.train.loop import WaitingTime
 
 _BATCHES_AHEAD = 4
 """Batches that each worker makes in advance."""
+
+_Batch = TypeVar("_Batch", TrainingBatch, DrawnBatch)
 
 _MEASURED_SAMPLES = 512
 """Samples from which the sizes of padded batches follow; they take a second to draw."""
@@ -97,9 +101,15 @@ class BatchPadding:
         longest = samples.config.clusters * CLUSTER_TOKENS if with_lists else None
         return cls(GraphSizes.covering(unions), longest)
 
-    def __call__(self, batch: TrainingBatch) -> TrainingBatch:
-        """Pad a batch; what has been added has no influence on the loss."""
-        padded = pad_batch(batch, self.sizes.holding(batch.graph))
+    def __call__(self, batch: _Batch) -> _Batch:
+        """Pad a batch; what has been added has no influence on the loss.
+
+        Args:
+            batch: of a drawn batch, only the graph is padded; :class:`~gensim_graph.data.on_device.DeviceAssembly`
+                pads the fields.
+        """
+        sizes = self.sizes.holding(batch.graph)
+        padded = batch.padded(sizes) if isinstance(batch, DrawnBatch) else pad_batch(batch, sizes)
         if self.readers is None:
             return padded
         return padded._replace(graph=with_readers(padded.graph, self.readers))
@@ -116,6 +126,9 @@ class BatchLoader:
         workers: worker processes; 0 makes the samples in the process of the training.
         pinned: copy the batches into memory that a GPU reads directly.
         padding: brings the batches to equal sizes; None leaves them as they are.
+        assembly: makes the batches on the device that has the data; the workers then draw them only. None for batches
+            that the workers make.
+        waiting: clock that runs while the training waits for a batch.
     """
 
     def __init__(
@@ -127,10 +140,14 @@ class BatchLoader:
         workers: int = 0,
         pinned: bool = False,
         padding: BatchPadding | None = None,
+        assembly: DeviceAssembly | None = None,
+        waiting: WaitingTime | None = None,
     ) -> None:
+        self._assembly, self._waiting = assembly, waiting or WaitingTime()
+        source = DrawnSamples(samples, assembly.records.rows) if assembly else samples
         numbers = _BatchNumbers(first_step, len(samples) // batch, batch, (share or Share()).of(batch))
         self._loader = DataLoader(
-            _Guarded(samples),
+            _Guarded(source),
             batch_sampler=cast(Any, numbers),
             collate_fn=partial(_collate_or_fail, padding),
             num_workers=workers,
@@ -148,10 +165,10 @@ class BatchLoader:
         """
         _raise_file_limit()
         try:
-            for batch in self._loader:
+            for batch in self._waiting.measured(self._loader):
                 if isinstance(batch, _Failure):
                     raise batch.error
-                yield batch
+                yield self._assembly(batch) if self._assembly else batch
         except (RuntimeError, EOFError, ConnectionError) as error:
             if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
@@ -172,10 +189,10 @@ class _Failure:
 class _Guarded(Dataset):
     """The samples of a batch; an error of the input becomes a value."""
 
-    def __init__(self, samples: TrainingSamples) -> None:
+    def __init__(self, samples: TrainingSamples | DrawnSamples) -> None:
         self.samples = samples
 
-    def __getitems__(self, numbers: list[int]) -> list[TrainingBatch] | list[_Failure]:
+    def __getitems__(self, numbers: list[int]) -> list[TrainingBatch] | list[DrawnBatch] | list[_Failure]:
         try:
             return self.samples.__getitems__(numbers)
         except InputError as error:
@@ -183,11 +200,14 @@ class _Guarded(Dataset):
 
 
 def _collate_or_fail(
-    padding: BatchPadding | None, samples: list[TrainingBatch] | list[_Failure]
-) -> TrainingBatch | _Failure:
+    padding: BatchPadding | None, samples: list[TrainingBatch] | list[DrawnBatch] | list[_Failure]
+) -> TrainingBatch | DrawnBatch | _Failure:
     first = samples[0]
     if isinstance(first, _Failure):
         return first
+    if isinstance(first, DrawnBatch):
+        drawn = collate_drawn(cast(list[DrawnBatch], samples))
+        return padding(drawn) if padding else drawn
 
     batch = collate(cast(list[TrainingBatch], samples))
     return padding(batch) if padding else batch

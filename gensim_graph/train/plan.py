@@ -26,6 +26,7 @@ from gensim_graph.data import (
     statistics_of,
     with_drift_response,
     with_forcing,
+    with_own_degree_days,
     with_transport,
 )
 from gensim_graph.errors import InputError
@@ -174,7 +175,9 @@ def _read(
     lead, skipped = config.data.lead, config.data.skipped
 
     stores: list[xr.Dataset] = open_stores(others, mesh, table, topology=topology) if others else []
-    parts: list[TrainingData] = [Trajectories.from_dataset(store, table, lead, skipped) for store in stores]
+    parts: list[TrainingData] = [
+        Trajectories.from_dataset(with_own_degree_days(store, table), table, lead, skipped) for store in stores
+    ]
     archives = [PreparedTrajectories.open(path, table, lead, skipped, mesh) for path in prepared]
     if warn:
         _warn_of_held_out([store.attrs["origin"] for store in stores] + [one.origin for one in archives])
@@ -223,7 +226,8 @@ def _transported(
         )
         return ()
 
-    return transported_names(table.state, [one.name for one in table.state if data[0].present[one.name]])
+    present = [one.name for one in table.state if any(part.present[one.name] for part in data)]
+    return transported_names(table.state, present)
 
 
 def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()) -> RunConfig:

@@ -23,6 +23,7 @@ from gensim_graph.train.simulated_data import STORE
 from gensim_graph.train.training_module import TrainingModule
 
 CHANGEABLE = (
+    "data.on_device",
     "data.workers",
     "trainer.accelerator",
     "trainer.checkpoint_blocks",

@@ -23,6 +23,7 @@ from gensim_graph.nn import (
     is_compiled_on,
     log_length,
 )
+from gensim_graph.train.loop import build_adamw, suits_fused
 from gensim_graph.train.processes import count_processes, own_part, sum_over_processes
 from gensim_graph.typing import Tensor
 
@@ -148,7 +149,10 @@ class TrainingModule(lightning.LightningModule):
         return censored_nll(batch.velocity, predicted, log_scale, batch.at_lower, batch.at_upper)
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW: weight decay for linear maps, none for scales and biases; the scale model has its own rate."""
+        """Return AdamW: weight decay for linear maps, none for scales and biases; the scale model has its own rate.
+
+        On a GPU it is the fused form, which takes a few kernels for all weights.
+        """
         config = self.config
         maps = linear_maps(self.operator)
         decayed = {id(weight) for weight in maps}
@@ -159,7 +163,8 @@ class TrainingModule(lightning.LightningModule):
             {"params": others, "lr": config.learning_rate, "weight_decay": 0.0},
             {"params": self.scale_model.parameters(), "lr": config.scale_learning_rate, "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99))
+        fused = suits_fused(next(self.operator.parameters()).device, config.precision)
+        optimizer = build_adamw(groups, betas=(0.9, 0.99), fused=fused)
 
         return [optimizer], [{"scheduler": Rate(optimizer, lambda step: self.rate(step)), "interval": "step"}]
 

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 
 from gensim_graph.config import compose_config
 from gensim_graph.data import TrainingBatch, TrainingSamples
+from gensim_graph.data.on_device import DeviceAssembly, belongs_on_device
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import is_compiled_on
@@ -24,6 +25,7 @@ from gensim_graph.train.batch_loader import BatchLoader, BatchPadding, Share, sp
 from gensim_graph.train.callbacks import Checkpoint, StopOnInterrupt, TrainingProgress
 from gensim_graph.train.learning_curves import draw_curves
 from gensim_graph.train.lightning_trainer import build_trainer, quiet_lightning, run_trainer
+from gensim_graph.train.loop import WaitingTime
 from gensim_graph.train.measures import Measures
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
 from gensim_graph.train.processes import is_first_process
@@ -149,7 +151,8 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
     module = _initial_module(plan)
     interrupt = StopOnInterrupt()
 
-    callbacks = _callbacks(plan, folder, interrupt, progress)
+    measures = Measures(config.log_every, plan.config.data.batch)
+    callbacks = _callbacks(plan, folder, interrupt, measures, progress)
 
     with ExitStack() as stack:
         stack.enter_context(quiet_lightning())
@@ -165,7 +168,9 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
             cut_record(folder, done)
 
         if done < config.max_steps:
-            run_trainer(trainer, module, _batches(plan, done, trainer), checkpoint if done else None)
+            measures.waiting = WaitingTime(trainer.strategy.root_device)
+            batches = _batches(plan, done, trainer, measures.waiting)
+            run_trainer(trainer, module, batches, checkpoint if done else None)
             done = trainer.global_step
         else:
             log.warning("%s: is trained for %d steps already; more trainer.max_steps go on with it", folder, done)
@@ -185,10 +190,12 @@ def fit(plan: TrainingPlan, folder: FilePath, progress: bool = True) -> Surrogat
     return surrogate
 
 
-def _callbacks(plan: TrainingPlan, folder: FilePath, interrupt: StopOnInterrupt, progress: bool) -> list[Callback]:
+def _callbacks(
+    plan: TrainingPlan, folder: FilePath, interrupt: StopOnInterrupt, measures: Measures, progress: bool
+) -> list[Callback]:
     """What happens beside the steps, in this order: the checkpoint has to know the results of the validation."""
     config = plan.config.trainer
-    callbacks: list[Callback] = [interrupt, Measures(config.log_every, plan.config.data.batch)]
+    callbacks: list[Callback] = [interrupt, measures]
     if plan.validation:
         callbacks.append(_validation(plan, folder))
 
@@ -232,7 +239,7 @@ def _validation(plan: TrainingPlan, folder: FilePath) -> Validation:
     )
 
 
-def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer) -> BatchLoader:
+def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer, waiting: WaitingTime) -> BatchLoader:
     config, sampling = plan.config.trainer, plan.config.data
     samples = TrainingSamples(
         plan.data,
@@ -242,16 +249,30 @@ def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer) -> Batch
         config.max_steps * sampling.batch,
         deterministic=config.deterministic,
     )
-    workers = samples.default_workers(spare_cores()) if sampling.workers < 0 else sampling.workers
     share = Share(trainer.global_rank, trainer.world_size)
     device = trainer.strategy.root_device
     is_on_gpu = device.type == "cuda"
+    devices = max(1, trainer.num_devices)
+    chosen, spare = sampling.workers // devices, spare_cores() // devices
+    workers = chosen if sampling.workers >= 0 else samples.default_workers(spare, is_on_gpu)
     padding = None
     if is_compiled_on(str(config.compile), device):
         padding = BatchPadding.of_run(samples, sampling.batch, share.of(sampling.batch), with_lists=is_on_gpu)
 
-    workers //= max(1, trainer.num_devices)
-    return BatchLoader(samples, sampling.batch, done, share, workers, pinned=is_on_gpu, padding=padding)
+    is_kept = belongs_on_device(str(sampling.on_device), plan.data, plan.normaliser.table, device)
+    assembly = DeviceAssembly(samples, device) if is_kept else None
+
+    return BatchLoader(
+        samples,
+        sampling.batch,
+        done,
+        share,
+        workers,
+        pinned=is_on_gpu,
+        padding=padding,
+        assembly=assembly,
+        waiting=waiting,
+    )
 
 
 def _announce_longer_run(folder: FilePath, module: TrainingModule, done: int) -> None:

@@ -15,7 +15,8 @@ from support.examples import SMALL, small_trajectory
 from support.meshes import jittered_box
 from support.places import ROOT
 from support.surrogates import DATA, MESH, random_surrogate
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from support.waiting import NoWaiting
+from torch.utils._python_dispatch import _disable_current_modes
 
 import gensim_graph as gg
 from gensim_graph.config import TrainerConfig
@@ -49,19 +50,6 @@ def test_number_of_kernels():
     forward, training = json.loads(done.stdout.splitlines()[-1])
     assert forward <= FORWARD
     assert training <= TRAINING
-
-
-class NoWaiting(TorchDispatchMode):
-    """Refuses the operations for which the processor would wait for a GPU."""
-
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-        name = function.overloadpacket.__name__
-        assert name not in ("_local_scalar_dense", "nonzero", "masked_select", "unique", "item"), name
-        if name in ("index", "index_put", "index_put_"):
-            assert all(index is None or index.dtype != torch.bool for index in arguments[1]), "boolean index"
-        if name == "_to_copy" and keywords:
-            assert keywords.get("device") in (None, arguments[0].device), "copy between devices"
-        return function(*arguments, **(keywords or {}))
 
 
 @pytest.mark.parametrize("gradients", [False, True])

@@ -101,3 +101,10 @@ def test_small_meshes_in_memory_need_no_workers():
     """A sample of a whole mesh in memory costs less than handing it over."""
     assert samples().default_workers(3) == 3
     assert samples(clusters=99).default_workers(3) == 0
+
+
+def test_a_gpu_has_some_workers_also_for_small_meshes():
+    """The process that steers the GPU shall not make samples; but a machine of 128 cores need not all of them."""
+    small = samples(clusters=99)
+    assert [small.default_workers(cores, beside_gpu=True) for cores in (0, 1, 127)] == [0, 1, 4]
+    assert samples().default_workers(127, beside_gpu=True) == 127

@@ -16,7 +16,8 @@ precision; ``position`` (T, 8) x, y high, x, y low, 1 / length, squared reach, l
 query. The listed tokens are ``tokens`` (C, longest), of which the first ``counts`` (C,) are valid. Rows are counted in
 64 bits: tables may have more than 2^31 numbers.
 
-``no_type_check``: Triton compiles the source, so that checks of the arguments must not wrap it.
+``do_not_specialize``: lists of any length use the same compiled kernel. ``no_type_check``: Triton compiles the source,
+so that checks of the arguments must not wrap it.
 """
 
 from typing import no_type_check
@@ -86,7 +87,7 @@ def _taper(dx, dy, reach2):
     return inside * inside
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["longest"])
 @no_type_check
 def attend(
     query, key, value, localisation, position, tokens, counts, out, log_sum,
@@ -153,7 +154,7 @@ def attend(
     tl.store(log_sum + (batch * heads + head) * n_tokens + own, tl.where(seen, top + tl.log(total), 0.0))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["longest"])
 @no_type_check
 def differentiate_queries(
     query, key, value, localisation, position, tokens, counts, grad, log_sum, delta, grad_query, grad_localisation,
@@ -232,7 +233,7 @@ def differentiate_queries(
     tl.store(at + 4, dby - rest * py)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["longest"])
 @no_type_check
 def differentiate_keys(
     query, key, value, localisation, position, tokens, counts, grad, log_sum, delta, grad_key, grad_value,

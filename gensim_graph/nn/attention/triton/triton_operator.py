@@ -146,6 +146,22 @@ def _sizes(query: Tensor, listed: Tensor) -> tuple[int, int, int]:
 
 
 def _tiling(query: Tensor, listed: Tensor) -> dict[str, int]:
-    """Tokens of a cluster and of a tile."""
-    width = query.shape[1] // len(listed)
-    return {"WIDTH": width, "TILE": 32, "num_warps": 4 if width <= 64 else 8}
+    """Tokens of a cluster and of a tile, and warps of a program."""
+    return tiling(query.shape[1] // len(listed), query.dtype)
+
+
+def tiling(width: int, dtype: torch.dtype) -> dict[str, int]:
+    """Return the one form in which the kernels are compiled for clusters of some size; nothing is tuned at run time.
+
+    A thread has 255 registers. Compiled for compute capability 8.0 and 9.0, this form needs no more of them, or a few,
+    for clusters of 64 tokens: in single precision, whose products take twice the registers, the work of a program is
+    shared by twice as many warps. With four warps, 1 to 5 kB a thread went to slow memory. Clusters of 128 tokens in
+    single precision take half a tile at a time, or 128 kB of shared memory would be needed.
+
+    Args:
+        width: tokens of a cluster.
+        dtype: precision of query, key and value.
+    """
+    single = dtype == torch.float32
+    warps = 8 if width > 64 or (single and width == 64) else 4
+    return {"WIDTH": width, "TILE": 16 if single and width > 64 else 32, "num_warps": warps}
