@@ -37,7 +37,7 @@ from gensim_graph.benchmark.resolutions import (
 )
 from gensim_graph.config import compose_config
 from gensim_graph.surrogate import Surrogate
-from gensim_graph.train import fit, plan_training
+from gensim_graph.train import TrainingPlan, fit, plan_training
 
 OVERRIDES = ("data.batch=4", "data.skip=24h", "data.core=4", "data.balance=0.5", "trainer.save_every=250")
 """``core=4``: a third of the clusters count in the loss. ``balance=0.5``: meshes are drawn by the root of size."""
@@ -145,9 +145,26 @@ def train(name: str, steps: int, folder: Path, options: argparse.Namespace) -> N
             options.preset, ["data.validation=0", f"trainer.max_steps={steps}", *overrides, rate, kind]
         )
         start = replace(Surrogate.load(options.start), deterministic=name == TWIN)
-        tuned = plan_training(data=stores, config=config, start=start)
-        # The unit of the new training replaces that of the starting weights, which adapt to it.
-        fit(replace(tuned, config=replace(tuned.config, operator=config.operator)), folder)
+        fit(renewed(start, plan_training(data=stores, config=config)), folder)
+
+
+def renewed(start: Surrogate, plan: TrainingPlan) -> TrainingPlan:
+    """Return a training that starts from the weights of a model, but learns another residual and more inputs.
+
+    The scales of what the model knows stay. New are those of the inputs that it lacked, and of the residual of the
+    variables that are moved by the drift. The weights adapt to it, and to another unit of the gradients.
+
+    Args:
+        start: the trained flow.
+        plan: of a training with random weights, of the same size.
+    """
+    found, known = plan.normaliser.statistics, start.normaliser.statistics
+    learned_anew = [name for name in found.transported if name not in known.transported]
+    residuals = {name: one for name, one in known.residuals.items() if name not in learned_anew}
+    statistics = replace(found, values=found.values | known.values, residuals=found.residuals | residuals)
+    normaliser = replace(plan.normaliser, statistics=statistics)
+
+    return replace(plan, normaliser=normaliser, start=replace(start, normaliser=normaliser), statistics=found)
 
 
 def unit_of(options: argparse.Namespace) -> str:

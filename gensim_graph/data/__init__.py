@@ -3,20 +3,21 @@
 Read ``training_data`` (what samples need), ``trajectories`` (arrays in memory), ``statistics`` and ``normalise``
 (scales), then ``sampling_config``, ``training_batch`` and ``sampling`` (samples for the training; ``augment`` turns
 them). ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``; ``forced_trajectories`` adds
-it to training data, ``transported_trajectories`` the transport of the ice. ``builtin`` lists the files that come with
-the package.
+it to training data, ``transported_trajectories`` the transport of the ice. The room ``on_device`` keeps the data on
+a GPU and makes the samples there. ``builtin`` lists the files that come with the package.
 """
 
 from gensim_graph.data.augment import turn_graph
 from gensim_graph.data.builtin import cyclone_meshes, cyclone_trajectories
 from gensim_graph.data.drift_response import fit_drift_response, with_drift_response
 from gensim_graph.data.forced_trajectories import ForcedTrajectories, with_forcing
-from gensim_graph.data.forcing import Forcing, as_forcing, open_forcing
+from gensim_graph.data.forcing import Drivers, Forcing, as_forcing, open_forcing
 from gensim_graph.data.held_out import DataPart, DataSplit, hold_out
 from gensim_graph.data.normalise import Normaliser
 from gensim_graph.data.prepared import PreparedTrajectories, is_prepared, prepare
 from gensim_graph.data.sampling import TrainingSamples
 from gensim_graph.data.sampling_config import SamplingConfig
+from gensim_graph.data.series import with_own_degree_days
 from gensim_graph.data.statistics import Statistics
 from gensim_graph.data.training_batch import TrainingBatch, collate, pad_batch
 from gensim_graph.data.training_data import StatePair, TrainingData
@@ -27,6 +28,7 @@ from gensim_graph.moved import moved_names
 __all__ = [
     "DataPart",
     "DataSplit",
+    "Drivers",
     "ForcedTrajectories",
     "Forcing",
     "Normaliser",
@@ -55,6 +57,7 @@ __all__ = [
     "turn_graph",
     "with_drift_response",
     "with_forcing",
+    "with_own_degree_days",
     "with_transport",
 ]
 

@@ -81,7 +81,7 @@ class ForcedTrajectories(DerivedData):
         self._part.add_moments(own)
         for name in ("state", "residual", "forcing", "slow"):
             part: RunningMoments = getattr(own, name)
-            getattr(moments, name).merge(part.count[None], part.mean[None], part.squared[None])
+            getattr(moments, name).merge(part.count[None], part.mean[None], part.squared[None], part.extent[None])
 
         groups = [(moments.forcing, self._table.forcing), (moments.slow, self._table.slow)]
         for trajectory, start in self._sampled_pairs():

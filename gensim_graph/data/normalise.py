@@ -1,5 +1,6 @@
 """Conversion between physical values and the inputs and outputs of the network: scales, presence flags, bounds."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -34,6 +35,14 @@ class Normaliser:
     def to(self, device: torch.device) -> "Normaliser":
         """Return the normaliser for values on another device."""
         return replace(self, device=device)
+
+    def without(self, names: Iterable[str]) -> "Normaliser":
+        """Return the normaliser for data that lack some variables, see :meth:`Statistics.without`.
+
+        Args:
+            names: of the variables.
+        """
+        return replace(self, statistics=self.statistics.without(names))
 
     @property
     def state_channels(self) -> Channels:
@@ -121,9 +130,21 @@ class Normaliser:
             base: as in :meth:`residual`.
             residual: normalised residual x1.
         """
+        return self.bounds.clip(base + self.change(residual))
+
+    def change(self, residual: Float[Tensor, "*cells state"]) -> Float[Tensor, "*cells state"]:
+        """Compute mean + std x1, the change that a normalised residual x1 means, before it is clipped.
+
+        Args:
+            residual: normalised residual x1.
+        """
         mean, std = self._residual
-        change = (mean + std * residual) * self.state_present
-        return self.bounds.clip(base + change)
+        return (mean + std * residual) * self.state_present
+
+    @property
+    def residual_scale(self) -> Float[Tensor, " state"]:
+        """Change of the state, in the units of the variables, for a change of the normalised residual by one."""
+        return self._residual[1] * self.state_present
 
     def residual_bounds(self, base: Float[Tensor, "*cells state"]) -> Bounds:
         """Return the bounds of the normalised residual for a given base in physical units, see :meth:`residual`."""

@@ -30,6 +30,9 @@ _GRAPHS_KEPT = 64
 _SMALLEST_MESH = 64
 """Fewest cells of a coarsened mesh."""
 
+_WORKERS_BESIDE_GPU = 4
+"""Processes that make samples of whole meshes in memory beside a GPU: one makes 32 samples in 20 to 35 ms."""
+
 
 def partition_angle(seed: int, partition: int) -> float:
     """Return the angle of the axes along which a partition groups the cells (radians, counter-clockwise).
@@ -39,6 +42,27 @@ def partition_angle(seed: int, partition: int) -> float:
         partition: number of the partition; the first one lies along the axes of the mesh.
     """
     return float(np.random.default_rng([seed, 1, partition]).uniform(0, np.pi)) if partition else 0.0
+
+
+def absent_of(part: TrainingData, normaliser: Normaliser) -> tuple[str, ...]:
+    """Return the names of the variables that other training data have and these lack.
+
+    Args:
+        part: the data.
+        normaliser: of all training data.
+    """
+    return tuple(name for name in normaliser.statistics.values if not part.present[name])
+
+
+def normaliser_of(part: TrainingData, normaliser: Normaliser) -> Normaliser:
+    """Return the normaliser for data that may lack some of the variables that others have.
+
+    Args:
+        part: the data.
+        normaliser: of all training data.
+    """
+    absent = absent_of(part, normaliser)
+    return normaliser.without(absent) if absent else normaliser
 
 
 class _Fields(NamedTuple):
@@ -87,12 +111,13 @@ class TrainingSamples(Dataset[TrainingBatch]):
         deterministic: bool = False,
     ) -> None:
         self.data, self.normaliser, self.config = data, normaliser, config
+        self._normalisers = {absent_of(part, normaliser): normaliser_of(part, normaliser) for part in data}
         self.seed, self.count, self.deterministic = seed, count, deterministic
 
         sizes = np.array([part.n_pairs * self._cores(part) for part in data], dtype=float) ** config.balance
         self._share = sizes / sizes.sum()
         self._parts = {part.mesh.hash: part for part in data}
-        self._first, self._expected_numbers, self._expected = 0, list[int](), list[_Draw]()
+        self._first, self._expected_numbers, self._expected = 0, list[int](), list[SampleDraw]()
         self._prepared = lru_cache(maxsize=_GRAPHS_KEPT)(self._prepare)
 
     def _cores(self, part: TrainingData) -> float:
@@ -101,29 +126,32 @@ class TrainingSamples(Dataset[TrainingBatch]):
         fits = part.mesh.n_faces <= self.config.clusters * cluster_cells
         return 1.0 if fits else part.mesh.n_faces / (self.config.core * cluster_cells)
 
-    def default_workers(self, cores: int) -> int:
+    def default_workers(self, cores: int, beside_gpu: bool = False) -> int:
         """Return the number of processes that should make the samples beside the training.
 
-        Whole meshes in memory need none: a sample costs half a millisecond, less than handing it over.
+        Whole meshes in memory need none: a sample costs a millisecond, hardly more than handing it over. Beside a GPU
+        they need a few, because the process of the training is busy enough with steering it.
 
         Args:
             cores: that the training leaves.
+            beside_gpu: True if a GPU computes.
         """
         is_cheap = all(
             part.is_in_memory and part.mesh.n_faces <= self.config.clusters * CLUSTER_TOKENS * TOKEN_CELLS
             for part in self.data
         )
-        return 0 if is_cheap else cores
+        few = min(cores, _WORKERS_BESIDE_GPU) if beside_gpu else 0
+        return few if is_cheap else cores
 
     def __len__(self) -> int:
         return self.count
 
     def __getitem__(self, number: int) -> TrainingBatch:
-        return self._finish(self._draw(number))
+        return self._finish(self.draw(number))
 
     def graph(self, number: int) -> MeshGraph:
         """Return the graph of a sample, without reading its values."""
-        return self._draw(number).subgraph.graph
+        return self.draw(number).subgraph.graph
 
     def __getitems__(self, numbers: Sequence[int]) -> list[TrainingBatch]:
         """Return several samples; while they are made, the disk fetches the values of those that will come next."""
@@ -136,17 +164,17 @@ class TrainingSamples(Dataset[TrainingBatch]):
             self._expect([number + step for number in numbers])
         return [self._finish(draw) for draw in draws]
 
-    def _expect(self, numbers: Sequence[int]) -> list["_Draw"]:
+    def _expect(self, numbers: Sequence[int]) -> list["SampleDraw"]:
         """Draw samples and let the disk fetch their values."""
-        draws = [self._draw(number) for number in numbers]
+        draws = [self.draw(number) for number in numbers]
         for draw in draws:
             draw.part.expect(draw.trajectory, draw.start, draw.cells)
 
         self._expected_numbers, self._expected = list(numbers), draws
         return draws
 
-    def _draw(self, number: int) -> "_Draw":
-        """Draw what a sample consists of."""
+    def draw(self, number: int) -> "SampleDraw":
+        """Draw what a sample consists of, without reading its values."""
         rng = np.random.default_rng([self.seed, number])
         part = self.data[int(rng.choice(len(self.data), p=self._share))]
 
@@ -164,16 +192,17 @@ class TrainingSamples(Dataset[TrainingBatch]):
         # Stratified: each sample of a batch has a flow time in its own part of [0, 1].
         flow_time = (number % self.config.batch + rng.random()) / self.config.batch
 
-        return _Draw(part, trajectory, start, cells, means, subgraph, flow_time, rng)
+        return SampleDraw(part, trajectory, start, cells, means, subgraph, flow_time, rng)
 
-    def _finish(self, draw: "_Draw") -> TrainingBatch:
+    def _finish(self, draw: "SampleDraw") -> TrainingBatch:
         """Read the values of a sample and make it."""
         pair = draw.part.read(draw.trajectory, draw.start, draw.cells)
         columns = [*pair[:5], pair.base]
         values = columns if draw.means is None else [draw.means @ one for one in columns]
         fields = _Fields(*(torch.from_numpy(one).float() for one in values))
 
-        sample = self._sample(draw.subgraph.graph, fields, draw.subgraph.core, draw.flow_time, draw.rng)
+        normaliser = self._normalisers[absent_of(draw.part, self.normaliser)]
+        sample = self._sample(draw.subgraph.graph, fields, draw.subgraph.core, draw.flow_time, draw.rng, normaliser)
         return self._augment(sample, draw.rng)
 
     def _draw_level(self, rng: np.random.Generator, part: TrainingData) -> int:
@@ -192,14 +221,20 @@ class TrainingSamples(Dataset[TrainingBatch]):
         return SubgraphCutter(groups.graph), groups
 
     def _sample(
-        self, graph: MeshGraph, fields: _Fields, core: Tensor, flow_time: float, rng: np.random.Generator
+        self,
+        graph: MeshGraph,
+        fields: _Fields,
+        core: Tensor,
+        flow_time: float,
+        rng: np.random.Generator,
+        normaliser: Normaliser,
     ) -> TrainingBatch:
         """Normalise the physical fields, noise the residual and mark the values at a bound."""
-        base = self.normaliser.with_drift_of(
-            fields.base, self.normaliser.expected(fields.state, fields.forcing, fields.next_forcing)
+        base = normaliser.with_drift_of(
+            fields.base, normaliser.expected(fields.state, fields.forcing, fields.next_forcing)
         )
-        residual = self.normaliser.residual(base, fields.next_state)
-        conditions = self.normaliser.conditions(fields.state, fields.forcing, fields.next_forcing, fields.slow)
+        residual = normaliser.residual(base, fields.next_state)
+        conditions = normaliser.conditions(fields.state, fields.forcing, fields.next_forcing, fields.slow)
 
         if self.deterministic:
             noised, velocity, flow_time = torch.zeros_like(residual), residual, 0.0
@@ -207,17 +242,26 @@ class TrainingSamples(Dataset[TrainingBatch]):
             noise = torch.from_numpy(rng.standard_normal(residual.shape, dtype=np.float32))
             noised, velocity = noised_sample(residual, noise, torch.tensor(flow_time, dtype=torch.float32))
 
-        at_lower, at_upper = self.normaliser.bounds.reached(fields.next_state)
-        weight = core.float().unsqueeze(-1) * self.normaliser.state_present.float()
+        at_lower, at_upper = normaliser.bounds.reached(fields.next_state)
+        weight = core.float().unsqueeze(-1) * normaliser.state_present.float()
 
         return TrainingBatch(
             graph, noised, conditions, velocity, at_lower, at_upper, weight, torch.tensor(flow_time).float()
         )
 
-    def _augment(self, sample: TrainingBatch, rng: np.random.Generator) -> TrainingBatch:
-        """Turn and reflect graph and vectors at random, if the configuration says so."""
+    def draw_turn(self, rng: np.random.Generator) -> tuple[float, bool]:
+        """Draw the angle (radians) by which a sample is turned, and if it is reflected before; the noise comes first.
+
+        Args:
+            rng: of the sample, see :class:`SampleDraw`.
+        """
         angle = float(rng.uniform(0, 2 * np.pi)) if self.config.rotate else 0.0
         mirror = self.config.mirror and bool(rng.random() < 0.5)
+        return angle, mirror
+
+    def _augment(self, sample: TrainingBatch, rng: np.random.Generator) -> TrainingBatch:
+        """Turn and reflect graph and vectors at random, if the configuration says so."""
+        angle, mirror = self.draw_turn(rng)
         if angle == 0.0 and not mirror:
             return sample
 
@@ -238,7 +282,7 @@ class TrainingSamples(Dataset[TrainingBatch]):
         )
 
 
-class _Draw(NamedTuple):
+class SampleDraw(NamedTuple):
     """What a sample consists of, before its values are read.
 
     Attributes:

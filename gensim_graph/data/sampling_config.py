@@ -32,8 +32,11 @@ class SamplingConfig:
         transport: compute the transport of the ice by its drift, and learn what it leaves of the change: ``true``,
             ``false``, or ``auto`` where that takes less than about a minute before the first training on a store.
         drift_response: compute the linear response of the drift to the wind, fitted to the data, and learn the rest.
-        workers: processes that make samples beside the training; -1 takes the cores of the machine minus one, and
-            none for small meshes in memory.
+        workers: processes that make samples beside the training; -1 takes the cores of the machine minus one, and for
+            small meshes in memory at most four beside a GPU and none without.
+        on_device: keep the training data on the device, which then reads and normalises the samples itself; the
+            processes above only draw them. ``true``, ``false``, or ``auto``: on a GPU, if the data are in memory and
+            take at most 40 % of the free memory of the GPU. The samples are the same.
 
     Raises:
         InputError: a value is out of its range.
@@ -53,10 +56,14 @@ class SamplingConfig:
     transport: bool | str = "auto"
     drift_response: bool = False
     workers: int = -1
+    on_device: bool | str = "auto"
 
     def __post_init__(self) -> None:
         """Check the values."""
-        object.__setattr__(self, "transport", str(self.transport).lower())
+        for name in ("transport", "on_device"):
+            object.__setattr__(self, name, str(getattr(self, name)).lower())
+
+        switch = (lambda came: came in ("auto", "true", "false"), "auto, true or false")
         rules: dict[str, Rule] = {
             "batch": at_least(1),
             "lead_time": (is_duration, "a positive length of time such as 12h, 90min or 1d"),
@@ -67,8 +74,9 @@ class SamplingConfig:
             "balance": at_least(0),
             "partitions": at_least(1),
             "validation": (lambda came: 0 <= came <= 0.5, "a share from 0 to 0.5"),
-            "transport": (lambda came: came in ("auto", "true", "false"), "auto, true or false"),
+            "transport": switch,
             "workers": at_least(-1),
+            "on_device": switch,
         }
         check_values(self, "data", rules)
 

@@ -132,7 +132,7 @@ class TrainingData(ABC):
             moments: they are changed in place.
         """
         for chunk in self.statistics_chunks():
-            moments.add(*chunk)
+            moments.add(*chunk, present=self.present)
 
     @property
     def n_pairs(self) -> int:

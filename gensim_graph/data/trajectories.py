@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -138,7 +138,7 @@ def statistics_of(data: Sequence[TrainingData], table: VariableTable, lead_hours
         lead_hours: lead time of the residual, h.
 
     Raises:
-        InputError: the data have no forcing, a variable is in some of the data only, or a state variable never changes.
+        InputError: the data have no forcing, the wind is in some of the data only, or a state variable never changes.
 
     Example:
         >>> import gensim_graph as gg
@@ -158,7 +158,7 @@ def statistics_of(data: Sequence[TrainingData], table: VariableTable, lead_hours
     for part in data:
         part.add_moments(moments)
 
-    return moments.statistics(lead_hours)
+    return replace(moments.statistics(lead_hours), optional=_in_some(data, table))
 
 
 def _check_present(data: Sequence[TrainingData], table: VariableTable, present: dict[str, bool]) -> None:
@@ -173,11 +173,22 @@ def _check_present(data: Sequence[TrainingData], table: VariableTable, present: 
             "the drift cannot be learned: add it to the files, on the same faces and times"
         )
 
-    for variable in table.variables:
-        if len({part.present[variable.name] for part in data}) > 1:
-            raise InputError(
-                f"variable '{variable.name}' is in some of the training data and not in others; give it to all or none"
-            )
+    some = _in_some(data, table)
+    wind = [one.name for one in table.forcing if one.vector is not None and one.name in some]
+    if wind:
+        raise InputError(
+            f"forcing {', '.join(wind)} is in some of the training data and not in others; give it to all or none"
+        )
+    if some:
+        log.warning(
+            "some of the training data lack %s; the model is told where they are absent, and can forecast without them",
+            ", ".join(some),
+        )
+
+
+def _in_some(data: Sequence[TrainingData], table: VariableTable) -> tuple[str, ...]:
+    """Names of the variables that some of the data have and others lack."""
+    return tuple(one.name for one in table.variables if len({part.present[one.name] for part in data}) > 1)
 
 
 def stack_variables(dataset: xr.Dataset, variables: tuple[Variable, ...]) -> Array:

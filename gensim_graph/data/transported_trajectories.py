@@ -73,7 +73,7 @@ class TransportedTrajectories(DerivedData):
         own = TrainingMoments(moments.table, self.present)
         self._part.add_moments(own)
         for running, part in ((moments.state, own.state), (moments.forcing, own.forcing), (moments.slow, own.slow)):
-            running.merge(part.count[None], part.mean[None], part.squared[None])
+            running.merge(part.count[None], part.mean[None], part.squared[None], part.extent[None])
 
         if self._files is not None:
             self._files.add_residual(moments.residual)

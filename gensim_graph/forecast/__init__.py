@@ -21,7 +21,8 @@ Reading order:
    :mod:`~gensim_graph.forecast.initial`: what the user asks for, and the initial states;
 3. :mod:`~gensim_graph.forecast.batches` and :mod:`~gensim_graph.forecast.ranks`: how the work is split;
 4. :mod:`~gensim_graph.forecast.forecast_run`, :mod:`~gensim_graph.forecast.member_output`,
-   :mod:`~gensim_graph.forecast.step_budget` and :mod:`~gensim_graph.forecast.progress`: the steps of a work unit;
+   :mod:`~gensim_graph.forecast.guard_output`, :mod:`~gensim_graph.forecast.step_budget` and
+   :mod:`~gensim_graph.forecast.progress`: the steps of a work unit;
 5. :mod:`~gensim_graph.forecast.layout`, :mod:`~gensim_graph.forecast.restart` and
    :mod:`~gensim_graph.forecast.identity`: the store, and how an interrupted forecast continues.
 """

@@ -9,13 +9,15 @@ from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.starts import Starts
-from gensim_graph.surrogate import Surrogate, model_hash
+from gensim_graph.surrogate import ObservedSteps, Surrogate, model_hash
 
 Identity = dict[str, int | str]
 """Everything but the length that distinguishes a forecast from others: name -> number, text or digest."""
 
 
-def identify(model: Surrogate, starts: Starts, forcing: Forcing, request: Request) -> Identity:
+def identify(
+    model: Surrogate, starts: Starts, forcing: Forcing, request: Request, observed: ObservedSteps | None = None
+) -> Identity:
     """Compute the identity of a forecast.
 
     It includes the first record of the forcing; later records are compared when the forecast reaches them.
@@ -25,6 +27,7 @@ def identify(model: Surrogate, starts: Starts, forcing: Forcing, request: Reques
         starts: initial states.
         forcing: forcing of the forecast.
         request: what the user asks for.
+        observed: observations that act on the steps.
     """
     identity: Identity = {
         "model": model_hash(model),
@@ -40,8 +43,12 @@ def identify(model: Surrogate, starts: Starts, forcing: Forcing, request: Reques
     }
     if model.is_mirrored_on(starts.mesh):  # a key only where it applies: older forecasts of other meshes go on
         identity["mirror image"] = "yes"
+    if model.normaliser.statistics.ranges and not request.guard:
+        identity["without guard"] = "yes"
     if model.conserve != "auto":
         identity["conserve"] = model.conserve
+    if observed is not None:
+        identity["observations"] = observed.identity
 
     return identity
 

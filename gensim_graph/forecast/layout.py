@@ -9,6 +9,7 @@ import filecmp
 import os
 import shutil
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -22,14 +23,20 @@ from gensim_graph.forecast.identity import Identity
 from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.starts import Starts
 from gensim_graph.surrogate import Surrogate, provenance, topology_with_places
+from gensim_graph.surrogate.guard import GUARD_DIMENSION, GUARD_MEASURES, GuardField
 from gensim_graph.system import check_space
 from gensim_graph.variables import Variable
 
 RESTART = "restart"
 
+INNOVATIONS = "innovations"
+"""Folder in the store with a file for each step and work unit that had observations."""
+
 _AUXILIARY = ("valid_time", "initial_time", "lon", "lat")
 _CHUNK_BYTES = 2**20
 _BYTES_PER_VALUE = 4  # float32
+_GUARD_LEADS = 1024
+"""Lead times in a chunk of the guard: few files, and little that is written again with each step."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,13 @@ def check_forecast_space(target: FilePath, layout: StoreLayout, starts: Starts, 
 
 
 def create_or_extend_store(
-    target: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request, forcing: str
+    target: FilePath,
+    layout: StoreLayout,
+    model: Surrogate,
+    starts: Starts,
+    request: Request,
+    forcing: str,
+    guard: Sequence[GuardField] = (),
 ) -> None:
     """Create the store, or extend its metadata to a longer forecast; existing fields stay.
 
@@ -121,6 +134,7 @@ def create_or_extend_store(
         starts: initial states.
         request: what the user asks for.
         forcing: origin of the forcing, for the history of the store.
+        guard: variables of the guard.
     """
     attrs = provenance(model, starts.described_origin, forcing, request.seed, layout.members)
     attrs |= _begun(target)
@@ -128,7 +142,7 @@ def create_or_extend_store(
     shutil.rmtree(beside, ignore_errors=True)
 
     try:
-        _write_empty_store(beside, layout, model, starts, request, attrs)
+        _write_empty_store(beside, layout, model, starts, request, attrs, guard)
         if not target.exists():
             os.rename(beside, target)
             return
@@ -159,7 +173,13 @@ def _begun(target: FilePath) -> dict[str, str]:
 
 
 def _write_empty_store(
-    path: FilePath, layout: StoreLayout, model: Surrogate, starts: Starts, request: Request, attrs: dict[str, Any]
+    path: FilePath,
+    layout: StoreLayout,
+    model: Surrogate,
+    starts: Starts,
+    request: Request,
+    attrs: dict[str, Any],
+    guard: Sequence[GuardField],
 ) -> None:
     """Write a store with all metadata and coordinates, but without fields.
 
@@ -170,14 +190,20 @@ def _write_empty_store(
         starts: initial states.
         request: what the user asks for.
         attrs: attributes of the store.
+        guard: variables of the guard.
     """
     coordinates = _coordinates(layout, model, starts, request).assign_attrs(attrs)
+    if guard:
+        names = np.array([*GUARD_MEASURES], dtype=object)
+        coordinates = coordinates.assign_coords({GUARD_DIMENSION: (GUARD_DIMENSION, names, GUARD_MEASURES)})
     since = {"units": "seconds since 1970-01-01", "dtype": "int64"}
     encoding = {"valid_time": since, "initial_time": since, "lead_time": {"units": "seconds", "dtype": "int64"}}
     coordinates.to_zarr(path, mode="w", encoding=encoding, consolidated=False)
     group = zarr.open_group(str(path), mode="r+")
     for _, variable in request.written_variables(model):
         _create_array(group, variable, coordinates, layout)
+    for field in guard:
+        _create_guard_array(group, field, coordinates, layout)
 
     group.create_group(RESTART).attrs.update(
         {"identity": layout.identity, "steps": layout.steps, "batch": layout.batch}
@@ -241,4 +267,28 @@ def _create_array(group: zarr.Group, variable: Variable, coordinates: xr.Dataset
         dimension_names=tuple(dims),
         fill_value=float("nan"),
         attributes=attrs,
+    )
+
+
+def _create_guard_array(group: zarr.Group, field: GuardField, coordinates: xr.Dataset, layout: StoreLayout) -> None:
+    """Create the empty array of a variable of the guard, full of NaN.
+
+    Args:
+        group: the store.
+        field: variable of the guard.
+        coordinates: dataset of the store without its fields.
+        layout: layout of the store.
+    """
+    dims = [name for name in ("start", "member", "lead_time", GUARD_DIMENSION) if name in coordinates.sizes]
+    measures = coordinates.sizes[GUARD_DIMENSION]
+    chunks = {"start": 1, "member": layout.batch, "lead_time": _GUARD_LEADS, GUARD_DIMENSION: measures}
+
+    group.create_array(
+        field.name,
+        shape=tuple(coordinates.sizes[name] for name in dims),
+        chunks=tuple(chunks[name] for name in dims),
+        dtype="float32",
+        dimension_names=tuple(dims),
+        fill_value=float("nan"),
+        attributes={**field.attrs, "coordinates": "valid_time initial_time"},
     )

@@ -24,6 +24,7 @@ class Request:
         every: number of steps from one written state to the next.
         variables: names of the written variables; empty for all variables that the model forecasts.
         budget: write transport and source of ice and snow in the last step, too.
+        guard: compare the states with the training data, if the model knows their ranges.
 
     Raises:
         InputError: a value out of its range.
@@ -35,6 +36,7 @@ class Request:
     every: int = 1
     variables: tuple[str, ...] = ()
     budget: bool = False
+    guard: bool = True
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.batches import WorkUnit
-from gensim_graph.forecast.layout import RESTART
+from gensim_graph.forecast.layout import INNOVATIONS, RESTART
 from gensim_graph.system import write_atomically
 from gensim_graph.typing import Float, Tensor
 
@@ -27,11 +27,13 @@ class Restart(NamedTuple):
         step: number of completed steps.
         state: (member, face, state) float32 in physical units.
         forcing: digest of the forcing at that time.
+        guard: positions of the last steps that the guard extrapolates; None without a guard.
     """
 
     step: int
     state: Float[Tensor, "member face state"]
     forcing: str
+    guard: Tensor | None = None
 
 
 def save_restart(target: Path, unit: WorkUnit, restart: Restart) -> None:
@@ -44,7 +46,8 @@ def save_restart(target: Path, unit: WorkUnit, restart: Restart) -> None:
     """
     # One entry: the order of several entries is arbitrary, and the file would differ from run to run.
     after = json.dumps({"step": restart.step, "forcing": restart.forcing})
-    write_atomically(_file(target, unit), lambda path: save_file({"state": restart.state}, path, {"after": after}))
+    content = {"state": restart.state} | ({} if restart.guard is None else {"guard": restart.guard})
+    write_atomically(_file(target, unit), lambda path: save_file(content, path, {"after": after}))
 
 
 def read_restart(target: Path, unit: WorkUnit) -> Restart | None:
@@ -61,7 +64,8 @@ def read_restart(target: Path, unit: WorkUnit) -> Restart | None:
         return None
     with _opened(target, unit) as content:
         after = json.loads(content.metadata()["after"])
-        return Restart(after["step"], content.get_tensor("state"), after["forcing"])
+        guard = content.get_tensor("guard") if "guard" in content.keys() else None  # noqa: SIM118
+        return Restart(after["step"], content.get_tensor("state"), after["forcing"], guard)
 
 
 def steps_done(target: Path, unit: WorkUnit) -> int:
@@ -90,6 +94,8 @@ def remove_partial_files(target: Path, unit: WorkUnit, has_start_dimension: bool
         batch: number of members in a chunk.
     """
     for file in (target / RESTART).glob(f".{unit.name}.safetensors.*"):
+        file.unlink(missing_ok=True)
+    for file in (target / INNOVATIONS).glob(f"start_{unit.start:04d}/.step_*_members_{unit.members.start:04d}.nc.*"):
         file.unlink(missing_ok=True)
 
     number = unit.members.start // batch

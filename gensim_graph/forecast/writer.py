@@ -31,7 +31,8 @@ from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.restart import remove_partial_files, steps_done
 from gensim_graph.forecast.starts import Starts
 from gensim_graph.mesh import Mesh
-from gensim_graph.surrogate import Surrogate, count_members
+from gensim_graph.surrogate import Surrogate, count_members, steps_with
+from gensim_graph.surrogate.guard import guard_of
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,11 @@ def write_forecast(
     every: int = 1,
     variables: tuple[str, ...] | list[str] = (),
     budget: bool = False,
+    guard: bool = True,
     batch: Batch = "auto",
     progress: bool = True,
     mesh: Mesh | None = None,
+    observations: object | None = None,
 ) -> FilePath:
     """Forecast an ensemble into a zarr store with dimensions ((start,) member, lead_time, face).
 
@@ -75,10 +78,16 @@ def write_forecast(
         variables: names of the written variables; empty for all.
         budget: write ``sit_transport`` and ``sit_source``, too, and the same for the snow: the change in the last step
             by transport with the drift, and by sources (m). At lead time 0 they are NaN.
+        guard: compare states and forcing with the training data (:mod:`gensim_graph.surrogate.guard`): variables
+            ``guard_...``, and a warning in the log before the forecast runs away. Models of earlier versions do not
+            know the ranges of their data, and have no guard.
         batch: number of members computed together, and in a chunk of the store; ``auto`` takes a number that suits
             memory and device. It changes the numbers by rounding only. A forecast that continues keeps its first batch.
         progress: show a progress bar.
         mesh: mesh of the forecast, for a state without one; by default that of ``initial``.
+        observations: that the members are pulled towards (:class:`~gensim_graph.Observations`); with other settings an
+            :class:`~gensim_graph.assimilate.Assimilation`. The folder ``innovations`` of the store keeps observations
+            beside forecast and analysis.
 
     Returns:
         The path of the store.
@@ -112,21 +121,26 @@ def write_forecast(
     if isinstance(variables, str):
         raise InputError(f"forecast.variables: expected a list of names, such as ['sic', 'sit']; came {variables!r}")
 
-    request = Request(steps, members, seed, every, tuple(variables), budget)
+    request = Request(steps, members, seed, every, tuple(variables), budget, guard)
     request.written_variables(model)  # raises for unknown names
     _check_batch(batch)
 
     starts = Starts.from_dataset(initial, model, mesh)
     drivers = model.drivers(forcing, starts.mesh, starts.times, steps)
-    identity = identify(model, starts, drivers, request)
+    observed = None if observations is None else steps_with(observations)
+    identity = identify(model, starts, drivers, request, observed)
     existing = _existing_layout(target, identity, steps)
 
-    layout = StoreLayout(identity, steps, _batch_size(batch, existing, identity, starts, model, ranks))
+    whole = observed is not None and observed.needs_ensemble
+    together = _batch_size(batch, None if whole else existing, identity, starts, model, ranks)
+    layout = StoreLayout(identity, steps, int(identity["members"]) if whole else together)
+    driven = model.driven_by(drivers)
+    watch = guard_of(driven.normaliser, starts.mesh) if guard else None
 
     if ranks.is_first:
         check_forecast_space(target, layout, starts, request)
         count_members(members, starts.states.shape[1], model.deterministic)  # says how the members begin
-        create_or_extend_store(target, layout, model, starts, request, drivers.origin)
+        create_or_extend_store(target, layout, model, starts, request, drivers.origin, watch.fields if watch else ())
     else:
         layout = _wait_for_layout(target, identity, steps)
 
@@ -137,7 +151,7 @@ def write_forecast(
     if not missing:
         return target
 
-    run = ForecastRun(target, model, model.plan(starts.mesh), starts, drivers, request)
+    run = ForecastRun(target, driven, driven.plan(starts.mesh), starts, drivers, request, watch, observed, together)
     with show_progress(done, steps, starts.times, model.lead_time, progress and ranks.is_first) as report:
         for unit in missing:
             remove_partial_files(target, unit, starts.has_dimension, layout.batch)

@@ -1,10 +1,11 @@
 """The surrogate: a trained network with everything that a forecast needs; xarray datasets in and out.
 
 Read ``step_model`` first (one step, in tensors), then ``model`` (forecasts), ``model_inputs`` (checks of the initial
-state and the forcing), ``forecast_dataset`` and ``forecast_origin`` (layout and origin of a forecast). ``mirror_image``
-lets a model of one hemisphere forecast the other. ``saving`` writes and reads the files of a model, ``shipped`` names
-the trained models that come with the package, ``downloads`` gets others; ``model_summary`` prints a model, ``step_bar``
-shows progress.
+state and the forcing), the room ``stepping`` (forcing on the device, and forecasts that are not finite),
+``forecast_dataset`` and ``forecast_origin`` (layout and origin of a forecast). ``mirror_image`` lets a model
+of one hemisphere forecast the other. ``saving`` writes and reads the files of a model, ``shipped`` names the trained
+models that come with the package, ``downloads`` gets others; ``model_summary`` prints a model, ``step_bar`` shows
+progress.
 """
 
 from gensim_graph.surrogate.downloads import downloaded_models
@@ -13,13 +14,23 @@ from gensim_graph.surrogate.forecast_origin import FORECAST_MARK, model_hash, or
 from gensim_graph.surrogate.mirror_image import Hemisphere, Mirroring, hemisphere_of, hemisphere_of_all
 from gensim_graph.surrogate.model import Surrogate
 from gensim_graph.surrogate.model_inputs import count_members, states_of_members
+from gensim_graph.surrogate.observed_steps import Guide, ObservedSteps, StepTimes, steps_with
+from gensim_graph.surrogate.possible_states import StateRules
 from gensim_graph.surrogate.shipped import SHIPPED, model_folder
+from gensim_graph.surrogate.step_base import StepBase
+from gensim_graph.surrogate.stepping import FiniteWatch
 
 __all__ = [
     "FORECAST_MARK",
     "SHIPPED",
+    "FiniteWatch",
+    "Guide",
     "Hemisphere",
     "Mirroring",
+    "ObservedSteps",
+    "StateRules",
+    "StepBase",
+    "StepTimes",
     "Surrogate",
     "count_members",
     "downloaded_models",
@@ -30,5 +41,6 @@ __all__ = [
     "origin_of",
     "provenance",
     "states_of_members",
+    "steps_with",
     "topology_with_places",
 ]

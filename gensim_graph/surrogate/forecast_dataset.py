@@ -59,7 +59,7 @@ def with_mesh(forecast: xr.Dataset, mesh: Mesh) -> xr.Dataset:
         forecast: dimensions member, lead_time, face and perhaps start.
         mesh: mesh of the forecast.
     """
-    ordered = forecast.transpose("start", "member", "lead_time", "face", missing_dims="ignore")
+    ordered = forecast.transpose("start", "member", "lead_time", "face", ..., missing_dims="ignore")
     return topology_with_places(mesh).merge(ordered)
 
 

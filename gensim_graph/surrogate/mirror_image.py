@@ -7,15 +7,19 @@ reflect the mesh and all vectors, compute the step, reflect the drift back. A re
 because the network is equivariant to rotations.
 """
 
+import logging
 from typing import Literal
 
 import numpy as np
+import torch
 
 from gensim_graph.errors import InputError
 from gensim_graph.mesh import Mesh, reversed_faces
 from gensim_graph.mesh.planes import lonlat, unproject
 from gensim_graph.typing import Float, Tensor
 from gensim_graph.variables import Variable, vector_pairs
+
+log = logging.getLogger(__name__)
 
 Hemisphere = Literal["north", "south", "both"]
 """Side of the equator on which a mesh lies; ``both`` for a mesh with a good part on each side."""
@@ -78,6 +82,26 @@ def needs_mirror(mirror: Mirroring, trained: object, here: Hemisphere | None) ->
     return (trained, here) in (("north", "south"), ("south", "north"))
 
 
+def report_hemisphere(mirror: Mirroring, trained: object, here: Hemisphere | None, is_mirrored: bool) -> None:
+    """Log one line if steps are computed in the mirror image, or if the side of the drift is in doubt.
+
+    Args:
+        mirror: what the user wants.
+        trained: hemisphere of the training data, None if it is not known.
+        here: hemisphere of the mesh.
+        is_mirrored: True if the steps are computed in the mirror image.
+    """
+    if is_mirrored:
+        log.info("the steps are computed in the mirror image of the mesh, and the drift is turned back: the model "
+                 "was trained on data of the hemisphere '%s', the mesh lies in '%s'", trained, here)  # fmt: skip
+    elif here == "both" and trained in ("north", "south"):
+        log.warning("the mesh lies on both hemispheres, the model was trained in the %s: the drift is turned to "
+                    "the wrong side in the other one", trained)  # fmt: skip
+    elif here == "south" and trained is None and mirror == "auto":
+        log.warning("the mesh lies in the southern hemisphere, and that of the training data is not recorded; if "
+                    "it was the northern one, set model.mirror = 'always' or --mirror always")  # fmt: skip
+
+
 def mirrored_mesh(mesh: Mesh) -> Mesh:
     """Return the mirror image of a mesh, y -> -y, with faces and nodes in the same order, and without a crs."""
     return Mesh(mesh.nodes * np.array([1.0, -1.0]), reversed_faces(mesh.faces), mesh.boundaries)
@@ -92,8 +116,6 @@ def mirrored_vectors(
         values: (..., variable).
         variables: in the order of the channels.
     """
-    signs = values.new_ones(len(variables))
-    for _, y in vector_pairs(variables):
-        signs[y] = -1.0
-
-    return values * signs
+    reversed_channels = {y for _, y in vector_pairs(variables)}
+    columns = [-one if channel in reversed_channels else one for channel, one in enumerate(values.unbind(-1))]
+    return torch.stack(columns, dim=-1) if columns else values

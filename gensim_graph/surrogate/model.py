@@ -3,8 +3,9 @@
 Read :meth:`Surrogate.rollout` first (step by step), then :meth:`Surrogate.forecast` (the whole forecast in memory).
 """
 
+import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 
 import numpy as np
@@ -17,6 +18,7 @@ from gensim_graph.io import as_state, mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.surrogate.forecast_dataset import join_starts, join_steps, step_dataset, with_mesh
 from gensim_graph.surrogate.forecast_origin import origin_of, provenance
+from gensim_graph.surrogate.guard import DatasetGuard, guard_of
 from gensim_graph.surrogate.model_inputs import (
     check_request,
     complete_forcing,
@@ -25,12 +27,16 @@ from gensim_graph.surrogate.model_inputs import (
     states_of_members,
 )
 from gensim_graph.surrogate.model_summary import describe
+from gensim_graph.surrogate.observed_steps import ObservedSteps, StepTimes, steps_with
 from gensim_graph.surrogate.saving import ModelParts, load_model, save_model
 from gensim_graph.surrogate.shipped import model_folder
 from gensim_graph.surrogate.step_bar import step_bar
 from gensim_graph.surrogate.step_model import StepModel
+from gensim_graph.surrogate.stepping import check_finite
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import Variable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(repr=False)
@@ -93,6 +99,21 @@ class Surrogate(StepModel):
 
         return complete_forcing(forcing, mesh, self.normaliser, times)
 
+    def driven_by(self, forcing: Forcing) -> "Surrogate":
+        """Return the model for forcing that may lack variables that some of the training data lacked.
+
+        Args:
+            forcing: from :meth:`drivers`.
+        """
+        table = self.normaliser.table
+        needed = [one.name for one in (*table.forcing, *table.slow) if one.name in self.normaliser.statistics.values]
+        absent = [name for name in needed if name not in forcing.names]
+        if not absent:
+            return self
+
+        log.info("the forcing lacks %s; the model forecasts as it learned from data without them", ", ".join(absent))
+        return replace(self, normaliser=self.normaliser.without(absent))
+
     def rollout(
         self,
         initial: xr.Dataset,
@@ -102,6 +123,8 @@ class Surrogate(StepModel):
         seed: int = 0,
         batch: int = 8,
         mesh: Mesh | None = None,
+        guard: bool = True,
+        observations: object | None = None,
     ) -> Iterator[xr.Dataset]:
         """Forecast step by step; only one step is in memory.
 
@@ -117,6 +140,11 @@ class Surrogate(StepModel):
             batch: members computed together.
             mesh: mesh of the forecast. A dataset without a mesh is taken as values on its faces or nodes, an initial
                 state on another mesh is remapped. By default the mesh of ``initial``.
+            guard: compare states and forcing with the training data (:mod:`gensim_graph.surrogate.guard`): variables
+                ``guard_...`` in the datasets, and a warning in the log before the forecast runs away. Models of earlier
+                versions do not know the ranges of their data, and have no guard.
+            observations: that the members are pulled towards (:class:`~gensim_graph.Observations`); with other settings
+                an :class:`~gensim_graph.assimilate.Assimilation`.
 
         Returns:
             Iterator over datasets (member, face) with coordinates lead_time and valid_time, from lead 0 (the initial
@@ -134,7 +162,10 @@ class Surrogate(StepModel):
         drivers = self.drivers(forcing, mesh, [start], steps)
         count = count_members(members, len(states), self.deterministic)
 
-        return self._rollout(states_of_members(states, range(count)), drivers, start, steps, seed, batch, mesh)
+        members_states = states_of_members(states, range(count))
+        observed = None if observations is None else steps_with(observations)
+        driven = self.driven_by(drivers)
+        return driven._rollout(members_states, drivers, start, steps, seed, batch, mesh, guard, observed)
 
     def _rollout(
         self,
@@ -145,21 +176,35 @@ class Surrogate(StepModel):
         seed: int,
         batch: int,
         mesh: Mesh,
+        guard: bool,
+        observed: ObservedSteps | None,
     ) -> Iterator[xr.Dataset]:
         plan = self.plan(mesh)
-        yield step_dataset(state, self.forecast_variables, start, 0 * self.lead_time)
+        batches = [range(first, min(first + batch, len(state))) for first in range(0, len(state), batch)]
+        guards = DatasetGuard(guard_of(self.normaliser, mesh) if guard else None, batches)
+
+        for number, chosen in enumerate(batches):
+            some = state[chosen.start : chosen.stop].to(self.device)
+            guards.add(number, start, some, *self.drivers_at(drivers, start)[1:])
+        yield step_dataset(state, self.forecast_variables, start, 0 * self.lead_time).assign(guards.variables())
 
         for step in range(steps):
             time = start + step * self.lead_time
+            times = StepTimes(time, time + self.lead_time, step)
             parts = []
 
-            for first in range(0, len(state), batch):
-                chosen = range(first, min(first + batch, len(state)))
+            for number, chosen in enumerate(batches):
                 some = state[chosen.start : chosen.stop].to(self.device)
-                parts.append(self.advance(some, drivers, time, step, chosen, seed, plan).cpu())
+                guide = observed.guide(times, chosen, mesh, self.normaliser) if observed else None
+                advanced = self.advance(some, drivers, time, step, chosen, seed, plan, guide)
+                guards.add(number, times.end, advanced, *self.drivers_at(drivers, times.end)[1:])
+                parts.append(advanced.cpu())
+                check_finite(parts[-1], time, step)
 
-            state = torch.cat(parts)
-            yield step_dataset(state, self.forecast_variables, start, (step + 1) * self.lead_time)
+            state, lead = torch.cat(parts), (step + 1) * self.lead_time
+            if observed:
+                state = observed.corrected(state.to(self.device), times, mesh, self.normaliser).cpu()
+            yield step_dataset(state, self.forecast_variables, start, lead).assign(guards.variables())
 
     def forecast(
         self,
@@ -171,6 +216,8 @@ class Surrogate(StepModel):
         batch: int = 8,
         mesh: Mesh | None = None,
         progress: bool = True,
+        guard: bool = True,
+        observations: object | None = None,
     ) -> xr.Dataset:
         """Ensemble forecast in memory.
 
@@ -184,6 +231,8 @@ class Surrogate(StepModel):
             batch: members computed together.
             mesh: as in :meth:`rollout`.
             progress: show a progress bar, if the program runs on a terminal.
+            guard: as in :meth:`rollout`.
+            observations: as in :meth:`rollout`.
 
         Returns:
             Dataset (member, lead_time, face) with its mesh, longitude and latitude of the faces, and its origin in the
@@ -211,7 +260,9 @@ class Surrogate(StepModel):
         drivers = self.drivers(forcing, mesh, np.atleast_1d(times.values), steps)
 
         with step_bar(steps * len(states), progress) as bar:
-            runs = [self.rollout(state, drivers, steps, members, seed, batch, mesh) for state in states]
+            runs = [
+                self.rollout(state, drivers, steps, members, seed, batch, mesh, guard, observations) for state in states
+            ]
             forecasts = [join_steps(bar.counted(run)) for run in runs]
 
         joined = forecasts[0] if times.ndim == 0 else join_starts(forecasts, times.values)

@@ -135,7 +135,10 @@ def _require(what: str, present: Iterable[Hashable], variables: tuple[Variable, 
     """Refuse inputs that lack a variable of the training data."""
     names = [str(name) for name in present]
     trained = normaliser.statistics.values
-    missing = [variable.name for variable in variables if variable.name in trained and variable.name not in names]
+    optional = normaliser.statistics.optional
+    missing = [
+        one.name for one in variables if one.name in trained and one.name not in names and one.name not in optional
+    ]
 
     if missing:
         raise InputError(

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from gensim_graph.data import Normaliser
 from gensim_graph.flow import Bounds, BoundsOf
-from gensim_graph.transport import StateTransport
+from gensim_graph.mesh import Mesh
+from gensim_graph.transport import StateTransport, plan_state_transport
 from gensim_graph.typing import Float, Tensor
+from gensim_graph.units import SECONDS_PER_HOUR
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +51,18 @@ class StepBase:
         if self.transport is None:
             return self.normaliser.residual_bounds(self.expected)
         return lambda residual: self.normaliser.residual_bounds(self.of(residual))
+
+
+def step_transport(normaliser: Normaliser, mesh: Mesh) -> StateTransport | None:
+    """Build the transport of the state on a mesh; None for a model that has learned the whole change.
+
+    Args:
+        normaliser: variables, and those that are moved.
+        mesh: where the steps are computed.
+    """
+    table, statistics = normaliser.table, normaliser.statistics
+    if not statistics.transported:
+        return None
+
+    seconds = statistics.lead_hours * SECONDS_PER_HOUR
+    return plan_state_transport(mesh, table.state, statistics.transported, seconds).to(normaliser.device)

@@ -3,9 +3,9 @@
 :class:`~gensim_graph.surrogate.Surrogate` makes forecasts of it, from datasets to datasets.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 
 from gensim_graph.data import Forcing, Normaliser
 from gensim_graph.errors import InputError
-from gensim_graph.flow import SamplerConfig, member_noise, sample
+from gensim_graph.flow import SamplerConfig, member_noise, noise_generator, sample
 from gensim_graph.graph import cached_graph
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import GraphPlan, Operator, Prepared, compile_network
@@ -23,14 +23,15 @@ from gensim_graph.surrogate.mirror_image import (
     mirrored_mesh,
     mirrored_vectors,
     needs_mirror,
+    report_hemisphere,
 )
+from gensim_graph.surrogate.observed_steps import Guide
 from gensim_graph.surrogate.possible_states import Conserving, StateRules, is_closed
-from gensim_graph.surrogate.step_base import StepBase
-from gensim_graph.transport import StateTransport, plan_state_transport
+from gensim_graph.surrogate.step_base import StepBase, step_transport
+from gensim_graph.surrogate.stepping import DeviceDrivers, RecentDrivers, check_finite, step_settings
+from gensim_graph.system import Replay
 from gensim_graph.typing import Float, Tensor
 from gensim_graph.units import SECONDS_PER_HOUR
-
-log = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bf16"]
 Model = TypeVar("Model", bound="StepModel")
@@ -63,6 +64,8 @@ class StepModel:
     name: str = field(default="unnamed", compare=False)
     _velocity: Callable[[Tensor, Tensor, Prepared], Tensor] | None = field(default=None, repr=False, compare=False)
     _precision: Precision = field(default="float32", repr=False, compare=False)
+    _replay: Replay | None = field(default=None, repr=False, compare=False)
+    _recent: RecentDrivers = field(default_factory=RecentDrivers, repr=False, compare=False)
 
     @property
     def device(self) -> torch.device:
@@ -91,13 +94,17 @@ class StepModel:
         self._precision = precision
         return self
 
-    def compile(self: Model, **options: Any) -> Model:
-        """Compile the network (torch.compile, with its options) at the first evaluation on a mesh.
+    def compile(self: Model, replay: bool = True, **options: Any) -> Model:
+        """Compile the network (torch.compile) at the first evaluation with a number of members on a mesh.
 
-        Later evaluations on the same mesh with the same number of members use the compiled code. This pays on a GPU
-        and in long runs; on a CPU, compiling takes minutes. Returns the model itself.
+        This pays on a GPU and in long runs; on a CPU, compiling takes minutes. Returns the model itself.
+
+        Args:
+            replay: on a GPU, record a step and replay it later; the numbers are the same (see ``system.replay``).
+            options: of ``torch.compile``. With a ``mode``, which may record for itself, nothing is recorded here.
         """
         self._velocity = compile_network(self.operator.velocity, self.device, dynamic=False, fullgraph=True, **options)
+        self._replay = Replay() if replay and "mode" not in options else None
         return self
 
     def is_mirrored_on(self, mesh: Mesh) -> bool:
@@ -111,21 +118,13 @@ class StepModel:
         """
         self.operator.eval()
         is_mirrored = self.is_mirrored_on(mesh)
-        self._report_hemisphere(mesh, is_mirrored)
+        report_hemisphere(self.mirror, self.information.get("hemisphere"), hemisphere_of(mesh), is_mirrored)
 
         seen = mirrored_mesh(mesh) if is_mirrored else mesh
         plan = self.operator.plan(cached_graph(seen).to(self.device))
+        transport = step_transport(self.normaliser, seen)
 
-        return replace(plan, is_mirrored=is_mirrored, is_closed=is_closed(mesh), transport=self._transport(seen))
-
-    def _transport(self, mesh: Mesh) -> StateTransport | None:
-        """Transport of the state on a mesh; None for a model that has learned the whole change."""
-        table, statistics = self.normaliser.table, self.normaliser.statistics
-        if not statistics.transported:
-            return None
-
-        seconds = statistics.lead_hours * SECONDS_PER_HOUR
-        return plan_state_transport(mesh, table.state, statistics.transported, seconds).to(self.device)
+        return replace(plan, is_mirrored=is_mirrored, is_closed=is_closed(mesh), transport=transport)
 
     @property
     def has_sources(self) -> bool:
@@ -137,18 +136,6 @@ class StepModel:
     def conserves_on(self, plan: GraphPlan) -> bool:
         """Return True if a step on a plan keeps the totals of the conserved variables."""
         return self.conserve == "always" or (self.conserve == "auto" and plan.is_closed and not self.has_sources)
-
-    def _report_hemisphere(self, mesh: Mesh, is_mirrored: bool) -> None:
-        trained, here = self.information.get("hemisphere"), hemisphere_of(mesh)
-        if is_mirrored:
-            log.info("the steps are computed in the mirror image of the mesh, and the drift is turned back: the model "
-                     "was trained on data of the hemisphere '%s', the mesh lies in '%s'", trained, here)  # fmt: skip
-        elif here == "both" and trained in ("north", "south"):
-            log.warning("the mesh lies on both hemispheres, the model was trained in the %s: the drift is turned to "
-                        "the wrong side in the other one", trained)  # fmt: skip
-        elif here == "south" and trained is None and self.mirror == "auto":
-            log.warning("the mesh lies in the southern hemisphere, and that of the training data is not recorded; if "
-                        "it was the northern one, set model.mirror = 'always' or --mirror always")  # fmt: skip
 
     def to_frame(self, plan: GraphPlan, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Bring the inputs of a step to the frame of a plan, mirrored where the plan is.
@@ -175,7 +162,6 @@ class StepModel:
         """
         return mirrored_vectors(state, self.normaliser.table.state) if plan.is_mirrored else state
 
-    @torch.inference_mode()
     def step(
         self,
         state: Float[Tensor, "batch face state"],
@@ -184,6 +170,7 @@ class StepModel:
         slow: Float[Tensor, "face slow"],
         plan: GraphPlan,
         generators: list[torch.Generator],
+        guide: Guide | None = None,
     ) -> Float[Tensor, "batch face state"]:
         """Compute the state one lead time later.
 
@@ -194,6 +181,60 @@ class StepModel:
             slow: slowly varying inputs, now.
             plan: from :meth:`plan`, for the mesh.
             generators: of the noise, one for each member.
+            guide: pulls the flow towards observations; None for a free step.
+
+        Raises:
+            InputError: a guide, and the model is a deterministic twin.
+        """
+        noise = [] if self.deterministic else [member_noise(generators, state.shape[1:], self.device)]
+        inputs = [state, forcing, next_forcing, slow, *noise]
+        if guide is not None:
+            return self._guided_step(plan, guide, inputs)
+
+        with torch.inference_mode():
+            return self._free_step(plan, inputs)
+
+    def _guided_step(self, plan: GraphPlan, guide: Guide, inputs: list[Tensor]) -> Tensor:
+        """Compute a step with the backward passes through the network that a guide needs."""
+        if self.deterministic:
+            raise InputError("a deterministic twin has no flow that observations could guide")
+
+        trained = [weight for weight in self.operator.parameters() if weight.requires_grad]
+        try:
+            for weight in trained:
+                weight.requires_grad_(False)
+            with torch.no_grad():  # clones, because what an earlier step computed cannot be differentiated
+                return self._next_state(plan, *(one.clone() for one in inputs), guide=guide)
+        finally:
+            for weight in trained:
+                weight.requires_grad_(True)
+
+    def _free_step(self, plan: GraphPlan, inputs: list[Tensor]) -> Tensor:
+        compute = partial(self._next_state, plan)
+        if self._replay is None or not self._replay.applies_to(self.device):
+            return compute(*inputs)
+
+        fixed = (plan, self.operator, self.normaliser, self._velocity)
+        settings = step_settings(self.operator, self._precision, self.sampler, self.deterministic, self.conserve)
+        return self._replay(compute, inputs, fixed, settings)
+
+    def _next_state(
+        self,
+        plan: GraphPlan,
+        state: Tensor,
+        forcing: Tensor,
+        next_forcing: Tensor,
+        slow: Tensor,
+        *noise: Tensor,
+        guide: Guide | None = None,
+    ) -> Tensor:
+        """Compute a step from tensors alone, all on the device: nothing here may wait for a GPU.
+
+        Args:
+            plan: from :meth:`plan`.
+            state, forcing, next_forcing, slow: as in :meth:`step`.
+            noise: of each member; none for the deterministic twin.
+            guide: as in :meth:`step`.
         """
         state, *others = self.to_frame(plan, state, forcing, next_forcing, slow)
         shared = [values.expand(len(state), -1, -1) for values in others]
@@ -207,13 +248,14 @@ class StepModel:
             with self._autocast():
                 return evaluate(noised, noised.new_full((len(noised),), flow_time), prepared).float()
 
-        if self.deterministic:
+        if not noise:
             return self._possible(plan, base, velocity(torch.zeros_like(state), 0.0))
 
-        noise = member_noise(generators, state.shape[1:], self.device)
-        residual = sample(velocity, noise, self.sampler, base.bounds)
+        if guide is None:
+            return self._possible(plan, base, sample(velocity, noise[0], self.sampler, base.bounds))
 
-        return self._possible(plan, base, residual)
+        end = sample(guide(base, velocity, partial(self.from_frame, plan)), noise[0], self.sampler, base.bounds)
+        return self._possible(plan, base, end, conserve=self.conserve == "always")
 
     def base(
         self,
@@ -233,20 +275,22 @@ class StepModel:
         expected = self.normaliser.expected(state, forcing, next_forcing)
         return StepBase(self.normaliser, plan.transport, state, expected)
 
-    def _possible(self, plan: GraphPlan, base: StepBase, residual: Tensor) -> Tensor:
+    def _possible(self, plan: GraphPlan, base: StepBase, residual: Tensor, conserve: bool | None = None) -> Tensor:
         """The next state that can exist, in the frame of the mesh.
 
         Args:
             plan: from :meth:`plan`.
             base: of the step.
             residual: normalised residual.
+            conserve: keep the totals of the conserved variables; None decides by the mesh.
         """
         table = self.normaliser.table.state
         present = self.normaliser.statistics.present(table).tolist()  # on the processor: no waiting for a GPU
         advanced, area = base.next_state(residual), plan.graph.area
 
         rules = StateRules(table, present)
-        return self.from_frame(plan, rules.applied(advanced, base.state, area, self.conserves_on(plan)))
+        keeps = self.conserves_on(plan) if conserve is None else conserve
+        return self.from_frame(plan, rules.applied(advanced, base.state, area, keeps))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._precision == "bf16")
@@ -260,10 +304,13 @@ class StepModel:
         members: range,
         seed: int,
         plan: GraphPlan,
+        guide: Guide | None = None,
     ) -> Float[Tensor, "batch face state"]:
         """Compute one step of some members of a forecast.
 
         The noise depends on seed, member and step only, so a member is the same in any batch and on any machine.
+
+        The processor does not wait for a GPU: who copies a state from there checks it, see ``FiniteWatch``.
 
         Args:
             state: of these members at ``time``, as in :meth:`step`, on the device of the model.
@@ -273,28 +320,29 @@ class StepModel:
             members: numbers of the members.
             seed: of the forecast.
             plan: from :meth:`plan`, for the mesh.
+            guide: as in :meth:`step`.
 
         Raises:
             InputError: the forcing has no values at one of the two times, they cannot be read, or the new state is not
-                finite.
+                finite, on a processor.
         """
-        now = forcing.at(time)
-        then = forcing.at(time + self.lead_time)
+        now, then = (self.drivers_at(forcing, one) for one in (time, time + self.lead_time))
+        generators = [noise_generator(seed, member, step) for member in members]
 
-        inputs = (torch.from_numpy(values).to(self.device) for values in (now.forcing, then.forcing, now.slow))
-        driving, next_driving, slow = inputs
-        generators = [_noise_generator(seed, member, step) for member in members]
+        advanced = self.step(state, now.forcing, then.forcing, now.slow, plan, generators, guide)
+        if self.device.type == "cpu":
+            check_finite(advanced, time, step)
 
-        advanced = self.step(state, driving, next_driving, slow, plan, generators)
-        if not torch.isfinite(advanced).all():
-            raise InputError(
-                f"the forecast from {np.datetime_as_string(time, 'm')} on (step {step + 1}) is not finite; check the "
-                "initial state and the forcing for values far from those that the model was trained on"
-            )
         return advanced
 
+    def drivers_at(self, forcing: Forcing, time: np.datetime64) -> DeviceDrivers:
+        """Return the forcing at a time, on the device of the model; the last two records are kept.
 
-def _noise_generator(seed: int, member: int, step: int) -> torch.Generator:
-    """Random numbers of one member at one step, independent of all other members and steps."""
-    state = np.random.SeedSequence([seed, member, step]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+        Args:
+            forcing: that is read.
+            time: valid time.
+
+        Raises:
+            InputError: there are no values at that time, or they cannot be read.
+        """
+        return self._recent.at(forcing, time, self.device)

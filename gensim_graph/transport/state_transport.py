@@ -62,17 +62,31 @@ class StateTransport:
             next_state: at its end; only its drift is used.
         """
         moving = self.amounts + self.properties
-        values, properties = state[..., self.amounts], state[..., self.properties]
-        drift, next_drift = state[..., self.drift], next_state[..., self.drift]
+        before, later = state.unbind(-1), next_state.unbind(-1)
+        values, properties = _joined(before, self.amounts, state), _joined(before, self.properties, state)
+        drift, next_drift = _joined(before, self.drift, state), _joined(later, self.drift, state)
 
         parts = self.plan.move_with_properties(values, properties, drift, next_drift, self.seconds)
         moved = torch.minimum(torch.maximum(torch.cat(parts, dim=-1).to(state.dtype), self.lower), self.upper)
         if state.requires_grad:
-            moved = state[..., moving] + (moved - state[..., moving]).detach()
+            stays = _joined(before, moving, state)
+            moved = stays + (moved - stays).detach()
 
-        result = state.clone()
-        result[..., moving] = moved
-        return result
+        after = dict(enumerate(before)) | dict(zip(moving, moved.unbind(-1), strict=True))
+        return torch.stack(list(after.values()), dim=-1)
+
+
+def _joined(
+    columns: Sequence[Float[Tensor, "batch face"]], channels: Sequence[int], example: Float[Tensor, "batch face state"]
+) -> Float[Tensor, "batch face chosen"]:
+    """Join some columns. A list of numbers as index would be copied to a GPU, for which the processor waits.
+
+    Args:
+        columns: of a state.
+        channels: numbers of the chosen ones.
+        example: a state, for the shape without columns.
+    """
+    return torch.stack([columns[channel] for channel in channels], dim=-1) if channels else example[..., :0]
 
 
 def transported_names(variables: Sequence[Variable], present: Collection[str]) -> tuple[str, ...]:

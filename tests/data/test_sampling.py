@@ -268,9 +268,38 @@ def test_statistics_survive_json(two_meshes):
 
 
 def test_a_variable_in_some_of_the_data_only():
+    """Its moments are those of the data that have it; samples of the others have flag 0, no value and no loss."""
     part = trajectories(jittered_box(5))[0]
-    other = dataclasses.replace(part, present=part.present | {"sid": False})
-    with pytest.raises(InputError, match="'sid' is in some of the training data and not in others"):
+    other = dataclasses.replace(
+        trajectories(jittered_box(6))[0], present=part.present | {"sid": False}, state=_without_damage(jittered_box(6))
+    )
+    statistics = statistics_of([part, other], TABLE, 6.0)
+    assert statistics.optional == ("sid",)
+    assert statistics.values["sid"] == statistics_of([part], TABLE, 6.0).values["sid"]
+
+    samples = TrainingSamples([part, other], Normaliser(TABLE, statistics), SamplingConfig(), seed=0, count=20)
+    damage, flag = STATE.index("sid"), -len(TABLE.variables) + STATE.index("sid")
+    seen = set()
+    for sample in (samples[number] for number in range(20)):
+        has_damage = bool((sample.conditions[:, flag] == 1).all())
+        seen.add(has_damage)
+        assert bool(sample.weight[:, damage].any()) == has_damage
+        if not has_damage:
+            assert not sample.conditions[:, flag].any()
+            assert not sample.conditions[:, damage].any()
+    assert seen == {True, False}
+
+
+def _without_damage(mesh) -> np.ndarray:
+    state = trajectories(mesh)[0].state.copy()
+    state[..., STATE.index("sid")] = 0.0
+    return state
+
+
+def test_the_wind_in_some_of_the_data_only():
+    part = trajectories(jittered_box(5))[0]
+    other = dataclasses.replace(part, present=part.present | {"uas": False, "vas": False})
+    with pytest.raises(InputError, match="forcing uas, vas is in some of the training data and not in others"):
         statistics_of([part, other], TABLE, 6.0)
 
 

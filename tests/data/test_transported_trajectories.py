@@ -115,7 +115,7 @@ def test_coarse_samples_have_the_means_of_the_fine_transport():
     config = SamplingConfig(batch=1, levels=[0.0, 1.0], partitions=1)
     samples = TrainingSamples([data], normaliser, config, seed=0, count=4)
 
-    draw, sample = samples._draw(1), samples[1]
+    draw, sample = samples.draw(1), samples[1]
     pair = data.read(draw.trajectory, draw.start, draw.cells)
     assert draw.means is not None
     base, later = (torch.from_numpy(draw.means @ one).float() for one in (pair.base, pair.next_state))

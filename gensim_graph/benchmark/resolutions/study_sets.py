@@ -14,11 +14,12 @@ import xarray as xr
 import yaml
 
 from gensim_graph.benchmark.resolutions.box_meshes import MESHES, grid_over
-from gensim_graph.data import cyclone_trajectories
+from gensim_graph.data import cyclone_trajectories, with_own_degree_days
 from gensim_graph.errors import InputError
 from gensim_graph.io import mesh_from_dataset, open_store
 from gensim_graph.simulate import Experiment, build_ensemble, write_cyclone
 from gensim_graph.system import resource
+from gensim_graph.variables import default_variables
 
 _BUILTIN = "builtin:"
 _SIMULATION = {"spacing", "box", "members", "days", "seed", "mesh"}
@@ -36,6 +37,7 @@ class DataSet:
         since: start of the forecasts, hours after the first record: after the spin-up or after the training data.
         grid: spacing in km of a regular grid to which the trajectories are remapped, weighted by area; None for none.
         simulate: settings of a simulation that replaces the files; training and test have different storms.
+        follow: the files follow each other in time, as one trajectory.
     """
 
     name: str
@@ -45,6 +47,7 @@ class DataSet:
     since: float = 24.0
     grid: float | None = None
     simulate: Mapping[str, Any] = field(default_factory=dict)
+    follow: bool = False
 
     def sources(self, part: str, data: Path | None, folder: Path) -> list[xr.Dataset]:
         """Open the training or the test data, one dataset per trajectory.
@@ -62,6 +65,7 @@ class DataSet:
             stores = [one.isel(trajectory=index) for one in stores for index in range(one.sizes["trajectory"])]
         else:
             stores = [open_store(path) for path in self._files(part, data)]
+            stores = [_one_after_another(stores)] if self.follow else stores
 
         if self.grid is not None:
             stores = [_on_grid(store, 1e3 * self.grid) for store in stores]
@@ -100,6 +104,14 @@ class DataSet:
             write_cyclone(build_ensemble(mesh, Experiment(seed=seed, physics="nextsim", **settings)), store)
 
         return store
+
+
+def _one_after_another(stores: list[xr.Dataset]) -> xr.Dataset:
+    """Join records in time, with the degree days that their temperature gives."""
+    changing = [name for name, values in stores[0].data_vars.items() if "time" in values.dims]
+    joined = xr.concat([one[changing] for one in stores], "time")
+    whole = stores[0].drop_dims("time").merge(joined).assign_attrs(stores[0].attrs)
+    return with_own_degree_days(whole, default_variables())
 
 
 def _on_grid(store: xr.Dataset, spacing: float) -> xr.Dataset:
@@ -180,4 +192,4 @@ def _typed(value: Any) -> Any:
     """Convert lists to tuples and whole numbers to floats."""
     if isinstance(value, list):
         return tuple(value)
-    return float(value) if isinstance(value, int) else value
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

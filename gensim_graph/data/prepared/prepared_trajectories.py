@@ -215,13 +215,20 @@ class PreparedTrajectories(TrainingData):
 
         saved, records = self.files.moments(self.layout), self._used_records()
         for running in (moments.state, moments.forcing, moments.slow):
-            self._merge(running, saved.mean[records], saved.squared[records])
+            self._merge(running, saved.mean[records], saved.squared[records], saved.extent[records])
 
         lead, later = self.layout.lead_steps.index(self.lead_steps), self.record_pairs[..., 1].ravel()
         self._merge(moments.residual, saved.residual_mean[later, lead], saved.residual_squared[later, lead])
 
-    def _merge(self, running: RunningMoments, mean: Array, squared: Array) -> None:
-        """Merge the moments (record, channel) of whole records into those of some variables."""
+    def _merge(self, running: RunningMoments, mean: Array, squared: Array, extent: Array | None = None) -> None:
+        """Merge the moments (record, channel) of whole records into those of some variables.
+
+        Args:
+            running: changed in place.
+            mean: (record, channel).
+            squared: (record, channel).
+            extent: (record, 2, channel); None if it is not known.
+        """
         channels, columns = self._channels(running.variables)
         shape = (len(mean), len(running.variables))
         count, means, sums = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -229,7 +236,10 @@ class PreparedTrajectories(TrainingData):
         count[:, columns] = self.mesh.n_faces
         means[:, columns] = mean[:, channels]
         sums[:, columns] = squared[:, channels]
-        running.merge(count, means, sums)
+        extents = np.full((len(mean), 2, len(running.variables)), np.nan)
+        if extent is not None:
+            extents[..., columns] = extent[..., channels]
+        running.merge(count, means, sums, extents)
 
     def _used_records(self) -> Array:
         return np.concatenate(self._records)

@@ -24,6 +24,8 @@ class RecordMoments:
         valid: (R,) 1 if the record has values, 0 if it is missing or padding.
         mean: (R, C) mean over the cells, of the values as they are stored.
         squared: (R, C) sum of the squared distances from this mean.
+        extent: (R, 2, C) smallest and largest value; of a vector, minus and plus its largest magnitude. NaN in stores
+            of earlier versions.
         residual_valid: (R, L) 1 if there is a record one lead time before.
         residual_mean: (R, L, S) mean of the change of the state since that record.
         residual_squared: (R, L, S) sum of the squared distances from it.
@@ -35,6 +37,7 @@ class RecordMoments:
     valid: Array
     mean: Array
     squared: Array
+    extent: Array
     residual_valid: Array
     residual_mean: Array
     residual_squared: Array
@@ -56,6 +59,7 @@ class RecordMoments:
             np.zeros(records, np.uint8),
             np.zeros((records, channels)),
             np.zeros((records, channels)),
+            np.full((records, 2, channels), np.nan),
             np.zeros((records, leads), np.uint8),
             np.zeros((records, leads, state)),
             np.zeros((records, leads, state)),
@@ -87,8 +91,10 @@ class RecordMoments:
 
     @classmethod
     def load(cls, path: Path) -> "RecordMoments":
-        """Read a file of :meth:`save`."""
-        return cls(**load_file(path))
+        """Read a file of :meth:`save`; in those of earlier versions, the ranges are not known."""
+        content = load_file(path)
+        records, channels = content["mean"].shape
+        return cls(**({"extent": np.full((records, 2, channels), np.nan)} | content))
 
     def set_values(self, row: int, channel: int, values: Array, error: Array | None) -> None:
         """Set the moments of one channel of a record.

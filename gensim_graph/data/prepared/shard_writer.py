@@ -14,6 +14,7 @@ from gensim_graph.data.prepared.record_layout import RecordLayout, Segment
 from gensim_graph.data.prepared.record_moments import RecordMoments
 from gensim_graph.data.prepared.segment_reader import SegmentReader, channel_scales, read_stored, rounded_channels
 from gensim_graph.data.prepared.values import CellStore, StoredPrecision, shard_path
+from gensim_graph.data.statistics import extent_of
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
@@ -139,7 +140,7 @@ class ShardWriter:
         layout = self.layout
         moments = RecordMoments.empty(layout.shard_records, len(layout.names), len(layout.lead_steps), layout.n_state)
         state = [*before.swapaxes(0, 1), *stored[: layout.n_state].swapaxes(0, 1)]  # (S, F) of each record
-        exact = stored is values
+        exact, variables = stored is values, [layout.table[name] for name in layout.names]
 
         for row in range(values.shape[1]):
             if np.isnan(stored[0, row, 0]):
@@ -148,6 +149,7 @@ class ShardWriter:
             for channel in range(len(layout.names)):
                 error = None if exact else stored[channel, row] - values[channel, row]
                 moments.set_values(row, channel, stored[channel, row], error)
+            moments.extent[row] = extent_of(stored[:, row].T, variables)
 
             for number, lead in enumerate(layout.lead_steps):
                 later = before.shape[1] + row
