@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from gensim_graph.typing import Float, Tensor
@@ -32,3 +33,15 @@ def member_noise(
         torch.randn(*shape, generator=generator, out=member)
 
     return noise.to(device, non_blocking=is_on_gpu)
+
+
+def noise_generator(seed: int, member: int, step: int) -> torch.Generator:
+    """Return the random numbers of one member at one step, independent of all other members and steps.
+
+    Args:
+        seed: of the forecast.
+        member: number of the member.
+        step: number of steps before this one.
+    """
+    state = np.random.SeedSequence([seed, member, step]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))

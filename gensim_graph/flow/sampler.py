@@ -20,6 +20,9 @@ Velocity = Callable[[Tensor, float], Tensor]
 BoundsOf = Callable[[Tensor], Bounds]
 """Bounds of the end point that depend on the end point itself."""
 
+_BOUNDS_EVERY = 3
+"""Flow times from one computation of such bounds to the next."""
+
 
 @dataclass(frozen=True)
 class SamplerConfig:
@@ -119,21 +122,23 @@ def _integrated(velocity: Velocity, state: Tensor, knots: list[float], step: "In
 def _within(velocity: Velocity, bounds_of: BoundsOf) -> Velocity:
     """Velocity that leads to the clipped end point.
 
-    Bounds that depend on the end point are computed once for each flow time: Heun's method comes to a flow time twice,
-    at the end of one step and at the beginning of the next.
+    Bounds that depend on the end point cost more than they change from one flow time to the next: they are computed at
+    every third. The sample itself is clipped to its own bounds in the end.
 
     Args:
         velocity: function v(z, tau).
         bounds_of: bounds of an end point.
     """
-    known: dict[float, Bounds] = {}
+    seen: set[float] = set()  # Heun's method comes to a flow time twice
+    bounds: list[Bounds] = []
 
     def bounded(state: Tensor, tau: float) -> Tensor:
         free = state + (1 - tau) * velocity(state, tau)
-        if tau not in known:
-            known.clear()
-            known[tau] = bounds_of(free)
-        return (known[tau].clip(free) - state) / (1 - tau)
+        if tau not in seen:
+            if len(seen) % _BOUNDS_EVERY == 0:
+                bounds[:] = [bounds_of(free)]
+            seen.add(tau)
+        return (bounds[0].clip(free) - state) / (1 - tau)
 
     return bounded
 
