@@ -3,8 +3,9 @@
 Usage: python benchmarks/season.py --data DATA --model MODEL [--members 4] [--starts 5] [--out DIR]
 
 Forecasts start every month of the last half-year of the set ``season_60km`` (configs/benchmark/shipped.yaml) and run
-for 30 days. They are compared with persistence, and with the climatology of the years before to which the anomaly of the
-start is added, damped: x_c(t + lead) + r(lead) (x(t) - x_c(t)). The factor r is a regression between the other years.
+for 30 days. They are compared with persistence, and with the climatology of the years before to which the anomaly of
+the start is added, damped: x_c(t + lead) + r(lead) (x(t) - x_c(t)). The factor r is a regression between the other
+years.
 
 Growth and melt are what a step of 12 hours adds to the thickness that the drift has moved. Steps from every third day
 give its monthly mean in each cell; the correlation with that of the truth is over the cells that have ice.

@@ -6,11 +6,15 @@ Trained networks and scores are kept; the same command continues an interrupted 
 the flow are written in the form that ships. With --start MODEL both networks start from a trained flow and take --steps
 and --twin-steps further steps, also with another unit of the gradients. The twin can start from a flow because the flow
 at flow time 0 predicts the mean of the residual, which is what the twin learns. The weights that ship were trained in
-two parts, the first one before gradients had a unit:
+two parts, the first one before gradients had a unit, and a third one, with the transport of the ice and with seasons:
 
 python benchmarks/shipped.py --data DATA --out bench/first --unit-km null --twin-steps 0 --compile
 python benchmarks/shipped.py --data DATA --out bench/shipped --start bench/first/models/shipped/flow --unit-km 10.5 \
     --steps 4000 --learning-rate 1e-3 --twin-steps 4000 --compile
+python benchmarks/shipped.py --data DATA --out bench/third --start small@1 --unit-km 10.5 \
+    --steps 6500 --learning-rate 1e-3 --twin-steps 0 --compile
+
+A model of any origin is scored with --model MODEL, without training.
 """
 
 import argparse
@@ -20,22 +24,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from shared import build_parser, prepare_process
+from shared import build_parser, prepare_process, show_progress
 
 from gensim_graph.benchmark.resolutions import (
     FLOW,
     PERSISTENCE,
     TWIN,
+    Forecast,
     Protocol,
     StudyOptions,
     TrainingBudget,
+    network,
     read_plan,
     run_resolutions,
     spread_skill,
     train_network,
 )
 from gensim_graph.config import compose_config
+from gensim_graph.evaluate import persistence
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import TrainingPlan, fit, plan_training
 
@@ -55,7 +63,8 @@ def main() -> None:
     folder = options.out / "models" / TRAINING
     contenders = (FLOW, TWIN) if options.twin_steps else (FLOW,)
     for name, steps in zip(contenders, (options.steps, options.twin_steps), strict=False):
-        train(name, steps, folder / name, options)
+        if not options.model:
+            train(name, steps, folder / name, options)
 
     if options.ship:
         Surrogate.load(folder / FLOW).save(options.ship)
@@ -65,8 +74,21 @@ def main() -> None:
         plan = replace(plan, tests=tuple(options.tests.split(",")))
     budget = TrainingBudget(options.preset, options.steps, (*OVERRIDES, unit_of(options)), baselines=contenders[1:])
     protocol = Protocol(options.members, options.lead_steps, starts=1)
-    run_resolutions(StudyOptions(plan, options.out, options.data, budget, protocol))
+    trained = alone(Surrogate.load(options.model)) if options.model else None
+    study = StudyOptions(plan, options.out, options.data, budget, protocol, trained=trained)
+    run_resolutions(study, lambda what, share: show_progress(what))
     print(in_detail(json.loads((options.out / "resolutions.json").read_text())))
+
+
+def alone(model: Surrogate) -> dict[str, Forecast]:
+    """Return a trained model and persistence as contenders.
+
+    Args:
+        model: that is scored.
+    """
+    lead = model.lead_time
+    still: Forecast = lambda initial, forcing, steps, members: persistence(initial, np.arange(1, steps + 1) * lead)  # noqa: E731
+    return {FLOW: network(model), PERSISTENCE: still}
 
 
 def in_detail(report: dict[str, Any]) -> str:
@@ -182,6 +204,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", type=Path, help="trained flow from which both trainings start")
     parser.add_argument("--unit-km", default="16", help="length unit of the gradients; null: the spacing of each cell")
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="of a training that begins with --start")
+    parser.add_argument("--model", type=Path, help="score this model, and train none")
     parser.add_argument("--members", type=int, default=16, help="ensemble members")
     parser.add_argument("--lead-steps", type=int, default=6, help="forecast steps of 12 h")
     parser.add_argument("--tests", help="sets to forecast, separated by commas; by default all")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from gensim_graph import moved
 
 if TYPE_CHECKING:  # type checkers and the documentation see the names; Python imports them when they are used
+    from gensim_graph.assimilate import Observations
     from gensim_graph.data import open_forcing
     from gensim_graph.errors import InputError
-    from gensim_graph.evaluate import evaluate, write_report
+    from gensim_graph.evaluate import evaluate, open_innovations, write_report
     from gensim_graph.flow import SamplerConfig
     from gensim_graph.forecast import write_forecast
     from gensim_graph.graph import MeshGraph, build_graph
@@ -32,6 +33,7 @@ __all__ = [
     "InputError",
     "Mesh",
     "MeshGraph",
+    "Observations",
     "SamplerConfig",
     "Surrogate",
     "Variable",
@@ -43,6 +45,7 @@ __all__ = [
     "evaluate",
     "load_mesh",
     "open_forcing",
+    "open_innovations",
     "open_store",
     "open_stores",
     "simulate_cyclone",
@@ -55,6 +58,7 @@ _HOMES = {
     "InputError": "errors",
     "Mesh": "mesh",
     "MeshGraph": "graph",
+    "Observations": "assimilate",
     "SamplerConfig": "flow",
     "Surrogate": "surrogate",
     "Variable": "variables",
@@ -65,6 +69,7 @@ _HOMES = {
     "default_variables": "variables",
     "load_mesh": "io",
     "open_forcing": "data",
+    "open_innovations": "evaluate",
     "open_store": "io",
     "open_stores": "io",
     "simulate_cyclone": "simulate",

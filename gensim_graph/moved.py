@@ -15,6 +15,7 @@ from types import ModuleType
 _ROOT = "gensim_graph."
 
 _MODULES = {
+    "cli.forecasting": "cli.forecasts.forecasting",
     "cli_forecast": "cli",
     "cli_mesh": "cli",
     "compiler": "system.compiler",
@@ -51,13 +52,15 @@ _NAMES = {
         "benchmark": "cli.benchmarks:benchmark_command",
         "demo": "cli.demonstration:demo_command",
         "evaluate": "cli.evaluation:evaluate_command",
-        "forecast": "cli.forecasting:forecast_command",
+        "forecast": "cli.forecasts.forecasting:forecast_command",
         "mesh_app": "cli.meshes:mesh_app",
         "simulate": "cli.simulation:simulate_command",
         "train": "cli.training:train_command",
     },
     "data": dict.fromkeys(("open_store", "open_stores", "drift", "open_moving"), "io")
     | dict.fromkeys(("write_dataset", "write_output", "write_restart"), "io"),
+    "evaluate": {"Observations": "evaluate:ObservedProduct"},
+    "evaluate.observations": {"Observations": "evaluate.observations:ObservedProduct"},
     "forecast": {"choose_device": "system"},
     "mesh": dict.fromkeys(("load_mesh", "write_mesh"), "io"),
     "simulate.solver.momentum": {"build_drive": "simulate.solver.momentum:build_momentum_coefficients"},

@@ -15,7 +15,14 @@ import xarray as xr
 
 from gensim_graph.cli.console import console, place, say
 from gensim_graph.errors import InputError, naming
-from gensim_graph.evaluate import chosen_variables, open_truths, scored_table, write_report
+from gensim_graph.evaluate import (
+    chosen_variables,
+    has_innovations,
+    open_innovations,
+    open_truths,
+    scored_table,
+    write_report,
+)
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.system import one_line_bar, present_objects_kept
 
@@ -80,6 +87,7 @@ def evaluate_command(
             model=surrogate,
             observations=truths.observations,
             run=model,
+            innovations=open_innovations(store) if has_innovations(store) else None,
         )
     say(f"the report is {place(page)}; open it in a browser")
 

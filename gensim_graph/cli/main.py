@@ -51,8 +51,12 @@ COMMANDS = {
     ),
     "train": ("training:train_command", "Train a model of the sea ice."),
     "forecast": (
-        "forecasting:forecast_command",
+        "forecasts.forecasting:forecast_command",
         "Forecast an ensemble into a zarr store, of any length, on one process or many.",
+    ),
+    "assimilate": (
+        "forecasts.assimilating:assimilate_command",
+        "Correct a forecast with observations, step by step: an analysis, and what it changed.",
     ),
     "evaluate": ("evaluation:evaluate_command", "Score a forecast and write an HTML report with maps and curves."),
     "benchmark": ("benchmarks:benchmark_command", "Measure time and memory of the network on this machine."),

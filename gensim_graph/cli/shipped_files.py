@@ -20,7 +20,10 @@ _USES = {
 }
 """Split of the built-in trajectories -> their use."""
 
-_MODELS = {"small": "12-h steps at 4 to 30 km, winter, brittle ice under storms"}
+_MODELS = {
+    "small": "12-h steps at 4 to 60 km: storms, and the seasons if the air temperature is given",
+    "small@1": "weights of the release before: 4 to 30 km, winter, brittle ice under storms",
+}
 """Shipped model -> its use."""
 
 

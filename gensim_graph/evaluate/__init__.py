@@ -25,7 +25,8 @@ Reading order:
    ice.
 4. :mod:`~gensim_graph.evaluate.assessment`: the list of all tables.
 5. :mod:`~gensim_graph.evaluate.observations`: scores against observations with gaps, means and grids of their own;
-   :mod:`~gensim_graph.evaluate.truth_sources` tells them from complete truths.
+   :mod:`~gensim_graph.evaluate.truth_sources` tells them from complete truths;
+   :mod:`~gensim_graph.evaluate.innovations`: statistics of an analysis that has used observations.
 6. :mod:`~gensim_graph.evaluate.baselines` and :mod:`~gensim_graph.evaluate.linear_baseline`: forecasts to compare with;
    :mod:`~gensim_graph.evaluate.explain`: the fields on which a forecast depends.
 7. :mod:`~gensim_graph.evaluate.pictures` draws; :mod:`~gensim_graph.evaluate.report` writes the page.
@@ -48,9 +49,10 @@ from typing import TYPE_CHECKING, Any
 
 from gensim_graph.evaluate.assessment import assess
 from gensim_graph.evaluate.baselines import persistence, persistence_beside
+from gensim_graph.evaluate.innovations import has_innovations, open_innovations, score_innovations
 from gensim_graph.evaluate.linear_baseline import LinearBaseline
 from gensim_graph.evaluate.matching import match, match_models
-from gensim_graph.evaluate.observations import Observations, open_observations, score_observations
+from gensim_graph.evaluate.observations import ObservedProduct, open_observations, score_observations
 from gensim_graph.evaluate.physics import (
     deformation,
     detect_events,
@@ -75,13 +77,14 @@ from gensim_graph.evaluate.verify import (
     skill_table,
     write_scores,
 )
+from gensim_graph.moved import moved_names
 
 if TYPE_CHECKING:  # they need the network, whose import takes a second; see __getattr__
     from gensim_graph.evaluate.explain import head_reach, sensitivity
 
 __all__ = [
     "LinearBaseline",
-    "Observations",
+    "ObservedProduct",
     "Step",
     "Tally",
     "Truths",
@@ -93,17 +96,20 @@ __all__ = [
     "detect_events",
     "drift_scores",
     "evaluate",
+    "has_innovations",
     "head_reach",
     "ice_age",
     "ice_scores",
     "match",
     "match_models",
+    "open_innovations",
     "open_observations",
     "open_truths",
     "persistence",
     "persistence_beside",
     "power_spectrum",
     "rank_histogram",
+    "score_innovations",
     "score_observations",
     "scored_table",
     "sensitivity",
@@ -116,10 +122,12 @@ __all__ = [
     "write_scores",
 ]
 
+_moved = moved_names(__name__)
+
 
 def __getattr__(name: str) -> Any:
-    """Import ``head_reach`` and ``sensitivity`` when they are first used."""
-    if name not in ("head_reach", "sensitivity"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import ``head_reach`` and ``sensitivity`` when they are first used, and names of earlier versions."""
+    if name in ("head_reach", "sensitivity"):
+        return getattr(import_module(f"{__name__}.explain"), name)
 
-    return getattr(import_module(f"{__name__}.explain"), name)
+    return _moved(name)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.matching import match
-from gensim_graph.evaluate.observations import Observations, is_product, open_observations
+from gensim_graph.evaluate.observations import ObservedProduct, is_product, open_observations
 from gensim_graph.evaluate.scored_variables import scored_table
 from gensim_graph.io import Source, expand, has_topology, mesh_from_dataset, open_store
 from gensim_graph.io.safe import is_dataset, opened_dataset
@@ -32,7 +32,7 @@ class Truths:
     """
 
     model: xr.Dataset | None = None
-    observations: list[Observations] = field(default_factory=list)
+    observations: list[ObservedProduct] = field(default_factory=list)
 
 
 def open_truths(sources: Sequence[Source], forecast: xr.Dataset, variables: VariableTable | None = None) -> Truths:
@@ -102,7 +102,7 @@ def _complete_truth(source: Source, forecast: xr.Dataset, table: VariableTable) 
 
 def _observations(
     source: Source, forecast: xr.Dataset, table: VariableTable, reason: InputError | None
-) -> list[Observations]:
+) -> list[ObservedProduct]:
     """Observations of a source, of the variables in the table."""
     try:
         found = open_observations(source, forecast)

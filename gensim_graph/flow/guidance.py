@@ -13,7 +13,8 @@ covariance C for the end point, the end point moves by the increment of a Kalman
 
 The covariance of the flow itself is the derivative of its end point (Boys et al. 2024; Rozet et al. 2024): a product
 with it is one backward pass through the network. Observations that say the same must not add up, so the system has to
-be solved: each evaluation goes on from the solution of the one before, with one step of steepest descent.
+be solved: each evaluation goes on from the solution of the one before, with a step whose length follows from the last
+two solutions (Barzilai and Borwein 1988).
 """
 
 from abc import ABC, abstractmethod
@@ -141,7 +142,7 @@ class GuidedVelocity:
         wanted = self._likelihood.innovation(end.detach()) / self._error
         known = self._solution
         direction = wanted if known is None else known.weights + known.rate * (wanted - known.explained)
-        misfit, rate = wanted, known.rate if known else wanted.new_zeros(())
+        misfit, rate = wanted, wanted.new_zeros(())
         weights, explained, increment = torch.zeros_like(wanted), torch.zeros_like(wanted), torch.zeros_like(start)
 
         for number in range(self.config.products):
@@ -153,15 +154,26 @@ class GuidedVelocity:
             gain = _ratio((direction * misfit).sum(-1, keepdim=True), (direction * product).sum(-1, keepdim=True))
             weights, explained = weights + gain * direction, explained + gain * product
             increment = increment + gain.reshape(-1, *[1] * (slope.ndim - 1)) * factor * slope
-            rate = gain if known is None and number == 0 else rate
+            rate = gain if number == 0 else rate
 
             # The next direction is conjugate to the last one; after a guess from before, it is the misfit itself.
             before, misfit = misfit, wanted - explained
             kept = _ratio(misfit.square().sum(-1, keepdim=True), before.square().sum(-1, keepdim=True))
             direction = misfit if known and number == 0 else misfit + kept * direction
 
-        self._solution = _Solution(weights, explained, rate)
+        self._solution = _Solution(weights, explained, rate if known is None else _rate(known, weights, explained))
         return increment.detach()
+
+
+def _rate(known: "_Solution", weights: Tensor, explained: Tensor) -> Tensor:
+    """Step from a misfit to weights by the last change of both (Barzilai and Borwein 1988), for each member.
+
+    No eigenvalue of the matrix is below one, because of the errors of the observations: no step is above one.
+    """
+    change, difference = weights - known.weights, explained - known.explained
+    size, curvature = (change * one for one in (change, difference))
+    size, curvature = size.sum(-1, keepdim=True), curvature.sum(-1, keepdim=True)
+    return torch.where(curvature > 0, _ratio(size, curvature).clamp(max=1.0), known.rate)
 
 
 def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:

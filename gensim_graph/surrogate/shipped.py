@@ -9,8 +9,10 @@ from gensim_graph.surrogate.downloads import download_model, is_address
 from gensim_graph.system import resource
 from gensim_graph.typing import Path
 
-SHIPPED = ("small",)
-"""Names that :meth:`Surrogate.load` and the option ``--model`` accept in place of a folder."""
+SHIPPED = ("small", "small@1")
+"""Names that :meth:`Surrogate.load` and the option ``--model`` accept in place of a folder.
+
+With a number: the weights of an earlier release."""
 
 
 def model_folder(model: Path) -> FilePath:

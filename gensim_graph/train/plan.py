@@ -265,7 +265,8 @@ def _check_data(start: Surrogate, table: VariableTable, statistics: Statistics) 
     if table != trained.table:
         raise InputError("start: a model keeps its variable table; leave out variables, or begin without a start")
 
-    missing = sorted(trained.statistics.values.keys() - statistics.values.keys())
+    needed = trained.statistics.values.keys() - set(trained.statistics.optional)
+    missing = sorted(needed - statistics.values.keys())
     if missing:
         raise InputError(f"start: the data lack {', '.join(missing)}, which the model was trained with")
 

@@ -96,3 +96,22 @@ def test_shares_and_functions_belong_to_the_same_sections(driver):
 def test_a_result_in_words(record):
     result = {"median_seconds": 0.0123, "peak_bytes": 4.5e9, "cells": 4096, "held_bytes": None, "errors": {"x": 1.0}}
     assert record.in_words(result) == "median 12.3 ms, peak 4.5 GB, cells 4096"
+
+
+def test_absent_packages_stop_only_what_uses_them(monkeypatch):
+    """Constants can be made of them at import; what asks something of them fails and names the package."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    absent = import_module("gpu_sections.absent")
+    monkeypatch.setattr(absent, "OPTIONAL", ("no_such_maps",))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    assert absent.replace_absent() == ["no_such_maps"]
+
+    code = "from no_such_maps.planes import CRS\nPLANE = CRS.from_epsg(3413)\n"
+    names: dict = {"__name__": "gensim_graph.maps"}
+    exec(code, names)
+    with pytest.raises(ModuleNotFoundError, match=r"CRS is used here, but the package no_such_maps is not"):
+        names["PLANE"].to_wkt()
+    with pytest.raises(ModuleNotFoundError):  # others only ask if it is there
+        exec("import no_such_maps.other", {"__name__": "some_library"})
+    for name in [name for name in sys.modules if name.startswith("no_such_maps")]:
+        del sys.modules[name]

@@ -15,6 +15,7 @@ Usage = namedtuple("Usage", "total used free")
 
 COMMANDS = {
     "forecast": "forecast --model small --initial IN/run.nc@2000-01-01T12 --steps 1 --members 2 --out OUT/new.zarr",
+    "assimilate": "assimilate --model small --initial IN/run.nc@2000-01-01 --observations IN/o.csv --out OUT/new.zarr",
     "evaluate": "evaluate IN/forecast.zarr --truth IN/run.nc --out OUT/report",
     "convert": "mesh convert IN/run.nc OUT/ice.nc",
     "convert a mesh": "mesh convert IN/mesh.nc OUT/mesh.vtu",

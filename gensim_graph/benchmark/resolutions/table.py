@@ -42,6 +42,7 @@ class StudyOptions:
         budget: size and training of the networks.
         protocol: settings of the forecasts.
         simulations: folder of the simulated storms, which several studies can share; None for ``out/data``.
+        trained: contenders that are scored as they are, in place of those of all trainings; None trains.
     """
 
     plan: StudyPlan
@@ -50,6 +51,7 @@ class StudyOptions:
     budget: TrainingBudget = field(default_factory=TrainingBudget)
     protocol: Protocol = field(default_factory=Protocol)
     simulations: Path | None = None
+    trained: dict[str, Forecast] | None = None
 
     def sources(self, name: str, part: str) -> list[xr.Dataset]:
         """Open the training or the test data of a data set.
@@ -114,6 +116,9 @@ def run_resolutions(options: StudyOptions, on_progress: ProgressCallback = lambd
 
 def _contenders(training: str, options: StudyOptions) -> dict[str, Forecast]:
     """Train all contenders of one training, or load them."""
+    if options.trained is not None:
+        return options.trained
+
     stores: list[xr.Dataset] = []
     for name in options.plan.trainings[training]:
         stores += options.sources(name, "train")

@@ -2,7 +2,8 @@
 
 :mod:`~gensim_graph.data.series.forcing_series` interpolates between the records of a few variables, and repeats them;
 :mod:`~gensim_graph.data.series.degree_days` adds up the degree days of a series of temperature, with
-:mod:`~gensim_graph.data.series.running_sums`; :mod:`~gensim_graph.data.series.own_degree_days` does so for training data.
+:mod:`~gensim_graph.data.series.running_sums`; :mod:`~gensim_graph.data.series.own_degree_days` does so for data that
+are trained on.
 """
 
 from gensim_graph.data.series.degree_days import DEGREE_DAYS, DegreeDays

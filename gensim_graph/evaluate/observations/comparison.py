@@ -16,7 +16,7 @@ from gensim_graph.evaluate.observations.forecast_fields import (
     weigh_leads,
 )
 from gensim_graph.evaluate.observations.observation_sums import EdgeSums, ScoreSums, VectorSums
-from gensim_graph.evaluate.observations.observed import Observations
+from gensim_graph.evaluate.observations.observed import ObservedProduct
 from gensim_graph.evaluate.tally import ICE_EDGE
 from gensim_graph.typing import Array
 from gensim_graph.units import KM_PER_METRE, SECONDS_PER_HOUR
@@ -38,7 +38,7 @@ class Comparison:
         vectors: (model, lead time in h) -> sums of the drift vectors.
     """
 
-    def __init__(self, product: Observations, models: Mapping[str, ForecastFields]) -> None:
+    def __init__(self, product: ObservedProduct, models: Mapping[str, ForecastFields]) -> None:
         first = next(iter(models.values()))
         self._product, self._models, self._first = product, models, first
         self._footprint = Footprint(first.mesh, product.cells)

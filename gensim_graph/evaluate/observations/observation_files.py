@@ -10,7 +10,7 @@ import xarray as xr
 
 from gensim_graph.errors import InputError, naming
 from gensim_graph.evaluate.observations.forecast_fields import ForecastFields
-from gensim_graph.evaluate.observations.observed import Observations, ObservedField, Periods
+from gensim_graph.evaluate.observations.observed import ObservedField, ObservedProduct, Periods
 from gensim_graph.evaluate.observations.products import (
     ProductCells,
     ProductReader,
@@ -19,9 +19,10 @@ from gensim_graph.evaluate.observations.products import (
 )
 from gensim_graph.io import Source, expand
 from gensim_graph.io.safe import is_dataset, opened_dataset
+from gensim_graph.mesh import Mesh
 
 
-def open_observations(source: Source | Sequence[Source], forecast: xr.Dataset) -> list[Observations]:
+def open_observations(source: Source | Sequence[Source], forecast: xr.Dataset) -> list[ObservedProduct]:
     """Read observations as their products come, for the comparison with a forecast.
 
     Concentration, thickness, velocity or displacement of the ice on any grid; one variable is enough. Gaps stay gaps.
@@ -40,7 +41,29 @@ def open_observations(source: Source | Sequence[Source], forecast: xr.Dataset) -
             that is not missing or flagged.
     """
     fields = ForecastFields(forecast)
-    reader = ProductReader(ProductCells(fields.mesh), fields.starts.min(), fields.valid_times.max(), fields.names)
+    return open_products(source, fields.mesh, fields.starts.min(), fields.valid_times.max(), fields.names)
+
+
+def open_products(
+    source: Source | Sequence[Source],
+    mesh: Mesh,
+    first: np.datetime64,
+    last: np.datetime64,
+    names: tuple[str, ...],
+) -> list[ObservedProduct]:
+    """Read observations of some variables near a mesh, as :func:`open_observations` does for a forecast.
+
+    Args:
+        source: as there.
+        mesh: cells near it are read; vectors are turned to its axes.
+        first: records that end before this time are left out.
+        last: records that begin after this time are left out.
+        names: variables of the variable table.
+
+    Raises:
+        InputError: as there.
+    """
+    reader = ProductReader(ProductCells(mesh), first, last, names)
     found = []
     items = expand(source)
 
@@ -86,9 +109,9 @@ def _no_overlap(items: Sequence[Source], reader: ProductReader) -> str:
     )
 
 
-def _joined(found: Sequence[Observations]) -> list[Observations]:
+def _joined(found: Sequence[ObservedProduct]) -> list[ObservedProduct]:
     """Join files on the same grid with the same variables and kind of period."""
-    groups: dict[tuple, list[Observations]] = {}
+    groups: dict[tuple, list[ObservedProduct]] = {}
     for one in found:
         key = (one.cells.hash, tuple(one.fields), one.periods.is_mean, one.is_displacement, one.is_over_ice)
         groups.setdefault(key, []).append(one)
@@ -96,7 +119,7 @@ def _joined(found: Sequence[Observations]) -> list[Observations]:
     return [_concatenated(group) for group in groups.values()]
 
 
-def _concatenated(group: Sequence[Observations]) -> Observations:
+def _concatenated(group: Sequence[ObservedProduct]) -> ObservedProduct:
     first = group[0]
     if len(group) == 1:
         return first
@@ -119,7 +142,7 @@ def _joined_field(parts: Sequence[ObservedField]) -> ObservedField:
     )
 
 
-def _check_values(product: Observations) -> None:
+def _check_values(product: ObservedProduct) -> None:
     """Refuse a product without any value."""
     if any(np.isfinite(field.values).any() for field in product.fields.values()):
         return

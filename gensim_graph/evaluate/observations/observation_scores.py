@@ -31,7 +31,7 @@ import xarray as xr
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.observations.comparison import Comparison
 from gensim_graph.evaluate.observations.forecast_fields import ForecastFields
-from gensim_graph.evaluate.observations.observed import Observations
+from gensim_graph.evaluate.observations.observed import ObservedProduct
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class _Rows:
 
 
 def score_observations(
-    forecast: xr.Dataset, observations: Sequence[Observations], baselines: Mapping[str, xr.Dataset] | None = None
+    forecast: xr.Dataset, observations: Sequence[ObservedProduct], baselines: Mapping[str, xr.Dataset] | None = None
 ) -> dict[str, pd.DataFrame]:
     """Score a forecast, and baselines beside it, against observations.
 

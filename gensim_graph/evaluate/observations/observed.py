@@ -53,7 +53,7 @@ class ObservedField:
 
 
 @dataclass(frozen=True)
-class Observations:
+class ObservedProduct:
     """Observations of one product, as :func:`~gensim_graph.evaluate.open_observations` returns them.
 
     Attributes:
@@ -80,4 +80,4 @@ class Observations:
             np.datetime_as_string(time, "m") for time in (self.periods.bounds[0, 0], self.periods.bounds[-1, 1])
         )
         names = ", ".join(self.fields)
-        return f"Observations({self.name}: {names}; {len(self.periods.bounds)} records from {first} to {last})"
+        return f"ObservedProduct({self.name}: {names}; {len(self.periods.bounds)} records from {first} to {last})"

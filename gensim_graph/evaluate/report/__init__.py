@@ -1,10 +1,10 @@
 """The HTML report of an evaluation: sections of text, tables and pictures on one page that works offline.
 
 Reading order: ``report`` writes the folder; ``chapters`` is the table of contents of the page; the modules
-``score_chapters``, ``verification_chapters``, ``observation_chapter``, ``physics_chapters``, ``learnt_chapter``,
-``state_pictures`` and ``process_pictures`` fill its sections, with ``shown_start`` for the forecast that maps show and
-``summary`` for tables that judge. ``wording`` finds words for short names. ``parts`` defines text, table, picture and
-section; ``page`` and ``page.html.jinja`` turn them into HTML.
+``score_chapters``, ``verification_chapters``, ``observed``, ``physics_chapters``, ``guard_chapter``,
+``learnt_chapter``, ``state_pictures`` and ``process_pictures`` fill its sections, with ``shown_start`` for the forecast
+that maps show and ``summary`` for tables that judge. ``wording`` finds words for short names. ``parts`` defines text,
+table, picture and section; ``page`` and ``page.html.jinja`` turn them into HTML.
 
 To add a table or a picture:
 

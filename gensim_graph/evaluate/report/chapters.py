@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gensim_graph.evaluate.pictures import mesh_figure
-from gensim_graph.evaluate.report.observation_chapter import observation_chapter
+from gensim_graph.evaluate.report.guard_chapter import guard_chapter
+from gensim_graph.evaluate.report.observed import innovation_chapter, observation_chapter
 from gensim_graph.evaluate.report.parts import Part, Picture, Section
 from gensim_graph.evaluate.report.physics_chapters import deformation_chapter, process_chapter, scale_chapter
 from gensim_graph.evaluate.report.score_chapters import all_scores_chapter, curve_chapter, score_chapter
@@ -23,6 +24,8 @@ from gensim_graph.units import KM_PER_METRE
 
 if TYPE_CHECKING:
     from gensim_graph.surrogate import Surrogate
+
+_ANALYSIS = "Observations and analysis"
 
 
 def chapters(
@@ -51,10 +54,12 @@ def chapters(
             Section("ice", "Ice edge", [*ice_chapter(tables)]),
             Section("drift", "Drift", [*drift_chapter(tables)]),
             Section("observations", "Observations", [*observation_chapter(tables)]),
+            Section("analysis", _ANALYSIS, [*innovation_chapter(tables, words)]),
             Section("maps", "Maps", [*map_chapter(shown)]),
             Section("deformation", "Deformation", [*deformation_chapter(tables, shown)]),
             Section("scales", "Scales", [*scale_chapter(tables, words)]),
             Section("processes", "Processes", [*process_chapter(tables, words, shown)]),
+            Section("guard", "Guard", [*guard_chapter(matched)]),
             Section("learnt", "Learnt", [*_learnt(model, matched, mesh, run)]),
             Section("mesh", "Mesh", [_mesh_picture(mesh)]),
             Section("all", "All scores", [*all_scores_chapter(matched, tables)]),
@@ -70,6 +75,7 @@ def observation_sections(mesh: Mesh, tables: Mapping[str, pd.DataFrame]) -> list
     """
     return [
         Section("observations", "Observations", [*observation_chapter(tables)]),
+        Section("analysis", _ANALYSIS, [*innovation_chapter(tables)]),
         Section("mesh", "Mesh", [_mesh_picture(mesh)]),
     ]
 

@@ -12,11 +12,12 @@ import xarray as xr
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate.assessment import TABLES, assess
 from gensim_graph.evaluate.baselines import persistence_beside
+from gensim_graph.evaluate.innovations import INNOVATION_TABLES, score_innovations
 from gensim_graph.evaluate.matching import match_models
-from gensim_graph.evaluate.observations import OBSERVATION_TABLES, Observations, score_observations
+from gensim_graph.evaluate.observations import OBSERVATION_TABLES, ObservedProduct, score_observations
 from gensim_graph.evaluate.report.chapters import chapters, observation_sections
 from gensim_graph.evaluate.report.facts import forecast_facts
-from gensim_graph.evaluate.report.observation_chapter import observation_facts
+from gensim_graph.evaluate.report.observed import observation_facts
 from gensim_graph.evaluate.report.page import MARKER, render
 from gensim_graph.evaluate.report.wording import fact_label
 from gensim_graph.evaluate.scored_variables import scored_table
@@ -32,7 +33,9 @@ if TYPE_CHECKING:  # the network takes a second to import; a page without a sect
     from gensim_graph.surrogate import Surrogate
 
 PAGE = "report.html"
-FILES = {PAGE, "scores.json", "tables.json", *(f"{name}.csv" for name in (*TABLES, *OBSERVATION_TABLES))}
+FILES = {PAGE, "scores.json", "tables.json"} | {
+    f"{name}.csv" for name in (*TABLES, *OBSERVATION_TABLES, *INNOVATION_TABLES)
+}
 """Files of a report; a folder that contains anything else is not replaced."""
 
 
@@ -47,8 +50,9 @@ def write_report(
     climatology: xr.Dataset | None = None,
     on_lead: Callable[[], object] | None = None,
     model: "Surrogate | None" = None,
-    observations: Sequence[Observations] = (),
+    observations: Sequence[ObservedProduct] = (),
     run: Path | None = None,
+    innovations: xr.Dataset | None = None,
 ) -> FilePath:
     """Evaluate a forecast and write the report: ``report.html``, one CSV file per table, and all tables as JSON.
 
@@ -72,6 +76,8 @@ def write_report(
             the comparison with them.
         run: folder of the model. If it is the folder of a training, or ``best/`` in it, the section on what the model
             has learnt shows its learning curves.
+        innovations: of a forecast that has used observations, as :func:`~gensim_graph.open_innovations` returns them;
+            the page then has a section on them.
 
     Returns:
         Path of ``report.html``.
@@ -98,8 +104,9 @@ def write_report(
     """
     out = FilePath(out)
     _check_place(out)
+    used = {} if innovations is None else score_innovations(innovations)
     if truth is None:
-        page, tables = _observed(forecast, observations, baselines, title, information or {})
+        page, tables = _observed(forecast, observations, baselines, title, information or {}, used)
     else:
         table = scored_table(forecast, variables)
         rivals = _with_persistence(forecast, truth, baselines or {}, table)
@@ -111,7 +118,7 @@ def write_report(
         has_initial = bool((forecast["lead_time"].values == np.timedelta64(0)).any())  # what persistence needs
         compared = baselines if has_initial else rivals
         observed = score_observations(forecast, observations, compared) if observations else {}
-        tables = assess(models, climatology, on_lead) | observed
+        tables = assess(models, climatology, on_lead) | observed | used
         page = _page(title, information or {}, models["forecast"], mesh, tables, model, run)
 
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -122,16 +129,17 @@ def write_report(
 
 def _observed(
     forecast: xr.Dataset,
-    observations: Sequence[Observations],
+    observations: Sequence[ObservedProduct],
     baselines: Mapping[str, xr.Dataset] | None,
     title: str,
     information: Mapping[str, Any],
+    used: dict[str, pd.DataFrame],
 ) -> tuple[str, dict[str, pd.DataFrame]]:
     """Page and tables of a forecast that is compared with observations only."""
     if not observations:
         raise InputError("there is nothing to compare with: give a truth or observations")
 
-    tables = score_observations(forecast, observations, baselines)
+    tables = score_observations(forecast, observations, baselines) | used
     mesh = mesh_from_dataset(forecast)
     facts = observation_facts(forecast, mesh) | _told(information)
 

@@ -1,7 +1,7 @@
 """Thickness of the ice alone, as altimeters and SMOS give it; the model's ``sit`` is the volume per area.
 
 With a concentration in the same product, the thickness is multiplied by it; without one, the forecast is brought to the
-thickness of its ice (:attr:`~gensim_graph.evaluate.observations.observed.Observations.is_over_ice`).
+thickness of its ice (:attr:`~gensim_graph.evaluate.observations.observed.ObservedProduct.is_over_ice`).
 """
 
 import xarray as xr

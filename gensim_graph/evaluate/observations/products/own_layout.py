@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.observations.observed import Observations, ObservedField
+from gensim_graph.evaluate.observations.observed import ObservedField, ObservedProduct
 from gensim_graph.evaluate.observations.products.product_periods import product_periods
 from gensim_graph.evaluate.observations.products.product_reader import ProductReader
 from gensim_graph.io import has_topology, mesh_from_dataset, times_of, with_own_time
@@ -18,7 +18,7 @@ def is_own_layout(ds: xr.Dataset) -> bool:
     return has_topology(ds) and not is_foreign(ds)
 
 
-def read_own_layout(reader: ProductReader, name: str, stored: xr.Dataset) -> Observations | None:
+def read_own_layout(reader: ProductReader, name: str, stored: xr.Dataset) -> ObservedProduct | None:
     """Read one file; None if none of its records lies in the time of the forecast.
 
     Args:
@@ -61,4 +61,4 @@ def read_own_layout(reader: ProductReader, name: str, stored: xr.Dataset) -> Obs
         if first in values and second in values:
             values[first], values[second] = turn.to_plane(values[first], values[second])
 
-    return Observations(name, cells, periods[records], {one: ObservedField(array) for one, array in values.items()})
+    return ObservedProduct(name, cells, periods[records], {one: ObservedField(array) for one, array in values.items()})

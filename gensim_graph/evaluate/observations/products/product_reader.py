@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
-from gensim_graph.evaluate.observations.observed import Observations, ObservedField, Periods
+from gensim_graph.evaluate.observations.observed import ObservedField, ObservedProduct, Periods
 from gensim_graph.evaluate.observations.products.displacements import as_velocity, displacement_names
 from gensim_graph.evaluate.observations.products.ice_thickness import find_ice_thickness, with_volume
 from gensim_graph.evaluate.observations.products.product_cells import ProductCells
@@ -60,7 +60,7 @@ class ProductReader:
     names: tuple[str, ...]
     seen: list[tuple[np.datetime64, np.datetime64]] = field(default_factory=list)
 
-    def read(self, name: str, stored: xr.Dataset) -> Observations | None:
+    def read(self, name: str, stored: xr.Dataset) -> ObservedProduct | None:
         """Read one file; None if none of its records lies in the time of the forecast.
 
         Args:
@@ -83,7 +83,9 @@ class ProductReader:
         ds = ds.isel(time=records)
         return self._observations(name, ds, periods[records], pair)
 
-    def _observations(self, name: str, ds: xr.Dataset, periods: Periods, pair: tuple[str, str] | None) -> Observations:
+    def _observations(
+        self, name: str, ds: xr.Dataset, periods: Periods, pair: tuple[str, str] | None
+    ) -> ObservedProduct:
         """Observations of the records that were chosen."""
         ds, notes, is_over_ice = _with_table_thickness(ds)
         if is_over_ice and "sic" not in self.names:
@@ -123,7 +125,7 @@ class ProductReader:
             seen = None if error is None else at_cells(error)
             fields[one] = _field(on_faces[one].values, missing[one], seen, int(rejected.sum()), meanings)
 
-        return Observations(name, source.mesh, periods, fields, pair is not None, is_over_ice, notes)
+        return ObservedProduct(name, source.mesh, periods, fields, pair is not None, is_over_ice, notes)
 
 
 def _with_table_thickness(ds: xr.Dataset) -> tuple[xr.Dataset, tuple[str, ...], bool]:

@@ -1,0 +1,235 @@
+r"""Twin experiments of the assimilation: a genuine storm is observed in a few cells, with noise, and analysed.
+
+Usage: python benchmarks/assimilation.py --data DATA [--model small] [--members 16] [--cycles 3] [--out DIR]
+
+Drift and concentration are observed every 12 hours in 5 % of the cells, with errors of 2 cm/s and 3 %. The ensemble
+starts from a state that is wrong: to thickness, concentration and snow of the truth, errors are added that are smooth
+over 100 to 300 km (``--uncertainty`` is the deviation of the logarithm of the thickness; concentration is wrong by half
+of it). With ``--uncertainty 0`` all members start from the truth, and only the errors of the steps are left.
+
+Methods: free (no observations), letkf, guided, both (see ``gensim_graph.assimilate.assimilation``). The result is the
+CRPS over all cells divided by that of the free ensemble at the end, in thickness and snow (not observed) and in what is
+observed; spread over error; the probability that the ranks of the truth are flat; values out of bounds; and the time.
+
+Results are written to ``OUT/assimilation.json`` and ``assimilation.md``; the same command goes on.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.stats import chisquare
+from shared import build_parser, prepare_process, show_progress, write_json, write_text
+
+import gensim_graph as gg
+from gensim_graph.assimilate import DEFAULT_FILTER, Assimilation
+from gensim_graph.benchmark.resolutions import read_plan
+from gensim_graph.io import mesh_from_dataset
+from gensim_graph.mesh import Mesh
+
+ERRORS = {"siu": 0.02, "siv": 0.02, "sic": 0.03}
+"""Observed variables and the deviations of their errors, m/s and 1."""
+
+SETS = {"16 km": ("triangles_16km", 4), "8 km": ("triangles_8km", 1), "grid": ("triangles_on_grid", 1)}
+"""Name in the table -> set of configs/benchmark/shipped.yaml, and number of its storms."""
+
+_FIRST, _EVERY = 8, 4  # records of three hours: start at 24 h, steps of 12 h
+
+
+def main() -> None:
+    """Run what is missing, then write the tables."""
+    options = _options()
+    prepare_process(options)
+    path = options.out / "assimilation.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    done = {(row["set"], row["storm"], row["method"], row["uncertainty"]) for row in rows}
+    model = gg.Surrogate.load(options.model)
+
+    for name in options.sets.split(","):
+        key, count = SETS[name]
+        storms = read_plan("shipped").sets[key].sources("test", options.data, options.out / "data")[:count]
+        for number, storm in enumerate(storms):
+            for method in options.methods.split(","):
+                if (name, number, method, options.uncertainty) in done:
+                    continue
+                show_progress(f"{name}, storm {number + 1} of {len(storms)}: {method}")
+                scores = run(model, storm, method, number, options)
+                labels = {"set": name, "storm": number, "method": method, "uncertainty": options.uncertainty}
+                rows += [labels | one for one in scores]
+                write_json(path, rows)
+
+    text = as_text(pd.DataFrame(rows), options)
+    print(text)
+    write_text(options.out / "assimilation.md", text)
+
+
+def run(
+    model: gg.Surrogate, storm: xr.Dataset, method: str, seed: int, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Analyse one storm and score the ensemble at the end.
+
+    Args:
+        model: the model.
+        storm: the truth.
+        method: ``free`` or a method of the assimilation.
+        seed: of the places, the errors and the first ensemble.
+        options: the command line.
+    """
+    mesh = mesh_from_dataset(storm)
+    observed = observe(storm, mesh, options.cycles, seed)
+    initial = first_ensemble(storm.isel(time=_FIRST), mesh, options.members, options.uncertainty, seed)
+    chosen = None
+    if method != "free":
+        chosen = Assimilation(
+            observed, method, filter=replace(DEFAULT_FILTER, radius=1e3 * options.radius, inflation=1.05)
+        )
+
+    began = time.process_time()
+    ensemble = model.forecast(
+        initial, storm, options.cycles, options.members, batch=8, progress=False, observations=chosen
+    )
+    seconds = time.process_time() - began
+    truth = storm.isel(time=_FIRST + _EVERY * options.cycles)
+
+    return [
+        score(ensemble[variable.name].isel(lead_time=-1).values, truth[variable.name].values, variable, mesh)
+        | {"variable": variable.name, "seconds": seconds}
+        for _, variable in model.forecast_variables
+    ]
+
+
+def observe(storm: xr.Dataset, mesh: Mesh, cycles: int, seed: int) -> gg.Observations:
+    """Observe a twentieth of the cells every 12 hours, the same cells each time.
+
+    Args:
+        storm: the truth.
+        mesh: its mesh.
+        cycles: number of times.
+        seed: of places and errors.
+    """
+    rng = np.random.default_rng(seed)
+    cells = rng.choice(mesh.n_faces, mesh.n_faces // 20, replace=False)
+    parts = []
+    for record in _FIRST + _EVERY * np.arange(1, cycles + 1):
+        for name, error in ERRORS.items():
+            values = storm[name].values[record, cells] + rng.normal(0, error, len(cells))
+            x, y = mesh.centres[cells].T
+            columns = {"x": x, "y": y, "value": np.clip(values, 0, 1) if name == "sic" else values}
+            parts.append(pd.DataFrame(columns | {"variable": name, "error": error, "time": storm.time.values[record]}))
+
+    return gg.Observations.from_table(pd.concat(parts))
+
+
+def first_ensemble(truth: xr.Dataset, mesh: Mesh, members: int, uncertainty: float, seed: int) -> xr.Dataset:
+    """States that differ from the truth by smooth fields; the truth is a member of the same distribution.
+
+    Args:
+        truth: state at the start.
+        mesh: its mesh.
+        members: number of states.
+        uncertainty: deviation of the logarithm of the thickness.
+        seed: of the fields.
+    """
+    if not uncertainty:
+        return truth
+
+    rng = np.random.default_rng([seed, 1])
+    shift = _smooth(mesh, rng), _smooth(mesh, rng), _smooth(mesh, rng)  # of all members, so that their mean is wrong
+    states = []
+    for _ in range(members):
+        thick, open_water, snow = (uncertainty * (_smooth(mesh, rng) + common) / 2**0.5 for common in shift)
+        area = truth["sic"] + 0.5 * (0.6 * thick + 0.8 * open_water) * (truth["sic"] > 0)
+        states.append(
+            truth.assign(sit=truth["sit"] * np.exp(thick), snt=truth["snt"] * np.exp(snow), sic=np.clip(area, 0.0, 1.0))
+        )
+
+    changed = xr.concat([state[["sit", "sic", "snt"]] for state in states], "trajectory")
+    return truth.drop_vars(["sit", "sic", "snt"]).assign(changed)
+
+
+def _smooth(mesh: Mesh, rng: np.random.Generator) -> np.ndarray:
+    """Random waves of 100 to 300 km with a variance of about one."""
+    length = rng.uniform(100e3, 300e3, 12)
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, 12))
+    number = 2 * np.pi / length * np.stack([np.cos(angle), np.sin(angle)])
+    return np.cos(mesh.centres @ number + phase).sum(axis=1) / 6**0.5
+
+
+def score(members: np.ndarray, truth: np.ndarray, variable: Any, mesh: Mesh) -> dict[str, float]:
+    """CRPS, error, spread, flatness of the ranks and values out of bounds of an ensemble.
+
+    Args:
+        members: (member, face).
+        truth: (face,).
+        variable: of the table.
+        mesh: of both.
+    """
+    count, share = len(members), mesh.areas / mesh.areas.sum()
+    ordered = np.sort(members, axis=0)
+    weights = (2 * np.arange(1, count + 1) - count - 1)[:, None]
+    crps = np.abs(members - truth).mean(axis=0) - (weights * ordered).sum(axis=0) / (count * (count - 1))
+    error = members.mean(axis=0) - truth
+
+    # Every thirtieth cell: neighbours have the same rank.
+    ranks = np.bincount((ordered < truth).sum(axis=0)[::30], minlength=count + 1)
+    outside = int(((members < variable.lower) | (members > variable.upper)).sum())
+
+    return {
+        "crps": float((share * crps).sum()),
+        "rmse": float(np.sqrt((share * error**2).sum())),
+        "spread": float(np.sqrt((share * members.var(axis=0, ddof=1)).sum() * (1 + 1 / count))),
+        "flat": float(chisquare(ranks).pvalue),
+        "outside": outside,
+    }
+
+
+def as_text(rows: pd.DataFrame, options: argparse.Namespace) -> str:
+    """Return the tables as markdown: mean over the storms, with the smallest and the largest.
+
+    Args:
+        rows: all results.
+        options: the command line.
+    """
+    keys = ["uncertainty", "set", "storm", "variable"]
+    free = rows[rows["method"] == "free"][[*keys, "crps", "seconds"]]
+    rows = rows.merge(free, on=keys, suffixes=("", "_free"))
+    rows["ratio"], rows["time"] = rows["crps"] / rows["crps_free"], rows["seconds"] / rows["seconds_free"]
+    rows["reliability"] = rows["spread"] / rows["rmse"]
+    names = list(dict.fromkeys(rows["variable"]))
+    title = f"CRPS after {options.cycles} cycles over that of the free ensemble [smallest, largest] (spread / error)"
+    lines = [title, ""]
+    lines += ["| uncertainty | set | method | " + " | ".join(names) + " | time | out of bounds |"]
+    lines += ["|---" * (len(names) + 5) + "|"]
+
+    for (uncertainty, name, method), part in rows.groupby(["uncertainty", "set", "method"], sort=False):
+        cells = []
+        for variable in names:
+            one = part[part["variable"] == variable]
+            extent = f" [{one.ratio.min():.2f}, {one.ratio.max():.2f}]" if len(one) > 1 and method != "free" else ""
+            cells.append(f"{one.ratio.mean():.2f}{extent} ({one.reliability.mean():.2f})")
+        last = f"{part['time'].mean():.1f} | {part['outside'].sum()}"
+        lines.append(f"| {uncertainty} | {name} | {method} | " + " | ".join(cells) + f" | {last} |")
+
+    return "\n".join(lines) + "\n"
+
+
+def _options() -> argparse.Namespace:
+    parser = build_parser(__doc__, data="folder of the genuine data", out="bench/assimilation", threads=1)
+    parser.add_argument("--model", type=Path, default=Path("small"), help="folder or name of the model")
+    parser.add_argument("--sets", default=",".join(SETS), help="names separated by commas")
+    parser.add_argument("--methods", default="free,letkf,guided,both", help="names separated by commas")
+    parser.add_argument("--members", type=int, default=16, help="ensemble members")
+    parser.add_argument("--cycles", type=int, default=3, help="analyses, 12 hours apart")
+    parser.add_argument("--uncertainty", type=float, default=0.3, help="of the first ensemble")
+    parser.add_argument("--radius", type=float, default=60.0, help="of the filter, km")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

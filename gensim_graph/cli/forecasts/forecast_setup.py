@@ -1,0 +1,113 @@
+"""What a forecast starts from, opened from the arguments of its command: model, initial state, winds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+
+from gensim_graph.data import Forcing, open_forcing
+from gensim_graph.errors import InputError
+from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, split_initial
+from gensim_graph.io import load_mesh, mesh_from_dataset
+from gensim_graph.mesh import Mesh
+from gensim_graph.nn import is_compiled_on
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.system import choose_device, keep_freed_memory
+
+DEFAULT_STEPS = 8
+"""Steps of a forecast whose length is not given."""
+
+_WHEN = ("auto", "always", "never")
+
+
+@dataclass(frozen=True)
+class ForecastSetup:
+    """Model and input of a forecast.
+
+    Attributes:
+        ranks: this process among all processes.
+        model: on its device.
+        state: initial state, at one time or several.
+        mesh: of the state.
+        forcing: winds and temperatures.
+    """
+
+    ranks: Ranks
+    model: Surrogate
+    state: xr.Dataset
+    mesh: Mesh
+    forcing: Forcing
+
+
+def prepare_forecast(
+    out: Path,
+    model: Path,
+    initial: str,
+    mesh: Path | None,
+    forcing: list[str] | None,
+    *,
+    interpolate: bool,
+    repeat_forcing: bool,
+    device: str,
+    precision: str,
+    compiled: bool | None,
+    mirror: str,
+    conserve: str,
+    topology: str | None,
+) -> ForecastSetup:
+    """Check the arguments, load the model, read the initial state and open the winds.
+
+    Args:
+        out: the store that will be written.
+        model, initial, mesh, forcing, interpolate, repeat_forcing, device, precision, compiled, mirror, conserve,
+            topology: options of the command, see :mod:`~gensim_graph.cli.forecasts.forecast_options`.
+
+    Raises:
+        InputError: a wrong argument, or files that cannot be read.
+    """
+    for name, came, known in (
+        ("mirror", mirror, _WHEN),
+        ("conserve", conserve, _WHEN),
+        ("precision", precision, ("float32", "bf16")),
+    ):
+        check_choice(name, came, known)
+
+    check_place(out)
+    keep_freed_memory()
+    ranks = Ranks.from_environment()
+    surrogate = Surrogate.load(model).to(choose_device(device, ranks.local_rank), precision)  # type: ignore[arg-type]
+
+    surrogate.mirror, surrogate.conserve = mirror, conserve  # type: ignore[assignment]
+    if is_compiled_on("auto" if compiled is None else str(compiled).lower(), surrogate.device):
+        surrogate.compile()
+
+    table = surrogate.normaliser.table
+    state = read_initial(initial, None if mesh is None else load_mesh(mesh), table, topology)
+    own_mesh = mesh_from_dataset(state)
+    winds = forcing or [split_initial(initial)[0]]
+    drivers = open_forcing(winds, own_mesh, table, interpolate=interpolate, repeat=repeat_forcing, topology=topology)
+
+    return ForecastSetup(ranks, surrogate, state, own_mesh, drivers)
+
+
+def check_choice(name: str, came: str, known: tuple[str, ...]) -> None:
+    """Raise an error if an option is none of some words.
+
+    Args:
+        name: of the option, without its dashes.
+        came: what the user gave.
+        known: the words.
+    """
+    if came not in known:
+        raise InputError(f"--{name} {came}: expected {', '.join(known[:-1])} or {known[-1]}")
+
+
+def batch_of(text: str) -> Batch:
+    """Return the number of members that are computed together, or ``auto``.
+
+    Args:
+        text: the option.
+    """
+    if text != "auto" and not text.isdigit():
+        raise InputError(f"--batch {text}: expected a number of members, or auto")
+    return "auto" if text == "auto" else int(text)
