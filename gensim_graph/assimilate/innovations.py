@@ -20,6 +20,7 @@ from scipy.stats import chisquare
 
 from gensim_graph.assimilate.observation_operator import ObservationOperator
 from gensim_graph.errors import InputError
+from gensim_graph.evaluate.innovations import innovation_numbers, rank_counts_with_errors
 from gensim_graph.typing import Array, Float, Tensor
 
 _LONG_NAMES = {
@@ -108,24 +109,15 @@ def _statistics(observed: Array, error: Array, members: Array, noise: Array) -> 
         members: (K, P).
         noise: (K, P), errors of observations.
     """
-    count = len(members)
-    innovation, variance = observed - members.mean(axis=0), members.var(axis=0, ddof=1)
-    reduced = innovation / np.sqrt(error**2 + (1.0 + 1.0 / count) * variance)
-
-    ranks = np.bincount((members + noise < observed).sum(axis=0), minlength=count + 1)
+    ranks = rank_counts_with_errors(observed, members, noise)
     test = chisquare(ranks)
-
-    return {
-        "bias": float(innovation.mean()),
-        "innovation_std": float(innovation.std()),
-        "rmse": float(np.sqrt((innovation**2).mean())),
-        "spread": float(np.sqrt(variance.mean())),
-        "rcrv_mean": float(reduced.mean()),
-        "rcrv_std": float(reduced.std()),
+    own = {
+        "innovation_std": float((observed - members.mean(axis=0)).std()),
         "rank_count": ranks,
         "chi_square": float(test.statistic),
         "p_value": float(test.pvalue),
     }
+    return own | innovation_numbers(observed, error, members)
 
 
 def _diagnosed(observed: Array, error: Array, arrays: dict[str, Array], chosen: dict[str, Array]) -> xr.Dataset:

@@ -131,7 +131,8 @@ def keep_settings(folder: Path, config: RunConfig) -> RunConfig:
 
 
 def _check_same_run(folder: Path, previous: dict[str, Any], identity: dict[str, Any]) -> None:
-    changed = [name for name in _differences(previous, identity) if name not in CHANGEABLE]
+    allowed = {*CHANGEABLE, "statistics.ranges"}  # runs that began before there were ranges know none
+    changed = [name for name in _differences(previous, identity) if name not in allowed]
     if not changed:
         return
 

@@ -55,13 +55,36 @@ def test_mean_and_variance_are_those_of_the_kalman_filter():
 
 
 def test_one_product_and_six_steps_come_close():
-    """As in a forecast: the mean of the observed values within a fifth of the free spread, no spread too small."""
+    """As in a forecast. The observations lie two deviations away; of this, the mean misses less than 0.3 deviations."""
     found = ensemble(SomeValues(), GuidanceConfig(), steps=6)
     mean, covariance = kalman(VARIANCE)
     spread = COVARIANCE.diagonal().sqrt()
-    assert ((found.mean(0) - mean).abs() < 0.2 * spread).all()
+    assert ((found.mean(0) - mean).abs() < 0.3 * spread).all()
     assert (found.var(0) > 0.9 * covariance.diagonal()).all()
     assert (found.var(0) < COVARIANCE.diagonal()).all()
+
+
+def test_one_product_fits_observations_of_every_value():
+    """The members keep to the observations within their errors, which are an eighth of the free spread."""
+
+    class EveryValue(SomeValues):
+        truth = MEAN + torch.linalg.cholesky(COVARIANCE) @ torch.randn(N_VALUES, generator=torch.Generator().manual_seed(3))
+
+        def innovation(self, end):
+            return self.truth - end
+
+        def observe(self, change):
+            return change
+
+        def spread_out(self, weights):
+            return weights
+
+    found = ensemble(EveryValue(torch.full((N_VALUES,), 0.01)), GuidanceConfig(), steps=6, members=2000)
+    misfit = (found - EveryValue.truth) / 0.1
+    assert misfit.square().mean().sqrt() < 1.1
+
+    posterior = MEAN + COVARIANCE @ torch.linalg.solve(COVARIANCE + 0.01 * torch.eye(N_VALUES), EveryValue.truth - MEAN)
+    assert (found.mean(0) - posterior).abs().max() < 0.05
 
 
 def test_observations_that_say_the_same_do_not_add_up():
