@@ -205,6 +205,8 @@ def _as_text(scores: pd.DataFrame, sources: dict[str, dict[str, float]]) -> str:
             f"| {month} | {row['correlation']:.2f} | {row['slope']:.2f} | {row['true_mm_a_day']:.1f} mm a day | "
             f"{row['forecast_mm_a_day']:.1f} mm a day |"
         )
+    means = np.array([[row["true_mm_a_day"], row["forecast_mm_a_day"]] for row in sources.values()])
+    lines += ["", f"Correlation of the monthly means over the whole domain: {np.corrcoef(means.T)[0, 1]:.3f}"]
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,7 @@
 
 The state at the end of a step is ``base(drift) + mean + deviation * residual``. The observations see it through a
 linear operator. How the transport in the base depends on the sampled drift is left out of the linear operator, but not
-of the innovation: the base is computed for each predicted end point.
+of the innovation: the ice is moved by the drift that the observations have corrected, as far as they have.
 
 An observation at a bound, such as a concentration of one, says only that the Gaussian behind it lies there or beyond. A
 prediction beyond the bound, before it is clipped, therefore agrees with it.
@@ -33,6 +33,8 @@ class StateLikelihood(Likelihood):
         self._base, self._operator = base, operator
         self._to_mesh = to_mesh or (lambda state: state)
 
+        self._guided: Tensor | None = None
+
         dtype = base.state.dtype
         self.variance = operator.error.to(dtype).square()
         self._value = operator.value.to(dtype)
@@ -45,7 +47,7 @@ class StateLikelihood(Likelihood):
         Args:
             end: predicted residual.
         """
-        predicted = self.predicted(end)
+        predicted = self._observed(end, end if self._guided is None else self._guided)
         difference = self._value - predicted
         agrees = (self._at_lower & (difference > 0)) | (self._at_upper & (difference < 0))
         return torch.where(agrees, torch.zeros_like(difference), difference)
@@ -56,8 +58,20 @@ class StateLikelihood(Likelihood):
         Args:
             end: predicted residual.
         """
-        state = self._base.of(end) + self._base.normaliser.change(end)
+        return self._observed(end, end)
+
+    def _observed(self, end: Tensor, drift_of: Tensor) -> Tensor:
+        """What would be observed of an end point whose ice is moved by the drift of another one."""
+        state = self._base.of(drift_of) + self._base.normaliser.change(end)
         return self._operator.apply(self._to_mesh(state))
+
+    def moved_to(self, end: Float[Tensor, "batch face state"]) -> None:
+        """Move the ice by the drift of the guided end point from now on: the increment changes the drift, too.
+
+        Args:
+            end: guided residual.
+        """
+        self._guided = end
 
     def observe(self, change: Float[Tensor, "batch face state"]) -> Float[Tensor, "batch observation"]:
         """Return the change of what is observed.

@@ -279,9 +279,9 @@ class TrainingMoments:
             residual: (..., variable).
             forcing: (..., variable).
             slow: (..., variable).
-            present: variable -> whether this piece has it; None for the variables that all of the data have.
+            present: variable -> whether this piece has it; None if it has all that are counted.
         """
-        here = self._present if present is None else present
+        here = {name: has and (present is None or present[name]) for name, has in self._present.items()}
         running = (self.state, self.residual, self.forcing, self.slow)
         for moments, values in zip(running, (state, residual, forcing, slow), strict=True):
             moments.add(values, np.array([here[variable.name] for variable in moments.variables]))

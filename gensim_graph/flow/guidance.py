@@ -46,6 +46,13 @@ class Likelihood(ABC):
             end: predicted end point.
         """
 
+    def moved_to(self, end: Float[Tensor, "batch *shape"]) -> None:  # noqa: B027
+        """Take note of the end point with its increment: H may be linear only near it.
+
+        Args:
+            end: guided end point.
+        """
+
     @abstractmethod
     def observe(self, change: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch observation"]:
         """Apply H.
@@ -129,6 +136,7 @@ class GuidedVelocity:
             end = start + (1 - tau) * free
 
         increment = self._increment(start, end, (1 - tau) ** 2 / tau)
+        self._likelihood.moved_to(end.detach() + self.config.strength * increment)
         return free.detach() + self.config.strength / (1 - tau) * increment
 
     def _increment(self, start: Tensor, end: Tensor, factor: float) -> Tensor:
@@ -151,7 +159,10 @@ class GuidedVelocity:
             (slope,) = torch.autograd.grad(end, start, spread, retain_graph=not is_last)
             product = self._likelihood.observe(factor * slope) / self._error + direction
 
-            gain = _ratio((direction * misfit).sum(-1, keepdim=True), (direction * product).sum(-1, keepdim=True))
+            # The best multiple of the guess; later the one with the least misfit, which cannot grow then, although the
+            # derivative is not quite symmetric.
+            against = direction if number == 0 else product
+            gain = _ratio((against * misfit).sum(-1, keepdim=True), (against * product).sum(-1, keepdim=True))
             weights, explained = weights + gain * direction, explained + gain * product
             increment = increment + gain.reshape(-1, *[1] * (slope.ndim - 1)) * factor * slope
             rate = gain if number == 0 else rate

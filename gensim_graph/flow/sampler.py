@@ -20,9 +20,6 @@ Velocity = Callable[[Tensor, float], Tensor]
 BoundsOf = Callable[[Tensor], Bounds]
 """Bounds of the end point that depend on the end point itself."""
 
-_BOUNDS_EVERY = 3
-"""Flow times from one computation of such bounds to the next."""
-
 
 @dataclass(frozen=True)
 class SamplerConfig:
@@ -67,6 +64,7 @@ def sample(
     noise: Float[Tensor, "*shape"],
     config: SamplerConfig | None = None,
     bounds: Bounds | BoundsOf | None = None,
+    bounds_every: int = 3,
 ) -> Float[Tensor, "*shape"]:
     """Integrate the flow from ``noise``.
 
@@ -76,6 +74,7 @@ def sample(
         config: steps and method; None takes the defaults.
         bounds: bounds of z at flow time 1, broadcast against z, or a function that returns those of an end point; None
             for no bounds.
+        bounds_every: flow times from one computation of bounds that are a function to the next.
 
     Returns:
         z at flow time 1, within the bounds.
@@ -101,7 +100,7 @@ def sample(
         return _integrated(velocity, noise, knots, step)
 
     bounds_of: BoundsOf = (lambda _: bounds) if isinstance(bounds, Bounds) else bounds
-    end = _integrated(_within(velocity, bounds_of), noise, knots, step)
+    end = _integrated(_within(velocity, bounds_of, bounds_every), noise, knots, step)
     return bounds_of(end).clip(end)
 
 
@@ -119,15 +118,16 @@ def _integrated(velocity: Velocity, state: Tensor, knots: list[float], step: "In
     return _euler(velocity, state, knots[-2], 1.0)
 
 
-def _within(velocity: Velocity, bounds_of: BoundsOf) -> Velocity:
+def _within(velocity: Velocity, bounds_of: BoundsOf, every: int) -> Velocity:
     """Velocity that leads to the clipped end point.
 
-    Bounds that depend on the end point cost more than they change from one flow time to the next: they are computed at
-    every third. The sample itself is clipped to its own bounds in the end.
+    Bounds that depend on the end point cost more than they change from one flow time to the next: they are not computed
+    at each. The sample itself is clipped to its own bounds in the end.
 
     Args:
         velocity: function v(z, tau).
         bounds_of: bounds of an end point.
+        every: flow times from one computation of the bounds to the next.
     """
     seen: set[float] = set()  # Heun's method comes to a flow time twice
     bounds: list[Bounds] = []
@@ -135,7 +135,7 @@ def _within(velocity: Velocity, bounds_of: BoundsOf) -> Velocity:
     def bounded(state: Tensor, tau: float) -> Tensor:
         free = state + (1 - tau) * velocity(state, tau)
         if tau not in seen:
-            if len(seen) % _BOUNDS_EVERY == 0:
+            if len(seen) % every == 0:
                 bounds[:] = [bounds_of(free)]
             seen.add(tau)
         return (bounds[0].clip(free) - state) / (1 - tau)

@@ -186,13 +186,15 @@ class StepModel:
         Raises:
             InputError: a guide, and the model is a deterministic twin.
         """
-        noise = [] if self.deterministic else [member_noise(generators, state.shape[1:], self.device)]
-        inputs = [state, forcing, next_forcing, slow, *noise]
+        inputs = [state, forcing, next_forcing, slow]
         if guide is not None:
-            return self._guided_step(plan, guide, inputs)
+            return self._guided_step(plan, guide, [*inputs, *self._noise(state, generators)])
 
-        with torch.inference_mode():
-            return self._free_step(plan, inputs)
+        with torch.inference_mode():  # the noise too: a compiler makes other code for other kinds of tensors
+            return self._free_step(plan, [*inputs, *self._noise(state, generators)])
+
+    def _noise(self, state: Tensor, generators: list[torch.Generator]) -> list[Tensor]:
+        return [] if self.deterministic else [member_noise(generators, state.shape[1:], self.device)]
 
     def _guided_step(self, plan: GraphPlan, guide: Guide, inputs: list[Tensor]) -> Tensor:
         """Compute a step with the backward passes through the network that a guide needs."""
@@ -254,7 +256,9 @@ class StepModel:
         if guide is None:
             return self._possible(plan, base, sample(velocity, noise[0], self.sampler, base.bounds))
 
-        end = sample(guide(base, velocity, partial(self.from_frame, plan)), noise[0], self.sampler, base.bounds)
+        # Observations change the drift, and with it the bounds, until the end.
+        pulled = guide(base, velocity, partial(self.from_frame, plan))
+        end = sample(pulled, noise[0], self.sampler, base.bounds, bounds_every=1)
         return self._possible(plan, base, end, conserve=self.conserve == "always")
 
     def base(

@@ -68,7 +68,9 @@ def test_one_product_fits_observations_of_every_value():
     """The members keep to the observations within their errors, which are an eighth of the free spread."""
 
     class EveryValue(SomeValues):
-        truth = MEAN + torch.linalg.cholesky(COVARIANCE) @ torch.randn(N_VALUES, generator=torch.Generator().manual_seed(3))
+        truth = MEAN + torch.linalg.cholesky(COVARIANCE) @ torch.randn(
+            N_VALUES, generator=torch.Generator().manual_seed(3)
+        )
 
         def innovation(self, end):
             return self.truth - end

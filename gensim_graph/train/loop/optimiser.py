@@ -25,8 +25,9 @@ def build_adamw(groups: Sequence[dict[str, Any]], betas: tuple[float, float], fu
         >>> import torch
         >>> from gensim_graph.train.loop import build_adamw
         >>> weight = torch.nn.Parameter(torch.ones(3))
-        >>> build_adamw([{"params": [weight], "lr": 1e-3}], betas=(0.9, 0.99), fused=False).defaults["fused"]
-        False
+        >>> optimizer = build_adamw([{"params": [weight], "lr": 1e-3}], betas=(0.9, 0.99), fused=False)
+        >>> print(optimizer.defaults["fused"])
+        None
     """
     optimiser = torch.optim.AdamW(list(groups), betas=betas, fused=fused or None)
     optimiser.register_load_state_dict_pre_hook(_keep_form)
