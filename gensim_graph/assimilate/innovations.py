@@ -111,7 +111,7 @@ def _statistics(observed: Array, error: Array, members: Array, noise: Array) -> 
     """
     ranks = rank_counts_with_errors(observed, members, noise)
     test = chisquare(ranks)
-    own = {
+    own: dict[str, float | Array] = {
         "innovation_std": float((observed - members.mean(axis=0)).std()),
         "rank_count": ranks,
         "chi_square": float(test.statistic),

@@ -28,7 +28,7 @@ from gensim_graph.surrogate.mirror_image import (
 from gensim_graph.surrogate.observed_steps import Guide
 from gensim_graph.surrogate.possible_states import Conserving, StateRules, is_closed
 from gensim_graph.surrogate.step_base import StepBase, step_transport
-from gensim_graph.surrogate.stepping import DeviceDrivers, RecentDrivers, check_finite, step_settings
+from gensim_graph.surrogate.stepping import DeviceDrivers, RecentDrivers, check_finite, frozen_weights, step_settings
 from gensim_graph.system import Replay
 from gensim_graph.typing import Float, Tensor
 from gensim_graph.units import SECONDS_PER_HOUR
@@ -201,15 +201,9 @@ class StepModel:
         if self.deterministic:
             raise InputError("a deterministic twin has no flow that observations could guide")
 
-        trained = [weight for weight in self.operator.parameters() if weight.requires_grad]
-        try:
-            for weight in trained:
-                weight.requires_grad_(False)
-            with torch.no_grad():  # clones, because what an earlier step computed cannot be differentiated
-                return self._next_state(plan, *(one.clone() for one in inputs), guide=guide)
-        finally:
-            for weight in trained:
-                weight.requires_grad_(True)
+        with torch.no_grad(), frozen_weights(self.operator):
+            # Clones, because what an earlier step computed cannot be differentiated.
+            return self._next_state(plan, *(one.clone() for one in inputs), guide=guide)
 
     def _free_step(self, plan: GraphPlan, inputs: list[Tensor]) -> Tensor:
         compute = partial(self._next_state, plan)

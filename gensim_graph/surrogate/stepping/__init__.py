@@ -1,11 +1,12 @@
 """What keeps a GPU busy from step to step: nothing is copied twice, and nobody waits to look at a state.
 
 ``recent_drivers`` holds the forcing on the device, ``finite_states`` finds forecasts that are not finite,
-``recorded_step`` tells when a step that was recorded can be replayed.
+``recorded_step`` tells when a step that was recorded can be replayed. ``freezing`` is for steps with a guide.
 """
 
 from gensim_graph.surrogate.stepping.finite_states import FiniteWatch, check_finite
+from gensim_graph.surrogate.stepping.freezing import frozen_weights
 from gensim_graph.surrogate.stepping.recent_drivers import DeviceDrivers, RecentDrivers
 from gensim_graph.surrogate.stepping.recorded_step import step_settings
 
-__all__ = ["DeviceDrivers", "FiniteWatch", "RecentDrivers", "check_finite", "step_settings"]
+__all__ = ["DeviceDrivers", "FiniteWatch", "RecentDrivers", "check_finite", "frozen_weights", "step_settings"]
