@@ -113,6 +113,7 @@ def test_a_damaged_restart(tmp_path):
     assert np.isfinite(xr.open_zarr(tmp_path / "fc.zarr")["sit"].values).all()
 
 
+@pytest.mark.slow
 def test_two_processes_with_torchrun(tmp_path):
     """The command line gives the same store as a single process."""
     MODEL.save(tmp_path / "model")

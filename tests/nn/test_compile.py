@@ -83,7 +83,14 @@ def compiled_batches() -> dict:
     return {"error": max(errors), "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"]}
 
 
-@pytest.mark.parametrize("case", ["compiled_forecasts", "compiled_gradients", "compiled_batches"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "compiled_forecasts",
+        pytest.param("compiled_gradients", marks=pytest.mark.slow),
+        pytest.param("compiled_batches", marks=pytest.mark.slow),
+    ],
+)
 def test_one_graph_with_the_same_numbers(case):
     command = [sys.executable, __file__, case]
     environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}

@@ -196,6 +196,7 @@ def test_a_forecast_in_memory_keeps_it_and_members_are_independent():
     assert not [name for name in MODEL.forecast(initial, DATA, 1, guard=False, progress=False) if "guard" in str(name)]
 
 
+@pytest.mark.slow
 def test_no_warning_for_a_forecast_of_a_storm(caplog):
     """The model that ships, with the ranges of its training data, over four days from rest."""
     model = Surrogate.load("small")

@@ -208,6 +208,7 @@ def compiled_training() -> dict:
     return {"error": max(errors), "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"]}
 
 
+@pytest.mark.slow
 def test_twenty_batches_are_compiled_once_or_twice():
     command = [sys.executable, __file__]
     environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}

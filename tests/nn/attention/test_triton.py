@@ -285,6 +285,7 @@ def binaries(tmp_path_factory) -> dict:
     return run_alone("compile_kernels", TRITON_INTERPRET="0", TRITON_CACHE_DIR=str(cache))
 
 
+@pytest.mark.slow
 @needs_triton
 def test_kernels_compile_for_a_gpu_and_fit_into_its_shared_memory(binaries):
     """A program of an A100 may have 163 kB, of smaller GPUs of its generation 99 kB, of an H100 227 kB."""
