@@ -25,6 +25,7 @@ from shared import build_parser, prepare_process, show_progress, write_json, wri
 
 import gensim_graph as gg
 from gensim_graph.benchmark.resolutions import read_plan
+from gensim_graph.data import with_own_degree_days
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.transport import plan_state_transport, transported_names
 
@@ -41,7 +42,8 @@ def main() -> None:
     options = _options()
     prepare_process(options)
     chosen = read_plan("shipped").sets["season_60km"]
-    data = chosen.sources("test", options.data, options.out / "data")[0]
+    years = chosen.sources("test", options.data, options.out / "data")[0]
+    data = with_own_degree_days(years, gg.default_variables())  # once, and not for each forecast
     model = gg.Surrogate.load(options.model)
     begin = int(chosen.since // 12)
 

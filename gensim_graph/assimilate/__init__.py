@@ -28,7 +28,7 @@ from gensim_graph.assimilate.letkf import LETKF
 from gensim_graph.assimilate.observation_operator import ObservationOperator, ObservationReport
 from gensim_graph.assimilate.observations import Observations
 from gensim_graph.assimilate.state_likelihood import StateLikelihood
-from gensim_graph.assimilate.step_innovations import StepInnovations, joined_members
+from gensim_graph.assimilate.step_innovations import StepInnovations
 
 __all__ = [
     "DEFAULT_FILTER",
@@ -41,5 +41,4 @@ __all__ = [
     "StateLikelihood",
     "StepInnovations",
     "innovation_statistics",
-    "joined_members",
 ]

@@ -78,10 +78,8 @@ class Assimilation(ObservedSteps):
     filter: LETKF = DEFAULT_FILTER
     share: float = 0.5
     innovations: list[StepInnovations] = field(default_factory=list, init=False, repr=False)
-    _operators: dict[tuple[str, np.datetime64], ObservationOperator] = field(
-        default_factory=dict, init=False, repr=False
-    )
-    _forecast: list[Tensor] = field(default_factory=list, init=False, repr=False)
+    _last: tuple[tuple[str, np.datetime64], ObservationOperator] | None = field(default=None, init=False, repr=False)
+    _forecast: dict[int, Tensor] = field(default_factory=dict, init=False, repr=False)  # by the first member
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -111,10 +109,18 @@ class Assimilation(ObservedSteps):
             return None
 
         share = 1.0 if self.method == "guided" else self.share
-        return lambda base, velocity, to_mesh: self._guided(base, velocity, to_mesh, _with_share(operator, share))
+        if members.start == 0:
+            self._forecast.clear()  # of a step that was not finished
+        observed = _with_share(operator, share)
+        return lambda base, velocity, to_mesh: self._guided(base, velocity, to_mesh, observed, members.start)
 
     def _guided(
-        self, base: StepBase, velocity: Velocity, to_mesh: Callable[[Tensor], Tensor], operator: ObservationOperator
+        self,
+        base: StepBase,
+        velocity: Velocity,
+        to_mesh: Callable[[Tensor], Tensor],
+        operator: ObservationOperator,
+        first_member: int,
     ) -> Velocity:
         likelihood = StateLikelihood(base, operator, to_mesh)
         guided = GuidedVelocity(velocity, likelihood, self.guidance)
@@ -122,7 +128,7 @@ class Assimilation(ObservedSteps):
         def evaluate(state: Tensor, tau: float) -> Tensor:
             found = guided(state, tau)
             if tau == 0.0:  # the free end point: the forecast of each member, without noise
-                self._forecast.append(likelihood.predicted(state + found).detach())
+                self._forecast[first_member] = likelihood.predicted(state + found).detach()
             return found
 
         return evaluate
@@ -135,7 +141,7 @@ class Assimilation(ObservedSteps):
         if not len(operator):
             return states
 
-        forecast = torch.cat(self._forecast) if self._forecast else operator.apply(states)
+        forecast = torch.cat(list(self._forecast.values())) if self._forecast else operator.apply(states)
         self._forecast.clear()
         result = states
         if self.needs_ensemble:
@@ -164,16 +170,15 @@ class Assimilation(ObservedSteps):
             normaliser: of the model.
         """
         key = (mesh.hash, times.end)
-        if key not in self._operators:
+        if self._last is None or self._last[0] != key:
             window = (times.start, times.end)
             present = list(normaliser.statistics.values)
             chosen = ObservationOperator.of(
                 mesh, self.observations.window(*window), normaliser.table, present=present, window=window
             )
-            self._operators.clear()
-            self._operators[key] = chosen.to(normaliser.device)
+            self._last = key, chosen.to(normaliser.device)
 
-        return self._operators[key]
+        return self._last[1]
 
 
 def _with_share(operator: ObservationOperator, share: float) -> ObservationOperator:

@@ -1,10 +1,8 @@
 """Innovations of one step: observations beside what forecast and analysis say of them."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 import xarray as xr
 
 from gensim_graph.assimilate.observation_operator import ObservationOperator
@@ -58,13 +56,3 @@ class StepInnovations(NamedTuple):
         used = {"observations": str(self.operator.report)}
 
         return xr.Dataset(columns, coordinates, used)
-
-
-def joined_members(parts: Sequence[StepInnovations]) -> StepInnovations:
-    """Return the innovations of one step of all members.
-
-    Args:
-        parts: of some members each, of the same step.
-    """
-    forecast, analysis = (torch.cat([getattr(part, name) for part in parts]) for name in ("forecast", "analysis"))
-    return parts[0]._replace(forecast=forecast, analysis=analysis)

@@ -65,8 +65,11 @@ def normaliser_of(part: TrainingData, normaliser: Normaliser) -> Normaliser:
     return normaliser.without(absent) if absent else normaliser
 
 
-class _Fields(NamedTuple):
-    """Fields of a sample as tensors, as in :class:`~gensim_graph.data.training_data.StatePair`."""
+class SampleFields(NamedTuple):
+    """Fields of a sample or of a batch, (cell, variable) each, in physical units.
+
+    They are those of :class:`~gensim_graph.data.training_data.StatePair`, as tensors.
+    """
 
     state: Tensor
     next_state: Tensor
@@ -199,7 +202,7 @@ class TrainingSamples(Dataset[TrainingBatch]):
         pair = draw.part.read(draw.trajectory, draw.start, draw.cells)
         columns = [*pair[:5], pair.base]
         values = columns if draw.means is None else [draw.means @ one for one in columns]
-        fields = _Fields(*(torch.from_numpy(one).float() for one in values))
+        fields = SampleFields(*(torch.from_numpy(one).float() for one in values))
 
         normaliser = self._normalisers[absent_of(draw.part, self.normaliser)]
         sample = self._sample(draw.subgraph.graph, fields, draw.subgraph.core, draw.flow_time, draw.rng, normaliser)
@@ -223,7 +226,7 @@ class TrainingSamples(Dataset[TrainingBatch]):
     def _sample(
         self,
         graph: MeshGraph,
-        fields: _Fields,
+        fields: SampleFields,
         core: Tensor,
         flow_time: float,
         rng: np.random.Generator,

@@ -71,6 +71,19 @@ class Statistics:
         )
         return replace(self, values=values, residuals=residuals)
 
+    def covering(self, other: "Statistics") -> "Statistics":
+        """Return the same scales, with ranges that include those of other data; unknown ranges stay unknown.
+
+        Args:
+            other: of the data that a trained model continues with.
+        """
+        ranges = {}
+        for name, own in self.ranges.items():
+            both = (own, other.ranges.get(name, own))
+            ranges[name] = min(low for low, _ in both), max(high for _, high in both)
+
+        return replace(self, ranges=ranges)
+
     def of_values(self, variables: Iterable[Variable]) -> tuple[Array, Array]:
         """Return means and deviations, (variable,) each; 0 and 1 for a variable that the data lack."""
         return _columns(self.values, variables)

@@ -182,8 +182,7 @@ def _rate(known: "_Solution", weights: Tensor, explained: Tensor) -> Tensor:
     No eigenvalue of the matrix is below one, because of the errors of the observations: no step is above one.
     """
     change, difference = weights - known.weights, explained - known.explained
-    size, curvature = (change * one for one in (change, difference))
-    size, curvature = size.sum(-1, keepdim=True), curvature.sum(-1, keepdim=True)
+    size, curvature = ((change * one).sum(-1, keepdim=True) for one in (change, difference))
     return torch.where(curvature > 0, _ratio(size, curvature).clamp(max=1.0), known.rate)
 
 

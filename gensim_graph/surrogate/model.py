@@ -259,10 +259,10 @@ class Surrogate(StepModel):
         states = [initial] if times.ndim == 0 else [initial.isel(time=index) for index in range(len(times))]
         drivers = self.drivers(forcing, mesh, np.atleast_1d(times.values), steps)
 
+        driven = self.driven_by(drivers)  # once: it says what is absent
         with step_bar(steps * len(states), progress) as bar:
-            runs = [
-                self.rollout(state, drivers, steps, members, seed, batch, mesh, guard, observations) for state in states
-            ]
+            given = (drivers, steps, members, seed, batch, mesh, guard, observations)
+            runs = [driven.rollout(state, *given) for state in states]
             forecasts = [join_steps(bar.counted(run)) for run in runs]
 
         joined = forecasts[0] if times.ndim == 0 else join_starts(forecasts, times.values)

@@ -155,7 +155,9 @@ def plan_training(
 
     _check_data(start, table, statistics)
     # Samples are made on the CPU, even if the model is on a GPU.
-    normaliser = start.normaliser.to(torch.device("cpu"))
+    normaliser = replace(
+        start.normaliser.to(torch.device("cpu")), statistics=start.normaliser.statistics.covering(statistics)
+    )
     return TrainingPlan(config, split.training, normaliser, start, statistics, split.validation, split.text)
 
 

@@ -5,7 +5,7 @@ from safetensors.numpy import load_file, save_file
 from support.examples import small_trajectory
 from support.meshes import jittered_box
 
-from gensim_graph.data import PreparedTrajectories, Trajectories, prepare, statistics_of
+from gensim_graph.data import PreparedTrajectories, Statistics, Trajectories, prepare, statistics_of
 from gensim_graph.data.statistics import RunningMoments
 from gensim_graph.io import open_store
 from gensim_graph.variables import default_variables
@@ -59,3 +59,12 @@ def test_ranges_of_a_prepared_store(tmp_path):
     old = statistics_of([PreparedTrajectories.open(store, TABLE, LEAD)], TABLE, 6.0)
     assert old.ranges == {}
     assert "sit" in old.values
+
+
+def test_a_model_that_goes_on_knows_the_range_of_both_data():
+    """Its scales stay; what the new data lack keeps its range, and what the model never knew gets none."""
+    known = Statistics(12.0, {"sit": (1.0, 0.5)}, ranges={"sit": (0.0, 3.0), "tus": (240.0, 280.0)})
+    found = known.covering(Statistics(12.0, {"sit": (2.0, 1.0)}, ranges={"sit": (0.1, 5.0), "snt": (0.0, 1.0)}))
+    assert found.ranges == {"sit": (0.0, 5.0), "tus": (240.0, 280.0)}
+    assert found.values == known.values
+    assert Statistics(12.0).covering(known).ranges == {}

@@ -1,5 +1,6 @@
 """Training: resumes bit for bit, refuses folders and settings that are not its own, learns."""
 
+import dataclasses
 import json
 import math
 import os
@@ -100,7 +101,12 @@ def test_a_start_gives_weights_size_and_statistics(finished):
     start = Surrogate.load(finished)
     plan = plan_training(data=others(), config=compose_config("tiny", TINY[5:]), start=start)
     assert plan.config.operator == start.operator.config
-    assert plan.normaliser == start.normaliser
+    known, kept = start.normaliser.statistics, plan.normaliser.statistics
+    assert plan.normaliser.table == start.normaliser.table
+    assert dataclasses.replace(kept, ranges=known.ranges) == known
+    for name, (low, high) in kept.ranges.items():  # of both data
+        ranges = [one.ranges[name] for one in (known, plan.statistics)]
+        assert (low, high) == (min(one[0] for one in ranges), max(one[1] for one in ranges))
     weights = plan.operator().state_dict()
     assert all(torch.equal(weights[name], value) for name, value in start.operator.state_dict().items())
 

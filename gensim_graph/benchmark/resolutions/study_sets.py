@@ -14,12 +14,11 @@ import xarray as xr
 import yaml
 
 from gensim_graph.benchmark.resolutions.box_meshes import MESHES, grid_over
-from gensim_graph.data import cyclone_trajectories, with_own_degree_days
+from gensim_graph.data import cyclone_trajectories
 from gensim_graph.errors import InputError
 from gensim_graph.io import mesh_from_dataset, open_store
 from gensim_graph.simulate import Experiment, build_ensemble, write_cyclone
 from gensim_graph.system import resource
-from gensim_graph.variables import default_variables
 
 _BUILTIN = "builtin:"
 _SIMULATION = {"spacing", "box", "members", "days", "seed", "mesh"}
@@ -107,11 +106,10 @@ class DataSet:
 
 
 def _one_after_another(stores: list[xr.Dataset]) -> xr.Dataset:
-    """Join records in time, with the degree days that their temperature gives."""
+    """Join records in time."""
     changing = [name for name, values in stores[0].data_vars.items() if "time" in values.dims]
     joined = xr.concat([one[changing] for one in stores], "time")
-    whole = stores[0].drop_dims("time").merge(joined).assign_attrs(stores[0].attrs)
-    return with_own_degree_days(whole, default_variables())
+    return stores[0].drop_dims("time").merge(joined).assign_attrs(stores[0].attrs)
 
 
 def _on_grid(store: xr.Dataset, spacing: float) -> xr.Dataset:

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 from gensim_graph.data.on_device.device_records import DeviceRecords
 from gensim_graph.data.on_device.drawn_batch import DrawnBatch
 from gensim_graph.data.on_device.drawn_samples import kinds_of_data
-from gensim_graph.data.sampling import TrainingSamples
+from gensim_graph.data.sampling import SampleFields, TrainingSamples
 from gensim_graph.data.training_batch import TrainingBatch
 from gensim_graph.flow import noised_sample
 from gensim_graph.nn import face_graph
@@ -89,7 +89,7 @@ class DeviceAssembly:
         padded = [pad(values, (0, 0, 0, more)).unsqueeze(0) for values in columns]
         return TrainingBatch._make([drawn.graph, *padded, drawn.flow_time.unsqueeze(0)])
 
-    def _fields(self, drawn: DrawnBatch, sample: Int[Tensor, " cell"]) -> "_Fields":
+    def _fields(self, drawn: DrawnBatch, sample: Int[Tensor, " cell"]) -> SampleFields:
         """Read the fields of all cells at t and at t + lead."""
         state, forcing, slow, base = self.records.widths
         later = drawn.later[sample]
@@ -98,7 +98,7 @@ class DeviceAssembly:
         then = self._read(drawn.rows + later, drawn, drawn.faces + later[drawn.coarse].unsqueeze(-1))
         state_now, forcing_now, slow_now, moved = now.split([state, forcing, slow, base], dim=-1)
 
-        return _Fields(
+        return SampleFields(
             state_now,
             then[:, :state],
             forcing_now,
@@ -119,13 +119,13 @@ class DeviceAssembly:
         means = (members * drawn.shares.unsqueeze(-1)).sum(dim=1)
         return values.index_copy_(0, drawn.coarse, means.float())
 
-    def _residual(self, fields: "_Fields", kind: Int[Tensor, " cell"]) -> Float[Tensor, "cell state"]:
+    def _residual(self, fields: SampleFields, kind: Int[Tensor, " cell"]) -> Float[Tensor, "cell state"]:
         normaliser = self._normaliser
         expected = normaliser.expected(fields.state, fields.forcing, fields.next_forcing)
         base = normaliser.with_drift_of(fields.base, expected)
         return normaliser.residual(base, fields.next_state) * self._state_present[kind]
 
-    def _conditions(self, fields: "_Fields", kind: Int[Tensor, " cell"]) -> Float[Tensor, "cell condition"]:
+    def _conditions(self, fields: SampleFields, kind: Int[Tensor, " cell"]) -> Float[Tensor, "cell condition"]:
         """Conditions of the network; variables that the data of a sample lack are zero, and so are their flags."""
         conditions = self._normaliser.conditions(fields.state, fields.forcing, fields.next_forcing, fields.slow)
         return conditions * self._condition_present[kind]
@@ -137,17 +137,6 @@ class DeviceAssembly:
         if self._deterministic:
             return torch.zeros_like(residual), residual
         return noised_sample(residual, drawn.noise, drawn.flow_time[sample].unsqueeze(-1))
-
-
-class _Fields(NamedTuple):
-    """Fields of a batch in physical units, (cell, column) each."""
-
-    state: Tensor
-    next_state: Tensor
-    forcing: Tensor
-    next_forcing: Tensor
-    slow: Tensor
-    base: Tensor
 
 
 class _Vectors(NamedTuple):
