@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # type checkers and the documentation see the names; Python i
     from gensim_graph.nn import VelocityOperator
     from gensim_graph.simulate import simulate_cyclone
     from gensim_graph.surrogate import Surrogate
-    from gensim_graph.train import train
+    from gensim_graph.train import distil, train
     from gensim_graph.variables import Variable, VariableTable, default_variables
 
 __version__ = "0.1.0"
@@ -42,6 +42,7 @@ __all__ = [
     "attach",
     "build_graph",
     "default_variables",
+    "distil",
     "evaluate",
     "load_mesh",
     "open_forcing",
@@ -67,6 +68,7 @@ _HOMES = {
     "attach": "io",
     "build_graph": "graph",
     "default_variables": "variables",
+    "distil": "train",
     "load_mesh": "io",
     "open_forcing": "data",
     "open_innovations": "evaluate",

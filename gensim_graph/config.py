@@ -1,8 +1,9 @@
 """Configuration of a training run: Hydra composes the groups in ``configs/``, the schema here checks them.
 
-``operator``, ``data``, ``trainer`` and ``sampler`` are groups: a group is chosen by name (``operator=small``), any of
-its keys is overridden with ``group.key=value``, ``+experiment=NAME`` sets several keys at once, and a file of the user
-(:func:`compose_config`, ``file``) may do all of this. Unknown keys and wrong types are errors.
+``operator``, ``data``, ``trainer``, ``sampler`` and ``objective`` are groups: a group is chosen by name
+(``operator=small``), any of its keys is overridden with ``group.key=value``, ``+experiment=NAME`` sets several keys at
+once, and a file of the user (:func:`compose_config`, ``file``) may do all of this. Unknown keys and wrong types are
+errors.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ from gensim_graph.flow import SamplerConfig
 from gensim_graph.nn import BASELINES, PRESETS, OperatorConfig, compile_choice
 from gensim_graph.system import resource
 from gensim_graph.typing import Path
+
+OBJECTIVES = ("flow", "crps")
+"""Names of the objectives."""
 
 _USER_FILE = "user_file"
 """Config group under which Hydra finds the file of the user."""
@@ -127,6 +131,44 @@ class TrainerConfig:
 
 
 @dataclass(frozen=True)
+class ObjectiveConfig:
+    """What the weights are trained for.
+
+    Attributes:
+        name: ``flow`` learns the velocity of the flow; ``crps`` scores the members of a small ensemble after one step
+            or several (``data.rollout``), and goes on from a trained flow. ``sampler.steps=1`` makes a student of it.
+        members: members of the ensemble.
+        fairness: part of the fair form in the score, see :func:`~gensim_graph.flow.almost_fair_crps`.
+        averages: number of coarser scales that are scored besides the cells: means over 4, 16, 64, ... cells.
+        gradients: weight of the score of the gradients of vectors, which shape the deformation; 0 leaves it out.
+        growing: part of the run over which rollouts grow to their full length.
+
+    Raises:
+        InputError: a value that makes no sense.
+    """
+
+    name: str = "flow"
+    members: int = 2
+    fairness: float = 0.95
+    averages: int = 3
+    gradients: float = 0.5
+    growing: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        share: Rule = (lambda came: 0 <= came <= 1, "a number from 0 to 1")
+        rules: dict[str, Rule] = {
+            "name": (lambda came: came in OBJECTIVES, f"one of {', '.join(OBJECTIVES)}"),
+            "members": at_least(2),
+            "fairness": share,
+            "averages": at_least(0),
+            "gradients": at_least(0),
+            "growing": share,
+        }
+        check_values(self, "objective", rules)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything about a training run except its mesh and data."""
 
@@ -134,6 +176,7 @@ class RunConfig:
     data: SamplingConfig = field(default_factory=SamplingConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, to print a run and to compare runs."""
@@ -272,6 +315,7 @@ def _explain(error: Exception, overrides: list[str], file: Path | None) -> str:
         "data": SamplingConfig,
         "trainer": TrainerConfig,
         "sampler": SamplerConfig,
+        "objective": ObjectiveConfig,
     }
     keys = "; ".join(f"{name}.{{{', '.join(group.__dataclass_fields__)}}}" for name, group in groups.items())
     source = " ".join([*([str(file)] if file is not None else []), *overrides])

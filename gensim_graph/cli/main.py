@@ -50,6 +50,10 @@ COMMANDS = {
         "Simulate sea ice under moving storms on any mesh: data to train on where there are none.",
     ),
     "train": ("training:train_command", "Train a model of the sea ice."),
+    "distil": (
+        "distilling:distil_command",
+        "Train a student of a model: one evaluation of the network in each step, ten times faster forecasts.",
+    ),
     "forecast": (
         "forecasts.forecasting:forecast_command",
         "Forecast an ensemble into a zarr store, of any length, on one process or many.",

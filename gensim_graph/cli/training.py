@@ -32,8 +32,13 @@ _ACCELERATORS = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
 
 
 @dataclass(frozen=True)
-class _Request:
-    """Options of the command that all runs of a sweep share."""
+class TrainingRequest:
+    """Options of a command that trains, which all runs of a sweep share.
+
+    Attributes:
+        mesh, data, forcing, validation, preset, file, start, device, dry_run, repair, topology: options of
+            :func:`train_command`.
+    """
 
     mesh: Path | None
     data: list[str] | None
@@ -107,16 +112,13 @@ def train_command(
 
     [dim]gensim-graph train --multirun operator=tiny,small data.batch=8,16 --out sweep/[/]
     """
-    if not is_first_process():  # one of several processes of a training: the first one talks to the user
-        console.quiet = True
-        logging.getLogger("gensim_graph").setLevel(logging.ERROR)
-
-    request = _Request(mesh, data, forcing, validation, preset, config, start, device, dry_run, repair, topology)
-    runs = [[*row, *_device_override(device, row)] for row in sweep(overrides or [])]
+    let_first_process_talk()
+    request = TrainingRequest(mesh, data, forcing, validation, preset, config, start, device, dry_run, repair, topology)
+    runs = [[*row, *device_override(device, row)] for row in sweep(overrides or [])]
     if not multirun:
         if len(runs) > 1:
             raise InputError(f"{' '.join(overrides or [])}: gives several values; add --multirun to train each")
-        _train(request, runs[0], out)
+        run_training(request, runs[0], out)
         return
 
     for row in runs:  # a mistake in any of them shows before the first training
@@ -125,10 +127,17 @@ def train_command(
         open_sweep(out, runs)
     for number, row in enumerate(runs):
         console.rule(f"{out / str(number)}  {' '.join(row)}")
-        _train(request, row, out / str(number))
+        run_training(request, row, out / str(number))
 
 
-def _device_override(device: str | None, overrides: list[str]) -> list[str]:
+def let_first_process_talk() -> None:
+    """Silence this process if it is one of several of a training, and not the first."""
+    if not is_first_process():
+        console.quiet = True
+        logging.getLogger("gensim_graph").setLevel(logging.ERROR)
+
+
+def device_override(device: str | None, overrides: list[str]) -> list[str]:
     """Return the override that ``--device`` stands for.
 
     Args:
@@ -150,7 +159,17 @@ def _device_override(device: str | None, overrides: list[str]) -> list[str]:
     return [f"trainer.accelerator={_ACCELERATORS[device]}"]
 
 
-def _train(request: _Request, overrides: list[str], out: Path) -> None:
+def run_training(request: TrainingRequest, overrides: list[str], out: Path) -> None:
+    """Train, with progress and a hint to what comes next.
+
+    Args:
+        request: options of the command.
+        overrides: Hydra overrides.
+        out: folder of the run.
+
+    Raises:
+        InputError: see :func:`~gensim_graph.train`.
+    """
     config = compose_config(request.preset, overrides, request.file)
     model = None if request.start is None else Surrogate.load(request.start)
     if model:
@@ -189,7 +208,7 @@ def _train(request: _Request, overrides: list[str], out: Path) -> None:
     say(f"the model is in {place(out)}; forecast with:{command}")
 
 
-def _mesh_of(request: _Request, file: Path) -> Mesh:
+def _mesh_of(request: TrainingRequest, file: Path) -> Mesh:
     """The mesh of ``--mesh``; other formats than netCDF and zarr have one topology only."""
     topology = request.topology if file.suffix in (".nc", ".nc4", ".zarr") else None
     return load_mesh(file, repair=request.repair, topology=topology)

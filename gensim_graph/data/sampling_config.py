@@ -37,6 +37,7 @@ class SamplingConfig:
         on_device: keep the training data on the device, which then reads and normalises the samples itself; the
             processes above only draw them. ``true``, ``false``, or ``auto``: on a GPU, if the data are in memory and
             take at most 40 % of the free memory of the GPU. The samples are the same.
+        rollout: steps in a row through which members are trained, for ``objective=crps``; the flow learns single steps.
 
     Raises:
         InputError: a value is out of its range.
@@ -57,6 +58,7 @@ class SamplingConfig:
     drift_response: bool = False
     workers: int = -1
     on_device: bool | str = "auto"
+    rollout: int = 1
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -77,6 +79,7 @@ class SamplingConfig:
             "transport": switch,
             "workers": at_least(-1),
             "on_device": switch,
+            "rollout": at_least(1),
         }
         check_values(self, "data", rules)
 

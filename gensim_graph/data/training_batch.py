@@ -35,6 +35,15 @@ class TrainingBatch(NamedTuple):
     weight: Float[Tensor, "*one face state"]
     flow_time: Float[Tensor, "*samples"]
 
+    def to(self, device: torch.device, non_blocking: bool = False) -> "TrainingBatch":
+        """Copy a batch to a device.
+
+        Args:
+            device: that computes.
+            non_blocking: do not wait for the copies.
+        """
+        return TrainingBatch._make(part.to(device, non_blocking=non_blocking) for part in self)
+
 
 def collate(samples: list[TrainingBatch]) -> TrainingBatch:
     """Join single samples into a batch."""

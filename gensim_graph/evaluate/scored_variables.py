@@ -18,7 +18,7 @@ def scored_table(forecast: xr.Dataset, variables: VariableTable | None = None) -
     Args:
         forecast: dims (..., lead_time, face).
         variables: table to use as it is. By default the table that ships, and after it the other fields of the
-            forecast, with their units and without bounds.
+            forecast, with their units and without bounds, except the terms of its budget, which no truth has.
 
     Example:
         >>> import xarray as xr
@@ -66,7 +66,15 @@ def chosen_variables(table: VariableTable, names: Iterable[str]) -> VariableTabl
 
 def _is_field(forecast: xr.Dataset, name: object) -> bool:
     column = forecast[name]
+    if _is_budget_term(forecast, str(name)):
+        return False
     return "lead_time" in column.dims and bool({"face", "node"} & set(column.dims)) and column.dtype.kind == "f"
+
+
+def _is_budget_term(forecast: xr.Dataset, name: str) -> bool:
+    """True for ``sit_transport`` and ``sit_source``, which a forecast writes together."""
+    amount, _, part = name.rpartition("_")
+    return part in ("transport", "source") and {f"{amount}_transport", f"{amount}_source"} <= set(forecast.data_vars)
 
 
 def _own_variable(column: xr.DataArray) -> Variable:

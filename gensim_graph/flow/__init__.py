@@ -5,11 +5,13 @@ integrating this velocity gives a sample.
 
 Reading order: ``path`` (straight path from noise to data, and the velocity to learn), ``censoring`` (bounds of the
 state), ``objective`` (loss), ``schedule`` (flow times of the integration), ``sampler`` (integration within the bounds),
-``guidance`` (pull of observations), ``ensemble_noise`` (noise of an ensemble).
+``guidance`` (pull of observations), ``ensemble_noise`` (noise of an ensemble),
+``ensemble_score`` (its score, to train with).
 """
 
 from gensim_graph.flow.censoring import TOLERANCE, Bounds
 from gensim_graph.flow.ensemble_noise import member_noise, noise_generator
+from gensim_graph.flow.ensemble_score import almost_fair_crps, almost_fair_energy
 from gensim_graph.flow.guidance import GuidanceConfig, GuidedVelocity, Likelihood, gaussian_velocity
 from gensim_graph.flow.objective import ScaleModel, censored_nll
 from gensim_graph.flow.path import NoisedSample, noised_sample
@@ -27,6 +29,8 @@ __all__ = [
     "SamplerConfig",
     "ScaleModel",
     "Velocity",
+    "almost_fair_crps",
+    "almost_fair_energy",
     "censored_nll",
     "gaussian_velocity",
     "member_noise",

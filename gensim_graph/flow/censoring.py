@@ -5,7 +5,7 @@ Many values of a bounded variable lie exactly at a bound: open water has concent
 only that the prediction lies at the bound or beyond it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -26,7 +26,14 @@ class Bounds(NamedTuple):
     upper: Float[Tensor, "*shape"]
 
     def clip(self, values: Float[Tensor, "*values"]) -> Float[Tensor, "*values"]:
-        """Replace values beyond a bound by the bound."""
+        """Replace values beyond a bound by the bound.
+
+        A value beyond a bound has a gradient if that leads back inside: otherwise, a member that is beyond the bound
+        where the truth is not could not learn that.
+        """
+        if values.requires_grad and torch.is_grad_enabled():
+            clipped: Tensor = _ClipWithInwardGradient.apply(values, self.lower, self.upper)
+            return clipped
         return torch.minimum(torch.maximum(values, self.lower), self.upper)
 
     def reached(self, state: Float[Tensor, "*values"]) -> tuple[Bool[Tensor, "*values"], Bool[Tensor, "*values"]]:
@@ -46,3 +53,30 @@ class Bounds(NamedTuple):
             mean, std: (variable,) mean and standard deviation of the residual, in the same units.
         """
         return Bounds((self.lower - state - mean) / std, (self.upper - state - mean) / std)
+
+
+class _ClipWithInwardGradient(torch.autograd.Function):
+    """Clip to bounds; gradients pass where they are inside, or where a descent leads there."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+        """Clip.
+
+        Args:
+            ctx: keeps where values are beyond a bound.
+            values, lower, upper: as in :meth:`Bounds.clip`.
+        """
+        ctx.save_for_backward(values < lower, values > upper)
+        return torch.minimum(torch.maximum(values, lower), upper)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        """Leave out slopes that lead further out.
+
+        Args:
+            ctx: from the clipping.
+            slope: of the loss.
+        """
+        below, above = ctx.saved_tensors
+        outward = (below & (slope > 0)) | (above & (slope < 0))
+        return slope.masked_fill(outward, 0.0), None, None

@@ -1,6 +1,7 @@
 """Identity of a forecast: only the same forecast is continued in an existing store; any other is left alone."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,45 +9,52 @@ import numpy as np
 from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.request import Request
+from gensim_graph.forecast.several_models import ModelSet, digest_of_drivers
 from gensim_graph.forecast.starts import Starts
-from gensim_graph.surrogate import ObservedSteps, Surrogate, model_hash
+from gensim_graph.surrogate import ObservedSteps
 
 Identity = dict[str, int | str]
 """Everything but the length that distinguishes a forecast from others: name -> number, text or digest."""
 
 
 def identify(
-    model: Surrogate, starts: Starts, forcing: Forcing, request: Request, observed: ObservedSteps | None = None
+    models: ModelSet,
+    starts: Starts,
+    forcings: Sequence[Forcing],
+    request: Request,
+    observed: ObservedSteps | None = None,
 ) -> Identity:
     """Compute the identity of a forecast.
 
     It includes the first record of the forcing; later records are compared when the forecast reaches them.
 
     Args:
-        model: the surrogate.
+        models: in the order of their members.
         starts: initial states.
-        forcing: forcing of the forecast.
+        forcings: forcing of each model.
         request: what the user asks for.
         observed: observations that act on the steps.
     """
     identity: Identity = {
-        "model": model_hash(model),
-        "precision": model.precision,
+        "model": models.hash,
+        "precision": models.first.precision,
         "mesh": starts.mesh.hash[:16],
         "start": ", ".join(np.datetime_as_string(starts.times, "m")) + (" (several)" if starts.has_dimension else ""),
         "initial state": hashlib.sha256(starts.states.numpy().tobytes()).hexdigest()[:16],
-        "forcing": forcing.at(starts.times[0]).digest[:16],
-        "members": starts.count_members(request.members, model),
+        "forcing": digest_of_drivers([one.at(starts.times[0]) for one in dict.fromkeys(forcings)])[:16],
+        "members": models.count_members(request.members, starts.states.shape[1]),
         "seed": request.seed,
         "every": request.every,
-        "variables": ", ".join(variable.name for _, variable in request.written_variables(model)),
+        "variables": ", ".join(variable.name for _, variable in request.written_variables(models.first)),
     }
-    if model.is_mirrored_on(starts.mesh):  # a key only where it applies: older forecasts of other meshes go on
-        identity["mirror image"] = "yes"
-    if model.normaliser.statistics.ranges and not request.guard:
+    mirrored = models.shared("yes" if one.is_mirrored_on(starts.mesh) else "no" for one in models.models)
+    if mirrored != "no":  # a key only where it applies: older forecasts of other meshes go on
+        identity["mirror image"] = mirrored
+    if any(one.normaliser.statistics.ranges for one in models.models) and not request.guard:
         identity["without guard"] = "yes"
-    if model.conserve != "auto":
-        identity["conserve"] = model.conserve
+    conserving = models.shared(one.conserve for one in models.models)
+    if conserving != "auto":
+        identity["conserve"] = conserving
     if observed is not None:
         identity["observations"] = observed.identity
 

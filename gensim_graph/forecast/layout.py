@@ -21,8 +21,9 @@ import zarr
 from gensim_graph.errors import InputError
 from gensim_graph.forecast.identity import Identity
 from gensim_graph.forecast.request import Request
+from gensim_graph.forecast.several_models import ModelSet
 from gensim_graph.forecast.starts import Starts
-from gensim_graph.surrogate import Surrogate, provenance, topology_with_places
+from gensim_graph.surrogate import topology_with_places
 from gensim_graph.surrogate.guard import GUARD_DIMENSION, GUARD_MEASURES, GuardField
 from gensim_graph.system import check_space
 from gensim_graph.variables import Variable
@@ -32,7 +33,7 @@ RESTART = "restart"
 INNOVATIONS = "innovations"
 """Folder in the store with a file for each step and work unit that had observations."""
 
-_AUXILIARY = ("valid_time", "initial_time", "lon", "lat")
+_AUXILIARY = ("valid_time", "initial_time", "lon", "lat", "model")
 _CHUNK_BYTES = 2**20
 _BYTES_PER_VALUE = 4  # float32
 _GUARD_LEADS = 1024
@@ -116,7 +117,7 @@ def check_forecast_space(target: FilePath, layout: StoreLayout, starts: Starts, 
 def create_or_extend_store(
     target: FilePath,
     layout: StoreLayout,
-    model: Surrogate,
+    models: ModelSet,
     starts: Starts,
     request: Request,
     forcing: str,
@@ -130,19 +131,19 @@ def create_or_extend_store(
     Args:
         target: the store.
         layout: layout of the store.
-        model: the surrogate.
+        models: of the forecast.
         starts: initial states.
         request: what the user asks for.
         forcing: origin of the forcing, for the history of the store.
         guard: variables of the guard.
     """
-    attrs = provenance(model, starts.described_origin, forcing, request.seed, layout.members)
+    attrs = models.provenance(starts.described_origin, forcing, request.seed, layout.members)
     attrs |= _begun(target)
     beside = target.with_name(f".{target.name}.layout")
     shutil.rmtree(beside, ignore_errors=True)
 
     try:
-        _write_empty_store(beside, layout, model, starts, request, attrs, guard)
+        _write_empty_store(beside, layout, models, starts, request, attrs, guard)
         if not target.exists():
             os.rename(beside, target)
             return
@@ -175,7 +176,7 @@ def _begun(target: FilePath) -> dict[str, str]:
 def _write_empty_store(
     path: FilePath,
     layout: StoreLayout,
-    model: Surrogate,
+    models: ModelSet,
     starts: Starts,
     request: Request,
     attrs: dict[str, Any],
@@ -186,13 +187,13 @@ def _write_empty_store(
     Args:
         path: path of the store.
         layout: layout of the store.
-        model: the surrogate.
+        models: of the forecast.
         starts: initial states.
         request: what the user asks for.
         attrs: attributes of the store.
         guard: variables of the guard.
     """
-    coordinates = _coordinates(layout, model, starts, request).assign_attrs(attrs)
+    coordinates = _coordinates(layout, models, starts, request).assign_attrs(attrs)
     if guard:
         names = np.array([*GUARD_MEASURES], dtype=object)
         coordinates = coordinates.assign_coords({GUARD_DIMENSION: (GUARD_DIMENSION, names, GUARD_MEASURES)})
@@ -200,7 +201,7 @@ def _write_empty_store(
     encoding = {"valid_time": since, "initial_time": since, "lead_time": {"units": "seconds", "dtype": "int64"}}
     coordinates.to_zarr(path, mode="w", encoding=encoding, consolidated=False)
     group = zarr.open_group(str(path), mode="r+")
-    for _, variable in request.written_variables(model):
+    for _, variable in request.written_variables(models.first):
         _create_array(group, variable, coordinates, layout)
     for field in guard:
         _create_guard_array(group, field, coordinates, layout)
@@ -214,28 +215,33 @@ def _write_empty_store(
         zarr.consolidate_metadata(str(path))
 
 
-def _coordinates(layout: StoreLayout, model: Surrogate, starts: Starts, request: Request) -> xr.Dataset:
+def _coordinates(layout: StoreLayout, models: ModelSet, starts: Starts, request: Request) -> xr.Dataset:
     """Build the dataset of the store without its fields: topology and coordinates.
 
     Args:
         layout: layout of the store.
-        model: the surrogate.
+        models: of the forecast.
         starts: initial states.
         request: what the user asks for.
     """
-    leads = np.arange(0, layout.steps + 1, request.every) * model.lead_time.astype("timedelta64[ns]")
+    leads = np.arange(0, layout.steps + 1, request.every) * models.first.lead_time.astype("timedelta64[ns]")
     dims = ("start", "lead_time") if starts.has_dimension else ("lead_time",)
     initial_times = starts.times
     valid_times = starts.times[:, None] + leads
     if not starts.has_dimension:
         initial_times, valid_times = initial_times[0], valid_times[0]
 
-    return topology_with_places(starts.mesh).assign_coords(
+    coordinates = topology_with_places(starts.mesh).assign_coords(
         member=("member", np.arange(layout.members), {"standard_name": "realization"}),
         lead_time=("lead_time", leads, {"standard_name": "forecast_period"}),
         valid_time=(dims, valid_times, {"standard_name": "time"}),
         initial_time=(dims[:-1], initial_times, {"standard_name": "forecast_reference_time"}),
     )
+    if not models.has_several:
+        return coordinates
+
+    names = np.array(models.names_of_members(layout.members), dtype=object)
+    return coordinates.assign_coords(model=("member", names, {"long_name": "trained model that forecasts the member"}))
 
 
 def _create_array(group: zarr.Group, variable: Variable, coordinates: xr.Dataset, layout: StoreLayout) -> None:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gensim_graph.errors import InputError, check_count
-from gensim_graph.forecast.step_budget import budget_variables
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.surrogate import Surrogate, budget_variables
 from gensim_graph.variables import Variable
 
 YEAR = np.timedelta64(31_557_600, "s")
@@ -58,9 +57,7 @@ class Request:
 
         wanted = self.variables or known
         written = [(channel, variable) for channel, variable in forecast if variable.name in wanted]
-        terms = budget_variables(model) if self.budget else []
-
-        return written + list(enumerate(terms, start=len(model.normaliser.table.state)))
+        return written + (budget_variables(model.normaliser) if self.budget else [])
 
 
 def steps_of(years: float | int, lead_time: np.timedelta64) -> int:

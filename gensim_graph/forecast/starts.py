@@ -6,9 +6,10 @@ import numpy as np
 import torch
 import xarray as xr
 
+from gensim_graph.forecast.several_models import ModelSet
 from gensim_graph.io import as_state, mesh_from_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.surrogate import Surrogate, origin_of
+from gensim_graph.surrogate import origin_of
 from gensim_graph.typing import Array, Float, Tensor
 
 
@@ -32,22 +33,24 @@ class Starts:
     origin: str
 
     @classmethod
-    def from_dataset(cls, initial: xr.Dataset, model: Surrogate, mesh: Mesh | None = None) -> "Starts":
+    def from_dataset(cls, initial: xr.Dataset, models: ModelSet, mesh: Mesh | None = None) -> "Starts":
         """Take the starts from a dataset with one time or several.
 
         Args:
             initial: state at one time, or at several with a dimension ``time``; an ensemble of states with a dimension
                 ``trajectory`` or ``member``.
-            model: the surrogate; it knows the state variables.
+            models: of the forecast; they know the state variables.
             mesh: mesh of the forecast; None takes that of the dataset.
 
         Raises:
             InputError: a state variable missing, or no topology.
         """
-        initial = as_state(initial, mesh, model.normaliser.table)
+        initial = as_state(initial, mesh, models.first.normaliser.table)
         has_dimension = initial["time"].ndim > 0
         parts = [initial.isel(time=index) for index in range(initial.sizes["time"])] if has_dimension else [initial]
-        states = torch.stack([model.first_states(part) for part in parts])
+        for model in models.models[1:]:
+            model.first_states(parts[0])  # raises for a variable that this model cannot do without
+        states = torch.stack([models.first.first_states(part) for part in parts])
         times = np.atleast_1d(initial["time"].values)
 
         return cls(mesh or mesh_from_dataset(initial), times, states, has_dimension, origin_of(initial))
@@ -56,12 +59,3 @@ class Starts:
     def described_origin(self) -> str:
         """Origin and times of the states, in words."""
         return f"{self.origin} at {', '.join(np.datetime_as_string(self.times, 'm'))}"
-
-    def count_members(self, asked: int, model: Surrogate) -> int:
-        """Return the number of members of the forecast.
-
-        Args:
-            asked: number that the user asks for.
-            model: the surrogate; a deterministic twin has one member for each initial state.
-        """
-        return min(asked, self.states.shape[1]) if model.deterministic else asked

@@ -7,6 +7,7 @@ complete forecast can be extended. How this works is explained in :mod:`~gensim_
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Literal
 
@@ -29,10 +30,10 @@ from gensim_graph.forecast.progress import show_progress
 from gensim_graph.forecast.ranks import Ranks
 from gensim_graph.forecast.request import Request
 from gensim_graph.forecast.restart import remove_partial_files, steps_done
+from gensim_graph.forecast.several_models import ModelSet, ModelShares, common_fields
 from gensim_graph.forecast.starts import Starts
 from gensim_graph.mesh import Mesh
 from gensim_graph.surrogate import Surrogate, count_members, steps_with
-from gensim_graph.surrogate.guard import guard_of
 from gensim_graph.typing import Path
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ Batch = int | Literal["auto"]
 
 
 def write_forecast(
-    model: Surrogate,
+    model: Surrogate | Sequence[Surrogate],
     initial: xr.Dataset,
     forcing: xr.Dataset | Forcing,
     out: Path,
@@ -65,19 +66,25 @@ def write_forecast(
     torchrun each process computes a share of the members, and its call returns when its share is done.
 
     Args:
-        model: the surrogate; :meth:`~gensim_graph.Surrogate.to` sets its device and precision.
+        model: the surrogate; :meth:`~gensim_graph.Surrogate.to` sets its device and precision. A list of models shares
+            the members in consecutive blocks, in its order: of 16 members and two models, 0 to 7 are those of the
+            first. They agree in lead time and variables. The coordinate ``model`` (member) names them. A member is the
+            one with the same number of a forecast with its model alone; bit for bit if both have the same ``batch``,
+            and the blocks are multiples of it.
         initial: state at one time, or at several; each of them becomes a ``start``. With a dimension ``trajectory`` or
             ``member``, each member of the forecast starts from its own state.
         forcing: at the times of the starts and at every valid time: a dataset on the same mesh, or
-            :func:`~gensim_graph.open_forcing`, which reads files of any size record by record.
+            :func:`~gensim_graph.open_forcing`, which reads files of any size record by record. Several models need
+            the variables of each of them.
         out: the store, ``*.zarr``.
         steps: number of forecast steps, one lead time each.
-        members: number of ensemble members; the deterministic twin has one for each initial state.
+        members: number of ensemble members; a deterministic twin has one for each initial state.
         seed: seed of the noise; the numbers of a member depend on the seed and its own number alone.
         every: number of steps from one written state to the next; all steps are computed.
         variables: names of the written variables; empty for all.
         budget: write ``sit_transport`` and ``sit_source``, too, and the same for the snow: the change in the last step
-            by transport with the drift, and by sources (m). At lead time 0 they are NaN.
+            by transport with the drift, and by sources (m). At lead time 0 they are NaN. Both are the whole change
+            between written states if ``every`` is 1.
         guard: compare states and forcing with the training data (:mod:`gensim_graph.surrogate.guard`): variables
             ``guard_...``, and a warning in the log before the forecast runs away. Models of earlier versions do not
             know the ranges of their data, and have no guard.
@@ -93,8 +100,8 @@ def write_forecast(
         The path of the store.
 
     Raises:
-        InputError: wrong arguments, initial state or forcing, or a path that holds something else, another forecast
-            or a longer one.
+        InputError: wrong arguments, initial state or forcing, models that do not agree, or a path that holds something
+            else, another forecast or a longer one.
 
     Example:
         One day on a grid of 6 x 6 cells, from a simulated state and under its wind, with the model that ships:
@@ -122,25 +129,25 @@ def write_forecast(
         raise InputError(f"forecast.variables: expected a list of names, such as ['sic', 'sit']; came {variables!r}")
 
     request = Request(steps, members, seed, every, tuple(variables), budget, guard)
-    request.written_variables(model)  # raises for unknown names
+    models = ModelSet.of(model)
+    request.written_variables(models.first)  # raises for unknown names
     _check_batch(batch)
 
-    starts = Starts.from_dataset(initial, model, mesh)
-    drivers = model.drivers(forcing, starts.mesh, starts.times, steps)
+    starts = Starts.from_dataset(initial, models, mesh)
+    drivers = models.drivers(forcing, starts.mesh, starts.times, steps)
     observed = None if observations is None else steps_with(observations)
-    identity = identify(model, starts, drivers, request, observed)
+    identity = identify(models, starts, drivers, request, observed)
     existing = _existing_layout(target, identity, steps)
 
     whole = observed is not None and observed.needs_ensemble
-    together = _batch_size(batch, None if whole else existing, identity, starts, model, ranks)
+    together = _batch_size(batch, None if whole else existing, identity, starts, models, ranks)
+    shares = ModelShares.of(models, drivers, starts.mesh, int(identity["members"]), guard)
     layout = StoreLayout(identity, steps, int(identity["members"]) if whole else together)
-    driven = model.driven_by(drivers)
-    watch = guard_of(driven.normaliser, starts.mesh) if guard else None
 
     if ranks.is_first:
         check_forecast_space(target, layout, starts, request)
-        count_members(members, starts.states.shape[1], model.deterministic)  # says how the members begin
-        create_or_extend_store(target, layout, model, starts, request, drivers.origin, watch.fields if watch else ())
+        count_members(layout.members, starts.states.shape[1], deterministic=False)  # says how the members begin
+        create_or_extend_store(target, layout, models, starts, request, _origin(drivers), common_fields(shares.guards))
     else:
         layout = _wait_for_layout(target, identity, steps)
 
@@ -151,13 +158,18 @@ def write_forecast(
     if not missing:
         return target
 
-    run = ForecastRun(target, driven, driven.plan(starts.mesh), starts, drivers, request, watch, observed, together)
-    with show_progress(done, steps, starts.times, model.lead_time, progress and ranks.is_first) as report:
+    run = ForecastRun(target, shares, starts, request, observed, together)
+    with show_progress(done, steps, starts.times, models.first.lead_time, progress and ranks.is_first) as report:
         for unit in missing:
             remove_partial_files(target, unit, starts.has_dimension, layout.batch)
             run.compute(unit, report)
 
     return target
+
+
+def _origin(forcings: Sequence[Forcing]) -> str:
+    """Files of the forcing, for the history of the store."""
+    return "; ".join(dict.fromkeys(forcing.origin for forcing in forcings))
 
 
 def _check_batch(batch: Batch) -> None:
@@ -195,7 +207,7 @@ def _existing_layout(target: FilePath, identity: Identity, steps: int) -> StoreL
 
 
 def _batch_size(
-    asked: Batch, existing: StoreLayout | None, identity: Identity, starts: Starts, model: Surrogate, ranks: Ranks
+    asked: Batch, existing: StoreLayout | None, identity: Identity, starts: Starts, models: ModelSet, ranks: Ranks
 ) -> int:
     """Return the number of members of a work unit: that of the existing store, as asked for, or as it suits the device.
 
@@ -204,7 +216,7 @@ def _batch_size(
         existing: layout of the store if the forecast has begun.
         identity: identity of the forecast.
         starts: initial states.
-        model: the surrogate.
+        models: of the forecast.
         ranks: this process among all processes.
     """
     if existing is not None:
@@ -216,8 +228,13 @@ def _batch_size(
     if isinstance(asked, int):
         return min(asked, members)
 
-    cells = starts.mesh.n_faces
-    return choose_batch(members, len(starts.times), cells, model.operator.config, model.device, ranks)
+    smallest, cells, count = members // len(models.models), starts.mesh.n_faces, len(starts.times) * len(models.models)
+    configs = [model.operator.config for model in models.models]
+    fitting = min(choose_batch(smallest, count, cells, one, models.first.device, ranks) for one in configs)
+
+    # A batch that divides the blocks has members of one model only; one half as large or more costs little.
+    dividing = [size for size in range(1 + fitting // 2, 1 + fitting) if members % (len(configs) * size) == 0]
+    return dividing[-1] if models.has_several and dividing else fitting
 
 
 def _wait_for_layout(target: FilePath, identity: Identity, steps: int) -> StoreLayout:

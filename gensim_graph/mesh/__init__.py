@@ -6,7 +6,8 @@ and neighbours) and :mod:`~gensim_graph.mesh.geometry` (areas, angles, gradients
 - :mod:`~gensim_graph.mesh.validity` and :mod:`~gensim_graph.mesh.build`: meshes from arrays, grids or points;
 - :mod:`~gensim_graph.mesh.planes`: projections, and directions of vectors;
 - :mod:`~gensim_graph.mesh.operators`: derivatives, remapping, trajectories, contours;
-- :mod:`~gensim_graph.mesh.coarsen` and :mod:`~gensim_graph.mesh.quality`: coarser meshes, and the quality report.
+- :mod:`~gensim_graph.mesh.coarsen` and :mod:`~gensim_graph.mesh.quality`: coarser meshes, and the quality report;
+- :mod:`~gensim_graph.mesh.part`: a part of a mesh.
 
 Files of meshes are read by :mod:`gensim_graph.io.load` and written by :mod:`gensim_graph.io.write`.
 """
@@ -14,6 +15,7 @@ Files of meshes are read by :mod:`gensim_graph.io.load` and written by :mod:`gen
 from gensim_graph.mesh.coarsen import coarsen_mesh
 from gensim_graph.mesh.geometry import gradient_weights, signed_areas
 from gensim_graph.mesh.mesh import Mesh
+from gensim_graph.mesh.part import cut_out
 from gensim_graph.mesh.planes import as_crs
 from gensim_graph.mesh.quality import MeshQuality, quality_report
 from gensim_graph.mesh.topology import edge_table, find_pairs
@@ -27,6 +29,7 @@ __all__ = [
     "MeshQuality",
     "as_crs",
     "coarsen_mesh",
+    "cut_out",
     "edge_table",
     "find_pairs",
     "first_few",

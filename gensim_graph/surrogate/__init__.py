@@ -1,7 +1,7 @@
 """The surrogate: a trained network with everything that a forecast needs; xarray datasets in and out.
 
 Read ``step_model`` first (one step, in tensors), then ``model`` (forecasts), ``model_inputs`` (checks of the initial
-state and the forcing), the room ``stepping`` (forcing on the device, and forecasts that are not finite),
+state and the forcing), the room ``stepping`` (forcing on the device, forecasts that are not finite, budgets),
 ``forecast_dataset`` and ``forecast_origin`` (layout and origin of a forecast). ``mirror_image`` lets a model
 of one hemisphere forecast the other. ``saving`` writes and reads the files of a model, ``shipped`` names the trained
 models that come with the package, ``downloads`` gets others; ``model_summary`` prints a model, ``step_bar`` shows
@@ -18,7 +18,7 @@ from gensim_graph.surrogate.observed_steps import Guide, ObservedSteps, StepTime
 from gensim_graph.surrogate.possible_states import StateRules
 from gensim_graph.surrogate.shipped import SHIPPED, model_folder
 from gensim_graph.surrogate.step_base import StepBase
-from gensim_graph.surrogate.stepping import FiniteWatch
+from gensim_graph.surrogate.stepping import FiniteWatch, StepBudget, budget_variables
 
 __all__ = [
     "FORECAST_MARK",
@@ -30,8 +30,10 @@ __all__ = [
     "ObservedSteps",
     "StateRules",
     "StepBase",
+    "StepBudget",
     "StepTimes",
     "Surrogate",
+    "budget_variables",
     "count_members",
     "downloaded_models",
     "hemisphere_of",

@@ -32,7 +32,7 @@ from gensim_graph.surrogate.saving import ModelParts, load_model, save_model
 from gensim_graph.surrogate.shipped import model_folder
 from gensim_graph.surrogate.step_bar import step_bar
 from gensim_graph.surrogate.step_model import StepModel
-from gensim_graph.surrogate.stepping import check_finite
+from gensim_graph.surrogate.stepping import StepBudget, budget_variables, check_finite
 from gensim_graph.typing import Float, Path, Tensor
 from gensim_graph.variables import Variable
 
@@ -125,6 +125,7 @@ class Surrogate(StepModel):
         mesh: Mesh | None = None,
         guard: bool = True,
         observations: object | None = None,
+        budget: bool = False,
     ) -> Iterator[xr.Dataset]:
         """Forecast step by step; only one step is in memory.
 
@@ -145,6 +146,8 @@ class Surrogate(StepModel):
                 versions do not know the ranges of their data, and have no guard.
             observations: that the members are pulled towards (:class:`~gensim_graph.Observations`); with other settings
                 an :class:`~gensim_graph.assimilate.Assimilation`.
+            budget: add ``sit_transport`` and ``sit_source`` (m), and the same for the snow: the change in the last
+                step by transport with the drift, and by sources. At lead time 0 they are NaN.
 
         Returns:
             Iterator over datasets (member, face) with coordinates lead_time and valid_time, from lead 0 (the initial
@@ -152,7 +155,8 @@ class Surrogate(StepModel):
 
         Raises:
             InputError: a state variable or the mesh is missing, ``initial`` has several times, the forcing does not
-                cover the forecast or is on another mesh, or a number is out of its range.
+                cover the forecast or is on another mesh, a number is out of its range, or a budget is asked of a
+                model without drift.
         """
         check_request(steps, members, seed, batch)
         initial = as_state(initial, mesh, self.normaliser.table)
@@ -165,7 +169,7 @@ class Surrogate(StepModel):
         members_states = states_of_members(states, range(count))
         observed = None if observations is None else steps_with(observations)
         driven = self.driven_by(drivers)
-        return driven._rollout(members_states, drivers, start, steps, seed, batch, mesh, guard, observed)
+        return driven._rollout(members_states, drivers, start, steps, seed, batch, mesh, guard, observed, budget)
 
     def _rollout(
         self,
@@ -178,15 +182,19 @@ class Surrogate(StepModel):
         mesh: Mesh,
         guard: bool,
         observed: ObservedSteps | None,
+        budget: bool,
     ) -> Iterator[xr.Dataset]:
         plan = self.plan(mesh)
         batches = [range(first, min(first + batch, len(state))) for first in range(0, len(state), batch)]
         guards = DatasetGuard(guard_of(self.normaliser, mesh) if guard else None, batches)
+        terms = StepBudget(self.normaliser, plan, mesh) if budget else None
+        written = self.forecast_variables + (budget_variables(self.normaliser) if budget else [])
 
         for number, chosen in enumerate(batches):
             some = state[chosen.start : chosen.stop].to(self.device)
             guards.add(number, start, some, *self.drivers_at(drivers, start)[1:])
-        yield step_dataset(state, self.forecast_variables, start, 0 * self.lead_time).assign(guards.variables())
+        shown = terms.beside(state, None).cpu() if terms else state
+        yield step_dataset(shown, written, start, 0 * self.lead_time).assign(guards.variables())
 
         for step in range(steps):
             time = start + step * self.lead_time
@@ -201,10 +209,11 @@ class Surrogate(StepModel):
                 parts.append(advanced.cpu())
                 check_finite(parts[-1], time, step)
 
-            state, lead = torch.cat(parts), (step + 1) * self.lead_time
+            before, state, lead = state, torch.cat(parts), (step + 1) * self.lead_time
             if observed:
                 state = observed.corrected(state.to(self.device), times, mesh, self.normaliser).cpu()
-            yield step_dataset(state, self.forecast_variables, start, lead).assign(guards.variables())
+            shown = terms.beside_in_batches(state, before, batch) if terms else state
+            yield step_dataset(shown, written, start, lead).assign(guards.variables())
 
     def forecast(
         self,
@@ -218,6 +227,7 @@ class Surrogate(StepModel):
         progress: bool = True,
         guard: bool = True,
         observations: object | None = None,
+        budget: bool = False,
     ) -> xr.Dataset:
         """Ensemble forecast in memory.
 
@@ -233,6 +243,7 @@ class Surrogate(StepModel):
             progress: show a progress bar, if the program runs on a terminal.
             guard: as in :meth:`rollout`.
             observations: as in :meth:`rollout`.
+            budget: as in :meth:`rollout`.
 
         Returns:
             Dataset (member, lead_time, face) with its mesh, longitude and latitude of the faces, and its origin in the
@@ -261,7 +272,7 @@ class Surrogate(StepModel):
 
         driven = self.driven_by(drivers)  # once: it says what is absent
         with step_bar(steps * len(states), progress) as bar:
-            given = (drivers, steps, members, seed, batch, mesh, guard, observations)
+            given = (drivers, steps, members, seed, batch, mesh, guard, observations, budget)
             runs = [driven.rollout(state, *given) for state in states]
             forecasts = [join_steps(bar.counted(run)) for run in runs]
 

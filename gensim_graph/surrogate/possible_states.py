@@ -119,12 +119,12 @@ def _with_total(
         upper: upper bound of the values.
     """
     now = _total(values, area)
-    factor = torch.where(now > 0, total / now, 1.0)
+    factor = torch.where(now > 0, total / torch.where(now > 0, now, 1.0), 1.0)  # no NaN in gradients either
     if upper == float("inf"):
         return (values * factor).to(values.dtype)
 
     room = torch.where(exists, upper - values, 0.0)
     free = _total(room, area)
-    share = torch.where(free > 0, (total - now) / free, 0.0).clamp(0.0, 1.0)
+    share = torch.where(free > 0, (total - now) / torch.where(free > 0, free, 1.0), 0.0).clamp(0.0, 1.0)
 
     return torch.where(factor < 1, values * factor, values + room * share).to(values.dtype)

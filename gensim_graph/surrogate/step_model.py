@@ -248,7 +248,8 @@ class StepModel:
             return self._possible(plan, base, velocity(torch.zeros_like(state), 0.0))
 
         if guide is None:
-            return self._possible(plan, base, sample(velocity, noise[0], self.sampler, base.bounds))
+            bounds = base.bounds if self.sampler.steps > 1 else None  # the end of the only step is clipped anyway
+            return self._possible(plan, base, sample(velocity, noise[0], self.sampler, bounds))
 
         # Observations change the drift, and with it the bounds, until the end.
         pulled = guide(base, velocity, partial(self.from_frame, plan))

@@ -3,11 +3,13 @@
 Read ``plan`` (settings and data, checked), ``run_folder`` (files of a run), then ``training_run`` (the entry points
 :func:`train` and :func:`fit`). ``training_module`` holds the loss and the optimiser, ``lightning_trainer`` and
 ``callbacks`` the link to Lightning, the room ``loop`` the form of the optimiser and a clock of the waiting,
-``batch_loader``, ``processes`` and ``sharded_training`` the work of several processes, ``validation``, ``measures``,
-``training_record`` and ``learning_curves`` what a run shows of itself, ``simulated_data`` the data for a mesh that
-comes without any.
+``batch_loader``, ``processes`` and ``sharded_training`` the work of several processes, the room ``validating``,
+``measures``, ``training_record`` and ``learning_curves`` what a run shows of itself, ``simulated_data`` the data for a
+mesh that comes without any. The room ``rollouts`` trains the members of an ensemble through several steps;
+``distillation`` makes a student of a flow with it.
 """
 
+from gensim_graph.train.distillation import distil, student_overrides
 from gensim_graph.train.learning_curves import draw_curves
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
 from gensim_graph.train.processes import is_first_process
@@ -21,6 +23,7 @@ __all__ = [
     "TrainingPlan",
     "check_folder",
     "config_of",
+    "distil",
     "draw_curves",
     "fit",
     "is_first_process",
@@ -28,5 +31,6 @@ __all__ = [
     "plan_simulation",
     "plan_training",
     "read_record",
+    "student_overrides",
     "train",
 ]

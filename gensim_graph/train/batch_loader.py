@@ -11,7 +11,7 @@ batches: the sizes follow from the first samples of the run, and how far a batch
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from gensim_graph.data import TrainingBatch, TrainingSamples, collate, pad_batch
 from gensim_graph.data.on_device import DeviceAssembly, DrawnBatch, DrawnSamples, collate_drawn
+from gensim_graph.data.rollouts import RolloutBatch, RolloutSamples, collate_rollouts, pad_rollout
 from gensim_graph.errors import InputError
 from gensim_graph.graph import CLUSTER_TOKENS, GraphSizes
 from gensim_graph.nn import with_readers
@@ -29,7 +30,10 @@ from gensim_graph.train.loop import WaitingTime
 _BATCHES_AHEAD = 4
 """Batches that each worker makes in advance."""
 
-_Batch = TypeVar("_Batch", TrainingBatch, DrawnBatch)
+Samples = TrainingSamples | RolloutSamples
+"""Samples of a run."""
+
+_Batch = TypeVar("_Batch", TrainingBatch, DrawnBatch, RolloutBatch)
 
 _MEASURED_SAMPLES = 512
 """Samples from which the sizes of padded batches follow; they take a second to draw."""
@@ -80,9 +84,7 @@ class BatchPadding:
     readers: int | None = None
 
     @classmethod
-    def of_run(
-        cls, samples: TrainingSamples, batch: int, share: Sequence[int], with_lists: bool = False
-    ) -> "BatchPadding":
+    def of_run(cls, samples: Samples, batch: int, share: Sequence[int], with_lists: bool = False) -> "BatchPadding":
         """Choose the sizes from the first batches, of which the graphs alone are made, even if the run is shorter.
 
         Args:
@@ -109,10 +111,17 @@ class BatchPadding:
                 pads the fields.
         """
         sizes = self.sizes.holding(batch.graph)
-        padded = batch.padded(sizes) if isinstance(batch, DrawnBatch) else pad_batch(batch, sizes)
+        padded = _padded(batch, sizes)
         if self.readers is None:
             return padded
         return padded._replace(graph=with_readers(padded.graph, self.readers))
+
+
+def _padded(batch: _Batch, sizes: GraphSizes) -> _Batch:
+    """Return a batch of any kind with padding up to given sizes."""
+    if isinstance(batch, DrawnBatch):
+        return batch.padded(sizes)
+    return pad_rollout(batch, sizes) if isinstance(batch, RolloutBatch) else pad_batch(batch, sizes)
 
 
 class BatchLoader:
@@ -133,7 +142,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        samples: TrainingSamples,
+        samples: Samples,
         batch: int,
         first_step: int = 0,
         share: Share | None = None,
@@ -144,7 +153,7 @@ class BatchLoader:
         waiting: WaitingTime | None = None,
     ) -> None:
         self._assembly, self._waiting = assembly, waiting or WaitingTime()
-        source = DrawnSamples(samples, assembly.records.rows) if assembly else samples
+        source = DrawnSamples(cast(TrainingSamples, samples), assembly.records.rows) if assembly else samples
         numbers = _BatchNumbers(first_step, len(samples) // batch, batch, (share or Share()).of(batch))
         self._loader = DataLoader(
             _Guarded(source),
@@ -157,7 +166,7 @@ class BatchLoader:
             pin_memory=pinned,
         )
 
-    def __iter__(self) -> Iterator[TrainingBatch]:
+    def __iter__(self) -> Iterator[TrainingBatch | RolloutBatch]:
         """Yield the batches.
 
         Raises:
@@ -189,10 +198,10 @@ class _Failure:
 class _Guarded(Dataset):
     """The samples of a batch; an error of the input becomes a value."""
 
-    def __init__(self, samples: TrainingSamples | DrawnSamples) -> None:
+    def __init__(self, samples: Samples | DrawnSamples) -> None:
         self.samples = samples
 
-    def __getitems__(self, numbers: list[int]) -> list[TrainingBatch] | list[DrawnBatch] | list[_Failure]:
+    def __getitems__(self, numbers: list[int]) -> Sequence[TrainingBatch | RolloutBatch | DrawnBatch | _Failure]:
         try:
             return self.samples.__getitems__(numbers)
         except InputError as error:
@@ -200,17 +209,21 @@ class _Guarded(Dataset):
 
 
 def _collate_or_fail(
-    padding: BatchPadding | None, samples: list[TrainingBatch] | list[DrawnBatch] | list[_Failure]
-) -> TrainingBatch | DrawnBatch | _Failure:
-    first = samples[0]
-    if isinstance(first, _Failure):
-        return first
-    if isinstance(first, DrawnBatch):
-        drawn = collate_drawn(cast(list[DrawnBatch], samples))
-        return padding(drawn) if padding else drawn
+    padding: BatchPadding | None, samples: list[Any]
+) -> TrainingBatch | RolloutBatch | DrawnBatch | _Failure:
+    if isinstance(samples[0], _Failure):
+        return samples[0]
 
-    batch = collate(cast(list[TrainingBatch], samples))
-    return padding(batch) if padding else batch
+    collated = _COLLATE[type(samples[0])](samples)
+    return padding(collated) if padding else collated
+
+
+_COLLATE: dict[type, Callable[[list[Any]], Any]] = {
+    TrainingBatch: collate,
+    DrawnBatch: collate_drawn,
+    RolloutBatch: collate_rollouts,
+}
+"""Kind of sample -> how several are joined into a batch."""
 
 
 class _BatchNumbers:

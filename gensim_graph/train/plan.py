@@ -30,10 +30,12 @@ from gensim_graph.data import (
     with_transport,
 )
 from gensim_graph.errors import InputError
+from gensim_graph.flow import SamplerConfig
 from gensim_graph.io import Source, expand, open_stores
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import Operator, build_operator
 from gensim_graph.surrogate import Surrogate
+from gensim_graph.train.rollouts import check_objective
 from gensim_graph.transport import transported_names
 from gensim_graph.typing import Array
 from gensim_graph.variables import VariableTable, default_variables
@@ -130,6 +132,7 @@ def plan_training(
         InputError: the data cannot be used, see :func:`~gensim_graph.open_store`, or they do not fit ``start``.
     """
     config = config or compose_config()
+    check_objective(config)
     table = variables or (start.normaliser.table if start else default_variables())
     if start:
         config = config_of(start, config)
@@ -232,19 +235,20 @@ def _transported(
     return transported_names(table.state, present)
 
 
-def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()) -> RunConfig:
+def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] | None = None) -> RunConfig:
     """Return the configuration of a training that continues from a model, with the sizes of that model.
 
     Args:
         start: the trained model.
         config: configuration of the training; only the backend of its operator is used.
-        overrides: Hydra overrides of the user.
+        overrides: Hydra overrides of the user. The sampler is that of the model unless they, or a file, choose another;
+            None leaves the sampler of the configuration.
 
     Raises:
-        InputError: the overrides change the size, the lead time is another one, or one of the two is a deterministic
-            twin and the other is not.
+        InputError: the overrides change the size, the lead time is another one, one of the two is a deterministic twin
+            and the other is not, or the model is no flow any more and shall be trained as one.
     """
-    sizes = [one for one in overrides if one.startswith("operator") and not one.startswith("operator.backend")]
+    sizes = [one for one in overrides or () if one.startswith("operator") and not one.startswith("operator.backend")]
     if sizes:
         raise InputError(f"start: a model keeps its size; leave out {' '.join(sizes)}, or begin without a start")
 
@@ -258,7 +262,12 @@ def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] = ()
         kind = "is a deterministic twin" if start.deterministic else "is no deterministic twin"
         raise InputError(f"start: the model {kind}; set trainer.deterministic={str(start.deterministic).lower()}")
 
-    return replace(config, operator=replace(start.operator.config, backend=config.operator.backend))
+    if config.objective.name == "flow" and start.information.get("objective", "flow") != "flow":
+        raise InputError("start: the model was trained with objective=crps, which a flow cannot go on from; add it")
+
+    is_chosen = config.sampler != SamplerConfig() or any(one.startswith("sampler") for one in overrides or ())
+    sampler = start.sampler if overrides is not None and not is_chosen else config.sampler
+    return replace(config, operator=replace(start.operator.config, backend=config.operator.backend), sampler=sampler)
 
 
 def _check_data(start: Surrogate, table: VariableTable, statistics: Statistics) -> None:

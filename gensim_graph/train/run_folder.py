@@ -7,7 +7,7 @@ A run is the same run if its settings, meshes and data are the same. Some settin
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from gensim_graph.config import RunConfig
+from gensim_graph.config import ObjectiveConfig, RunConfig
 from gensim_graph.errors import InputError
 from gensim_graph.system import check_space, write_atomically
 from gensim_graph.train.plan import RUN_FORMAT, TrainingPlan
@@ -44,6 +44,9 @@ CHANGEABLE = (
 
 _EARLIER: dict[str, Any] = {"validation": 0.0, "transport": "false", "drift_response": False}
 """Settings of the data in runs of earlier versions, which did not have them."""
+
+_ADDED: dict[str, Any] = {"data": {**_EARLIER, "rollout": 1}, "objective": asdict(ObjectiveConfig())}
+"""Settings that runs of earlier versions did not have, with the values that they were trained with."""
 
 _LOCK = ".lock"
 
@@ -147,7 +150,8 @@ def _previous_run(path: Path) -> dict[str, Any]:
     try:
         previous = json.loads(path.read_text())
         version = previous["format_version"]
-        previous["config"]["data"] = _EARLIER | previous["config"]["data"]
+        for group, values in _ADDED.items():
+            previous["config"][group] = values | previous["config"].get(group, {})
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: cannot be read ({error!r}), so the run cannot be resumed; choose another folder with --out"

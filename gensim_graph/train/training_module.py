@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from gensim_graph.config import TrainerConfig
 from gensim_graph.data import TrainingBatch
+from gensim_graph.data.rollouts import RolloutBatch
 from gensim_graph.errors import InputError
 from gensim_graph.flow import ScaleModel, censored_nll
 from gensim_graph.nn import (
@@ -29,6 +30,9 @@ from gensim_graph.typing import Tensor
 
 _MOST_UNCHECKED = 200
 """Values of which it is not known yet that they are finite: two for each step."""
+
+AnyBatch = TrainingBatch | RolloutBatch
+"""Samples of the flow, or of an ensemble."""
 
 Rate = torch.optim.lr_scheduler.LambdaLR
 
@@ -51,7 +55,7 @@ class TrainingModule(lightning.LightningModule):
         self._compiled: Callable[..., Tensor] | None = None
         self._unchecked: list[_Unchecked] = []
 
-    def training_step(self, batch: TrainingBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: AnyBatch, batch_idx: int) -> Tensor:
         """Compute the mean loss over the core cells and the variables that the data have.
 
         Args:
@@ -64,17 +68,25 @@ class TrainingModule(lightning.LightningModule):
         if len(self._unchecked) >= _MOST_UNCHECKED:
             self.check_finite()
 
-        plan = self.operator.plan(batch.graph)
-        predicted = self._network()(batch.noised, batch.conditions, batch.flow_time, plan)
-        loss, weight = self._summed_loss(batch, predicted)
+        loss, weight = self.training_loss(batch)
 
         # The mean over the samples of all processes: each has other numbers of cells, and Lightning averages gradients.
         mean = loss * count_processes() / sum_over_processes(weight)
         shown = sum_over_processes(mean.detach()) / count_processes()
         self._remember("loss", shown)
-        self.log("loss", shown, logger=False, batch_size=len(batch.flow_time[0]))
+        self.log("loss", shown, logger=False, batch_size=1)
 
         return mean
+
+    def training_loss(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Return the loss of the network, summed over cells and variables, and the sum of its weights.
+
+        Args:
+            batch: training samples.
+        """
+        plan = self.operator.plan(batch.graph)
+        predicted = self._network()(batch.noised, batch.conditions, batch.flow_time, plan)
+        return self._summed_loss(batch, predicted)
 
     def _network(self) -> Callable[..., Tensor]:
         """Return the network, compiled at its first use: only then the device is known."""
@@ -89,9 +101,7 @@ class TrainingModule(lightning.LightningModule):
         """Compute the velocity on a plan."""
         return self.operator.velocity(noised, flow_time, self.operator.prepare(conditions, plan))
 
-    def transfer_batch_to_device(
-        self, batch: TrainingBatch, device: torch.device, dataloader_idx: int
-    ) -> TrainingBatch:
+    def transfer_batch_to_device(self, batch: AnyBatch, device: torch.device, dataloader_idx: int) -> AnyBatch:
         """Copy a batch to a device without waiting for the copies.
 
         Args:
@@ -100,9 +110,9 @@ class TrainingModule(lightning.LightningModule):
             dataloader_idx: given by Lightning, not used.
         """
         is_waiting = device.type == "cpu"
-        return TrainingBatch._make(part.to(device, non_blocking=not is_waiting) for part in batch)
+        return batch.to(device, non_blocking=not is_waiting)
 
-    def loss_of_average(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
+    def loss_of_average(self, batch: Any) -> tuple[Tensor, Tensor]:
         """Compute the loss of the averaged weights, summed over cells and variables, and the sum of its weights.
 
         Args:

@@ -15,8 +15,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from gensim_graph.config import compose_config
-from gensim_graph.data import TrainingBatch, TrainingSamples
+from gensim_graph.data import TrainingData, TrainingSamples
 from gensim_graph.data.on_device import DeviceAssembly, belongs_on_device
+from gensim_graph.data.rollouts import RolloutSamples
 from gensim_graph.io import Source
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import is_compiled_on
@@ -29,6 +30,7 @@ from gensim_graph.train.loop import WaitingTime
 from gensim_graph.train.measures import Measures
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
 from gensim_graph.train.processes import is_first_process
+from gensim_graph.train.rollouts import RolloutTraining
 from gensim_graph.train.run_folder import (
     check_folder,
     keep_settings,
@@ -39,9 +41,9 @@ from gensim_graph.train.run_folder import (
 )
 from gensim_graph.train.sharded_training import averaged_network, build_module
 from gensim_graph.train.simulated_data import plan_simulation
-from gensim_graph.train.training_module import TrainingModule
+from gensim_graph.train.training_module import AnyBatch, TrainingModule
 from gensim_graph.train.training_record import build_loggers, cut_record, has_record
-from gensim_graph.train.validation import Forecaster, Validation
+from gensim_graph.train.validating import Forecaster, Validation
 from gensim_graph.typing import Path
 from gensim_graph.variables import VariableTable
 
@@ -208,20 +210,13 @@ def _callbacks(
 
 def _validation(plan: TrainingPlan, folder: FilePath) -> Validation:
     config, sampling = plan.config.trainer, plan.config.data
-    samples = TrainingSamples(
-        list(plan.validation),
-        plan.normaliser,
-        sampling,
-        _VALIDATION_SEED,
-        _VALIDATION_BATCHES * sampling.batch,
-        deterministic=config.deterministic,
-    )
+    samples = _samples(plan, plan.validation, _VALIDATION_SEED, _VALIDATION_BATCHES)
 
     # Files are read in another process: those of the training start later, as copies of this one, and reading from
     # a prepared store is slow in the copy of a process that has read from it.
     workers = 0 if all(part.is_in_memory for part in plan.validation) else 1
 
-    def make_batches(share: Share) -> list[TrainingBatch]:
+    def make_batches(share: Share) -> list[AnyBatch]:
         return list(BatchLoader(samples, sampling.batch, share=share, workers=workers))
 
     def averaged(module: TrainingModule) -> Surrogate:
@@ -241,14 +236,7 @@ def _validation(plan: TrainingPlan, folder: FilePath) -> Validation:
 
 def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer, waiting: WaitingTime) -> BatchLoader:
     config, sampling = plan.config.trainer, plan.config.data
-    samples = TrainingSamples(
-        plan.data,
-        plan.normaliser,
-        sampling,
-        config.seed,
-        config.max_steps * sampling.batch,
-        deterministic=config.deterministic,
-    )
+    samples = _samples(plan, plan.data, config.seed, config.max_steps)
     share = Share(trainer.global_rank, trainer.world_size)
     device = trainer.strategy.root_device
     is_on_gpu = device.type == "cuda"
@@ -260,7 +248,7 @@ def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer, waiting:
         padding = BatchPadding.of_run(samples, sampling.batch, share.of(sampling.batch), with_lists=is_on_gpu)
 
     is_kept = belongs_on_device(str(sampling.on_device), plan.data, plan.normaliser.table, device)
-    assembly = DeviceAssembly(samples, device) if is_kept else None
+    assembly = DeviceAssembly(samples, device) if is_kept and isinstance(samples, TrainingSamples) else None
 
     return BatchLoader(
         samples,
@@ -275,6 +263,26 @@ def _batches(plan: TrainingPlan, done: int, trainer: lightning.Trainer, waiting:
     )
 
 
+def _samples(
+    plan: TrainingPlan, data: Sequence[TrainingData], seed: int, steps: int
+) -> TrainingSamples | RolloutSamples:
+    """Samples of the kind that the objective needs.
+
+    Args:
+        plan: of the training.
+        data: from which they are drawn.
+        seed: of everything random.
+        steps: batches.
+    """
+    config = plan.config
+    count = steps * config.data.batch
+    if config.objective.name == "crps":
+        # Validations are comparable through a run only if all of them have the full length.
+        growing = config.objective.growing if data is plan.data else 0.0
+        return RolloutSamples(list(data), plan.normaliser, config.data, seed, count, growing)
+    return TrainingSamples(list(data), plan.normaliser, config.data, seed, count, config.trainer.deterministic)
+
+
 def _announce_longer_run(folder: FilePath, module: TrainingModule, done: int) -> None:
     """Log how a finished run goes on: its learning rate had ended at a hundredth of the peak, and rises again."""
     steps = module.config.max_steps
@@ -286,6 +294,8 @@ def _announce_longer_run(folder: FilePath, module: TrainingModule, done: int) ->
 def _initial_module(plan: TrainingPlan) -> TrainingModule:
     with torch.random.fork_rng():
         torch.manual_seed(plan.config.trainer.seed)  # for the scale model; the plan seeds the network itself
+        if plan.config.objective.name == "crps":
+            return RolloutTraining(plan.operator(), plan.config, plan.normaliser)
         return build_module(plan.operator(), plan.config.trainer)
 
 
@@ -300,6 +310,9 @@ def _surrogate(plan: TrainingPlan, module: TrainingModule, steps: int) -> Surrog
         "parameters": operator.n_parameters,
         "trained_on": "; ".join(f"{part.n_pairs} pairs on {part.mesh.n_faces} faces" for part in plan.data),
     }
+
+    if config.objective.name != "flow":
+        information |= {"objective": config.objective.name, "rollout": config.data.rollout}
 
     hemisphere = hemisphere_of_all([part.mesh for part in plan.data])
     if plan.start:

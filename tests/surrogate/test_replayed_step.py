@@ -19,7 +19,7 @@ from gensim_graph.data import Trajectories, as_forcing, statistics_of, with_tran
 from gensim_graph.graph import MeshGraph
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn.native import loader
-from gensim_graph.surrogate import Surrogate
+from gensim_graph.surrogate import StepBudget, Surrogate
 from gensim_graph.system import Replay
 
 TRANSPORTED = ("sit", "sic", "sid", "snt")
@@ -94,6 +94,22 @@ def test_replayed_steps_have_the_same_bits(kind, method):
     assert not torch.equal(came[0], came[2])
     for one, other in zip(came, expected, strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.usefixtures("operations_alone")
+def test_the_budget_of_replayed_steps_is_the_same_and_waits_for_nothing():
+    model = model_of("transport")
+    replayed, recorder = recorded(model)
+    given = {"steps": 3, "members": 2, "budget": True, "progress": False}
+    expected, came = (one.forecast(DATA.isel(time=0), DATA, **given) for one in (model, replayed))
+    assert recorder.recorded == 1
+    for name in ("sit_transport", "sit_source"):
+        np.testing.assert_array_equal(came[name], expected[name])
+
+    budget = StepBudget(model.normaliser, model.plan(MESH), MESH)
+    before, after = states(2), one_step(model, model.plan(MESH))
+    with NoWaiting():
+        budget.beside(after, before)
 
 
 def one_step(model: Surrogate, plan, seed: int = 7) -> torch.Tensor:

@@ -7,25 +7,16 @@ import numpy as np
 import pytest
 import torch
 from support.meshes import jittered_box
-from support.surrogates import DATA, MESH, TABLE, random_surrogate
+from support.surrogates import DATA, MESH, TABLE, TRANSPORTED, random_surrogate, transporting
 
 import gensim_graph as gg
-from gensim_graph.data import Statistics, Trajectories, statistics_of, with_transport
+from gensim_graph.data import Statistics, Trajectories
 from gensim_graph.evaluate.explain.input_response import mean_step
 from gensim_graph.surrogate import Surrogate
 
 NAMES = [one.name for one in TABLE.state]
 SIT, SIC, SID, SIU, SIV, SNT = (NAMES.index(name) for name in ("sit", "sic", "sid", "siu", "siv", "snt"))
-TRANSPORTED = ("sit", "sic", "sid", "snt")
 LEAD = np.timedelta64(6, "h")
-
-
-def transporting(deterministic=False, **changed):
-    """A random model whose residual is counted from the transport."""
-    model = random_surrogate(deterministic)
-    (data,) = with_transport([Trajectories.from_dataset(DATA, TABLE, LEAD)], TABLE, TRANSPORTED, 6 * 3600.0)
-    statistics = dataclasses.replace(statistics_of([data], TABLE, 6.0), transported=TRANSPORTED, **changed)
-    return dataclasses.replace(model, normaliser=dataclasses.replace(model.normaliser, statistics=statistics))
 
 
 def inputs(start=1, members=2):

@@ -15,7 +15,7 @@ from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import read_record
 from gensim_graph.train.training_module import TrainingModule
 from gensim_graph.train.training_record import build_loggers, cut_record
-from gensim_graph.train.validation_forecast import ensemble_crps, forecast_scores
+from gensim_graph.train.validating import ensemble_crps, forecast_scores
 
 TABLE = gg.default_variables()
 LEAD = np.timedelta64(6, "h")

@@ -143,7 +143,7 @@ def assimilate_command(
     observed = _assimilation(read_observed(observations, setup, count, error, thin, average), method, settings)
 
     write_forecast(
-        setup.model,
+        setup.models.models,
         setup.state,
         setup.forcing,
         out,
@@ -176,7 +176,7 @@ def _check_ensemble(setup: ForecastSetup, method: str, members: int) -> None:
     if method != "letkf":
         check_guidable(setup.model)
     states = max(setup.state.sizes.get(name, 1) for name in ("member", "trajectory"))
-    count = states if setup.model.deterministic else members
+    count = setup.models.count_members(members, states)
     if method != "guided" and count < 2:
         raise InputError(f"--method {method}: the filter needs two members or more; came {count}")
 

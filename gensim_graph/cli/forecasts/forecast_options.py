@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 ModelOption = Annotated[
-    Path, typer.Option(help="Trained model: a folder, small, or an address (https://, hf://OWNER/NAME).")
+    list[Path],
+    typer.Option(
+        help="Trained model: a folder, small, or an address (https://, hf://OWNER/NAME). Repeat it to share the "
+        "members between several models, in blocks."
+    ),
 ]
 InitialOption = Annotated[str, typer.Option(help="Initial state: FILE@TIME, or FILE@TIME,TIME,... for several starts.")]
 ForcingOption = Annotated[

@@ -1,4 +1,4 @@
-"""What a forecast starts from, opened from the arguments of its command: model, initial state, winds."""
+"""What a forecast starts from, opened from the arguments of its command: models, initial state, winds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import xarray as xr
 
 from gensim_graph.data import Forcing, open_forcing
 from gensim_graph.errors import InputError
-from gensim_graph.forecast import Batch, Ranks, check_place, read_initial, split_initial
+from gensim_graph.forecast import Batch, ModelSet, Ranks, check_place, read_initial, split_initial
 from gensim_graph.io import load_mesh, mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.nn import is_compiled_on
@@ -22,26 +22,31 @@ _WHEN = ("auto", "always", "never")
 
 @dataclass(frozen=True)
 class ForecastSetup:
-    """Model and input of a forecast.
+    """Models and input of a forecast.
 
     Attributes:
         ranks: this process among all processes.
-        model: on its device.
+        models: on their device.
         state: initial state, at one time or several.
         mesh: of the state.
         forcing: winds and temperatures.
     """
 
     ranks: Ranks
-    model: Surrogate
+    models: ModelSet
     state: xr.Dataset
     mesh: Mesh
     forcing: Forcing
 
+    @property
+    def model(self) -> Surrogate:
+        """The first model, for all that the models have in common."""
+        return self.models.first
+
 
 def prepare_forecast(
     out: Path,
-    model: Path,
+    model: list[Path],
     initial: str,
     mesh: Path | None,
     forcing: list[str] | None,
@@ -55,7 +60,7 @@ def prepare_forecast(
     conserve: str,
     topology: str | None,
 ) -> ForecastSetup:
-    """Check the arguments, load the model, read the initial state and open the winds.
+    """Check the arguments, load the models, read the initial state and open the winds.
 
     Args:
         out: the store that will be written.
@@ -75,19 +80,21 @@ def prepare_forecast(
     check_place(out)
     keep_freed_memory()
     ranks = Ranks.from_environment()
-    surrogate = Surrogate.load(model).to(choose_device(device, ranks.local_rank), precision)  # type: ignore[arg-type]
+    place = choose_device(device, ranks.local_rank)
+    models = ModelSet.of([Surrogate.load(one).to(place, precision) for one in model])  # type: ignore[arg-type]
 
-    surrogate.mirror, surrogate.conserve = mirror, conserve  # type: ignore[assignment]
-    if is_compiled_on("auto" if compiled is None else str(compiled).lower(), surrogate.device):
-        surrogate.compile()
+    for surrogate in models.models:
+        surrogate.mirror, surrogate.conserve = mirror, conserve  # type: ignore[assignment]
+        if is_compiled_on("auto" if compiled is None else str(compiled).lower(), surrogate.device):
+            surrogate.compile()
 
-    table = surrogate.normaliser.table
+    table = models.table
     state = read_initial(initial, None if mesh is None else load_mesh(mesh), table, topology)
     own_mesh = mesh_from_dataset(state)
     winds = forcing or [split_initial(initial)[0]]
     drivers = open_forcing(winds, own_mesh, table, interpolate=interpolate, repeat=repeat_forcing, topology=topology)
 
-    return ForecastSetup(ranks, surrogate, state, own_mesh, drivers)
+    return ForecastSetup(ranks, models, state, own_mesh, drivers)
 
 
 def check_choice(name: str, came: str, known: tuple[str, ...]) -> None:

@@ -27,7 +27,12 @@ def forecast_command(
     every: given.EveryOption = 1,
     variables: given.VariablesOption = None,
     budget: Annotated[
-        bool, typer.Option("--budget", help="Write transport and source of ice and snow in each step, too.")
+        bool,
+        typer.Option(
+            "--budget",
+            help="Write sit_transport and sit_source, too, and the same for the snow: the change in a step by "
+            "the drift, and by sources.",
+        ),
     ] = False,
     observations: Annotated[
         list[str] | None,
@@ -55,8 +60,14 @@ def forecast_command(
     [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-01 --forcing 'era5/*.nc' --interpolate
     --repeat-forcing --years 10 --members 4 --every 2 --variables sic,sit --out decade.zarr[/]
 
+    [dim]gensim-graph forecast --model run/ --initial state.nc@2000-01-02T00 --budget --out budget.zarr[/]
+    (how much ice has moved, and how much has grown or melted)
+
     [dim]torchrun --nproc-per-node 4 -m gensim_graph forecast --model run/ --initial state.nc@2000-01-02T00
     --members 64 --out fc.zarr[/]
+
+    [dim]gensim-graph forecast --model run_a/ --model run_b/ --initial state.nc@2000-01-02T00 --members 16
+    --out fc.zarr[/]  (members 0 to 7 from run_a, 8 to 15 from run_b)
     """
     if steps is not None and years is not None:
         raise InputError("--steps and --years: give one of them")
@@ -90,7 +101,7 @@ def forecast_command(
         observed = read_observed(observations, setup, count, error)
 
     write_forecast(
-        setup.model,
+        setup.models.models,
         setup.state,
         setup.forcing,
         out,

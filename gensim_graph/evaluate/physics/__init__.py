@@ -12,7 +12,8 @@ Reading order:
    time.
 3. ``effective_resolution`` compares the variability of any field with the truth, scale by scale: ``spectra`` on grids,
    ``structure`` on any mesh.
-4. ``age``, ``budget`` (with ``budget_table``) and ``events`` follow the ice from one time to the next.
+4. ``age``, ``budget`` (with ``budget_table`` and ``written_budget``) and ``events`` follow the ice from one time to the
+   next.
 """
 
 from gensim_graph.evaluate.physics.age import ice_age
@@ -28,11 +29,13 @@ from gensim_graph.evaluate.physics.intermittency import IntermittencyTally, temp
 from gensim_graph.evaluate.physics.scaling import SCALING_ORDERS
 from gensim_graph.evaluate.physics.spectra import SpectrumTally, power_spectrum
 from gensim_graph.evaluate.physics.structure import Pairs, StructureTally, structure_function
+from gensim_graph.evaluate.physics.written_budget import WRITTEN_BUDGET
 
 __all__ = [
     "EVENTS",
     "RESOLVED_RATIO",
     "SCALING_ORDERS",
+    "WRITTEN_BUDGET",
     "BudgetTally",
     "DeformationTally",
     "EventTally",

@@ -10,6 +10,10 @@ of the interval averaged:
 changes within the interval, and sharp edges. Where the truth has no thermodynamics, its rest is that error alone; for
 the concentration it also contains ridging, which closes open water.
 
+A forecast can write transport and source of each step (:mod:`~gensim_graph.evaluate.physics.written_budget`). They take
+the place of the estimates of dynamics and rest: the rest is then exactly what the model has added. The convergence
+remains an estimate, and advection = dynamics - convergence contains its error.
+
 Summed over the whole domain, the dynamics are exactly the inflow through the open boundary. In a closed domain without
 thermodynamics the sum of the rest therefore measures how well a model conserves its ice.
 """
@@ -22,6 +26,7 @@ import numpy as np
 import xarray as xr
 
 from gensim_graph.errors import InputError
+from gensim_graph.evaluate.physics.written_budget import ESTIMATED_BUDGET, WRITTEN_BUDGET, written_terms
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 from gensim_graph.mesh.operators import Transport
@@ -69,6 +74,17 @@ class Budget(NamedTuple):
         """Change that the drift does not explain."""
         return self.change - self.dynamics
 
+    def with_terms(self, transport: Array, source: Array, seconds: float) -> "Budget":
+        """Return the budget with terms that a forecast has written, in place of their estimates.
+
+        Args:
+            transport: (F, M), units of the field per step.
+            source: (F, M), units of the field per step.
+            seconds: length of the step.
+        """
+        per_day = SECONDS_PER_DAY / seconds
+        return Budget(per_day * (transport + source), per_day * transport, self.convergence)
+
 
 def tendencies(transport: Transport, u: Array, v: Array, fields: Mapping[str, Array]) -> dict[str, Tendency]:
     """Compute the effect of a drift on several fields.
@@ -106,13 +122,15 @@ def volume_budget(dataset: xr.Dataset, name: str = "sit", mesh: Mesh | None = No
     """Compute maps of the budget of one variable of a forecast or a truth.
 
     Args:
-        dataset: the variable, and ``siu`` and ``siv`` in m/s, of dims ([member], lead_time or time, face).
+        dataset: the variable, and ``siu`` and ``siv`` in m/s, of dims ([member], lead_time or time, face). Transport
+            and source (``sit_transport``, ``sit_source``) of a forecast that has written each step are used.
         name: the variable, ice volume per area by default.
         mesh: by default the mesh in the dataset.
 
     Returns:
         ``change``, ``advection``, ``convergence``, ``dynamics`` and ``rest`` in units of the variable per day; times
-        are the ends of the intervals.
+        are the ends of the intervals. The attribute ``method`` is ``written`` if transport and source of the dataset
+        were used, else ``estimated``.
 
     Raises:
         InputError: a variable is missing.
@@ -134,6 +152,14 @@ def volume_budget(dataset: xr.Dataset, name: str = "sit", mesh: Mesh | None = No
     time = "lead_time" if "lead_time" in dataset[name].dims else "time"
     field, u, v = (dataset[variable].transpose(..., time, "face") for variable in (name, "siu", "siv"))
     budgets = _budgets_in_time(transport, _flat(field), _flat(u), _flat(v), dataset[time].values)
+    seconds = np.diff(dataset[time].values) / np.timedelta64(1, "s")
+    names = written_terms(dataset, name, float(seconds[0])) if len(set(seconds)) == 1 else None
+    if names:
+        parts = [_flat(dataset[one].transpose(..., time, "face"))[:, 1:] for one in names]
+        budgets = [
+            each.with_terms(moved.T, added.T, float(seconds[0]))
+            for each, moved, added in zip(budgets, *(part.swapaxes(0, 1) for part in parts), strict=True)
+        ]
 
     frame = field.isel({time: slice(1, None)})
     units = f"{dataset[name].attrs.get('units', '1')} day-1"
@@ -143,7 +169,7 @@ def volume_budget(dataset: xr.Dataset, name: str = "sit", mesh: Mesh | None = No
         values = np.stack([getattr(each, term).T for each in budgets], axis=1).reshape(frame.shape)
         maps[term] = frame.copy(data=values).assign_attrs(units=units)
 
-    return xr.Dataset(maps)
+    return xr.Dataset(maps, attrs={"method": WRITTEN_BUDGET if names else ESTIMATED_BUDGET})
 
 
 def _flat(field: xr.DataArray) -> Array:

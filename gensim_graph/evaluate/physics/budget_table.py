@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from gensim_graph.evaluate.physics.budget import Budget, Tendency, budget, tendencies
+from gensim_graph.evaluate.physics.written_budget import ESTIMATED_BUDGET, WRITTEN_BUDGET, written_terms
 from gensim_graph.evaluate.tally import Step, Tally, by_model
 from gensim_graph.evaluate.verification import Verification
 from gensim_graph.mesh.operators import Transport
@@ -15,7 +16,7 @@ BUDGET_UNITS = {"sit": "km3", "snt": "km3", "sic": "km2"}
 _FROM_SI = {"km3": 1e-9, "km2": 1e-6}
 _COLUMNS = (
     *("model", "lead_hours", "variable", "amount", "change", "dynamics", "rest"),
-    *("rms_change", "rms_dynamics", "rms_rest", "correlation"),
+    *("rms_change", "rms_dynamics", "rms_rest", "correlation", "method"),
 )
 
 
@@ -32,6 +33,7 @@ class BudgetTally(Tally):
         applies = matched.has_start and matched.has("siu", "siv")
         self._transport = Transport(matched.mesh) if applies and matched.mesh is not None else None
         self._rows: dict[tuple[str, float, str], list[Array]] = {}
+        self._methods: dict[tuple[str, float, str], str] = {}
         self._before: dict[str, dict[str, Tendency]] = {}
 
     def add(self, step: Step) -> None:
@@ -45,7 +47,14 @@ class BudgetTally(Tally):
         now = _step_tendencies(self._transport, step)
         for name, tendency in now.items():
             terms = budget(self._before[step.model][name], tendency, step.seconds)
-            self._rows.setdefault((step.model, step.hours, name), []).append(_summary(step, name, terms))
+            written = None if step.is_truth else written_terms(step.matched.forecast, name, step.seconds)
+            if written:
+                transport, source = (step[one].T for one in written)
+                terms = terms.with_terms(transport, source, step.seconds)
+
+            key = (step.model, step.hours, name)
+            self._rows.setdefault(key, []).append(_summary(step, name, terms))
+            self._methods[key] = WRITTEN_BUDGET if written else ESTIMATED_BUDGET
 
         self._before[step.model] = now
 
@@ -55,10 +64,11 @@ class BudgetTally(Tally):
         Returns:
             Columns model, lead_hours, variable; amount in km3 (ice, snow) or km2 (area of ice), and per day its change
             over the last interval, the inflow through the open boundary (dynamics) and the rest; rms_change,
-            rms_dynamics and rms_rest, root mean squares of the local terms in units of the variable per day; and the
-            correlation of local change and dynamics.
+            rms_dynamics and rms_rest, root mean squares of the local terms in units of the variable per day; the
+            correlation of local change and dynamics; and the method, ``written`` where dynamics and rest are transport
+            and source that the forecast has written, else ``estimated``.
         """
-        rows = [(*key, *np.mean(values, axis=0)) for key, values in self._rows.items()]
+        rows = [(*key, *np.mean(values, axis=0), self._methods[key]) for key, values in self._rows.items()]
         return by_model(pd.DataFrame(rows, columns=[*_COLUMNS]))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from gensim_graph.evaluate.physics import WRITTEN_BUDGET
 from gensim_graph.evaluate.pictures import distribution_chart, scale_chart, scaling_chart
 from gensim_graph.evaluate.report.parts import Part, Picture, Table, Text, number_table
 from gensim_graph.evaluate.report.process_pictures import process_pictures
@@ -162,9 +163,11 @@ def _event_table(events: pd.DataFrame) -> Table:
 def _budget_table(budget: pd.DataFrame, words: Mapping[str, str]) -> Table:
     last = budget["lead_hours"].max()
     rows = budget[budget["lead_hours"] == last].to_dict("records")
+    is_written = any(row["method"] == WRITTEN_BUDGET for row in rows)
     heads = {
         "variable": "variable",
         "model": "model",
+        **({"method": "inflow and rest"} if is_written else {}),
         "amount": "amount",
         "change": "change",
         "dynamics": "inflow",
@@ -179,4 +182,10 @@ def _budget_table(budget: pd.DataFrame, words: Mapping[str, str]) -> Table:
         "open boundaries, and the rest, per day; local terms as root mean squares per day, and the correlation of "
         "change and dynamics"
     )
-    return number_table(caption, heads, rows, 2, words=words)
+    if is_written:
+        caption += (
+            ". Written: transport and source of the step, as the forecast has written them; the rest is exactly what "
+            "the model has added. Estimated: from the drift at both ends of the interval"
+        )
+
+    return number_table(caption, heads, rows, 2 + is_written, words=words)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from gensim_graph.evaluate.physics import EVENTS, detect_events, volume_budget
+from gensim_graph.evaluate.physics import EVENTS, WRITTEN_BUDGET, detect_events, volume_budget
 from gensim_graph.evaluate.pictures import budget_maps, event_maps
 from gensim_graph.evaluate.report.parts import Picture
 from gensim_graph.evaluate.report.shown_start import ShownStart
@@ -13,6 +13,11 @@ from gensim_graph.mesh import Mesh
 from gensim_graph.typing import Array
 
 _TERMS = ("change", "advection", "convergence", "rest")
+
+_OF_THE_STEP = (
+    " This forecast has written transport and source of its steps, and they are shown in place of the estimate: its "
+    "rest is exactly what the model has added; advection is its transport without the convergence of the drift."
+)
 
 
 def process_pictures(shown: ShownStart) -> Iterator[Picture]:
@@ -49,19 +54,20 @@ def _events(shown: ShownStart, member: int | None) -> dict[str, Array]:
 def _budget_picture(shown: ShownStart, sources: dict[str, int | None]) -> Picture:
     """Volume budget over the last interval; ``sources`` as for the events."""
     last = shown.positions[-1]
-    terms = {source: _budget(shown.interval(member, last), shown.mesh) for source, member in sources.items()}
+    budgets = {source: _budget(shown.interval(member, last), shown.mesh) for source, member in sources.items()}
+    terms = {source: {term: found[term].values for term in _TERMS} for source, found in budgets.items()}
+    is_written = any(found.attrs["method"] == WRITTEN_BUDGET for found in budgets.values())
 
     return Picture(
         budget_maps(shown.mesh, terms, "ice volume per area (m day⁻¹)"),
         "Volume budget",
         f"Over the interval that ends at +{shown.hours[-1]:g} h: the change, its parts from advection and convergence "
         "of the drift, and the rest. The rest is growth and melt, and the error of an estimate that knows the drift "
-        "only at both ends of the interval.",
+        "only at both ends of the interval." + (_OF_THE_STEP if is_written else ""),
         "Maps of the terms of the volume budget in truth and forecast: change, advection, convergence and rest.",
     )
 
 
-def _budget(interval: xr.Dataset, mesh: Mesh) -> dict[str, Array]:
-    """Term -> (F,) in m/day."""
-    found = volume_budget(interval, mesh=mesh).isel(time=0)
-    return {term: found[term].values for term in _TERMS}
+def _budget(interval: xr.Dataset, mesh: Mesh) -> xr.Dataset:
+    """Terms (F,) in m/day."""
+    return volume_budget(interval, mesh=mesh).isel(time=0)

@@ -133,7 +133,8 @@ class ShownStart:
             lead: position of the lead time.
 
         Returns:
-            ``sit``, ``sid``, ``siu`` and ``siv``, those that there are, of dims (time, face).
+            ``sit``, ``sid``, ``siu`` and ``siv``, those that there are, of dims (time, face); of a member also
+            transport and source that the forecast has written, NaN at the first of the two times.
         """
         names = [name for name in ("sit", "sid", "siu", "siv") if self.matched.has(name)]
         values = {
@@ -142,7 +143,19 @@ class ShownStart:
         }
         times = [self.matched.start_times[self.start], *self.matched.valid_times[self.start]]
 
-        return xr.Dataset(values, {"time": times[lead : lead + 2]})
+        terms = {} if member is None else self._written_terms(member, lead)
+        return xr.Dataset(values | terms, {"time": times[lead : lead + 2]})
+
+    def _written_terms(self, member: int, lead: int) -> dict[str, tuple[tuple[str, str], Array, dict[str, str]]]:
+        """Transport and source of the ice in the interval that ends at a lead time, if the forecast has them."""
+        found, forecast = {}, self.matched.forecast
+        for name in ("sit_transport", "sit_source"):
+            if name in forecast:
+                last = self._field(name, member, lead)
+                values = np.stack([np.full_like(last, np.nan), last])
+                found[name] = (("time", "face"), values, forecast[name].attrs)
+
+        return found
 
     def _field(self, name: str, member: int | None, lead: int) -> Array:
         """Values (F,) of a member, or of the truth; lead -1 is the start."""

@@ -150,6 +150,66 @@ def test_budget_table_is_the_integral_of_the_maps():
         assert row["change"] == pytest.approx(row["dynamics"] + row["rest"])
 
 
+def with_terms(run: xr.Dataset, transport: np.ndarray, hours: int = 12) -> xr.Dataset:
+    """The run with a transport (time, face) as a forecast writes it, and the source that makes up its change."""
+    change = np.concatenate([np.full((1, run.sizes["face"]), np.nan), np.diff(run["sit"].values, axis=0)])
+    attrs = {"units": "m", "interval": f"PT{3600 * hours}S"}
+    terms = {"sit_transport": transport + 0 * change, "sit_source": change - transport}
+    return run.assign({name: (("time", "face"), values, attrs) for name, values in terms.items()})
+
+
+def random_run(mesh: Mesh, seed: int) -> xr.Dataset:
+    rng = np.random.default_rng(seed)
+    return run_of(mesh, **{name: rng.normal(size=(3, mesh.n_faces)) for name in ("sit", "siu", "siv")})
+
+
+def test_what_a_forecast_has_written_takes_the_place_of_the_estimate():
+    mesh = jittered_box(8)
+    run = random_run(mesh, 2)
+    transport = np.random.default_rng(3).normal(size=(3, mesh.n_faces))
+    found, estimate = volume_budget(with_terms(run, transport)), volume_budget(run)
+    assert (found.attrs["method"], estimate.attrs["method"]) == ("written", "estimated")
+    np.testing.assert_allclose(found["dynamics"], 2 * transport[1:])  # two steps a day
+    np.testing.assert_allclose(found["rest"], 2 * (np.diff(run["sit"], axis=0) - transport[1:]))
+    for same in ("change", "convergence"):
+        np.testing.assert_allclose(found[same], estimate[same], rtol=1e-9)
+    np.testing.assert_allclose(found["advection"] + found["convergence"], found["dynamics"])
+
+
+@pytest.mark.parametrize("hours", [6, None])
+def test_terms_of_other_intervals_are_not_used(hours: int | None):
+    """The last of several steps, or a store of an earlier version, which does not say how long a step is."""
+    run = random_run(jittered_box(8), 2)
+    given = with_terms(run, np.ones((3, run.sizes["face"])), hours or 12)
+    if hours is None:
+        given = given.assign({name: given[name].drop_attrs() for name in ("sit_transport", "sit_source")})
+    xr.testing.assert_identical(volume_budget(given), volume_budget(run))
+
+
+def test_the_table_takes_what_the_forecast_has_written():
+    mesh = jittered_box(8)
+    truth = random_run(mesh, 1)
+    members = [random_run(mesh, seed) for seed in (2, 3)]
+    for run in members:  # they start from the truth
+        for name in ("sit", "siu", "siv"):
+            run[name] = run[name].where(run["time"] > START, truth[name])
+    transports = np.random.default_rng(4).normal(size=(2, 3, mesh.n_faces))
+    names = ["sit", "siu", "siv", "sit_transport", "sit_source"]
+    written = [with_terms(run, transport)[names] for run, transport in zip(members, transports, strict=True)]
+    models = models_of(mesh, xr.concat(written, "member"), truth)
+    table = tabulate(models, BudgetTally(models["forecast"])).set_index(["model", "lead_hours"])
+    assert table.loc["truth", "method"].eq("estimated").all()
+    for lead, hours in ((1, 12.0), (2, 24.0)):
+        row = table.loc[("forecast", hours)]
+        assert row["method"] == "written"
+        change = np.mean([(run["sit"].values[lead] - run["sit"].values[lead - 1]) @ mesh.areas for run in members])
+        assert row["change"] == pytest.approx(2e-9 * change)
+        assert row["dynamics"] == pytest.approx(2e-9 * np.mean(transports[:, lead] @ mesh.areas))
+        assert row["rest"] == pytest.approx(row["change"] - row["dynamics"])
+        squares = np.mean(np.average(transports[:, lead] ** 2, axis=1, weights=mesh.areas))
+        assert row["rms_dynamics"] == pytest.approx(2 * squares**0.5)
+
+
 def test_events_by_hand():
     divergence = np.array([0.1, 0.1, -0.1, -0.1, 0.0, 0.0, 0.1])
     thickness = np.array([-0.1, 0.1, 0.1, -0.1, 0.0, 0.1, -0.1])

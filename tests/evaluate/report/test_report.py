@@ -144,6 +144,28 @@ def test_out_of_bounds_is_said(small_mesh: Mesh, tmp_path: Path):
     assert "one member" not in " ".join(page.words)
 
 
+def test_the_report_says_whose_budget_it_shows(small_mesh: Mesh, tmp_path: Path, page: Page):
+    """A forecast that has written transport and source, at every lead time the same."""
+    forecast, truth = datasets(small_mesh, members=2)
+    terms = {"sit_transport": 0.01, "sit_source": 0.02}
+    given = {name: xr.full_like(forecast["sit"], value) for name, value in terms.items()}
+    given = {name: field.assign_attrs(units="m", interval="PT43200S") for name, field in given.items()}
+    written = write_report(forecast.assign(given), truth, tmp_path / "out")
+
+    table = pd.read_csv(written.parent / "budget.csv").set_index(["model", "variable", "lead_hours"])
+    assert table.loc[("forecast", "sit", 24.0), "method"] == "written"
+    assert set(table.drop([("forecast", "sit", hours) for hours in (12.0, 24.0)])["method"]) == {"estimated"}
+    volume = 2e-9 * small_mesh.areas.sum()  # two steps a day, in km3
+    assert table.loc[("forecast", "sit", 24.0), "dynamics"] == pytest.approx(0.01 * volume, rel=1e-5)
+    assert table.loc[("forecast", "sit", 24.0), "rest"] == pytest.approx(0.02 * volume, rel=1e-5)
+    assert table.loc[("forecast", "sit", 24.0), "rms_rest"] == pytest.approx(0.04, rel=1e-5)
+
+    said, unsaid = (" ".join(one.words) for one in (Page(written.read_text(encoding="utf-8")), page))
+    for words in ("Written: transport and source of the step", "has written transport and source of its steps"):
+        assert words in said
+        assert words not in unsaid
+
+
 @pytest.fixture(scope="module")
 def odd(small_mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Page:
     """A report on three variables, of which one is the user's, with a baseline and facts of odd names."""

@@ -12,13 +12,13 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from gensim_graph.data import TrainingBatch, TrainingData
+from gensim_graph.data import TrainingData
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train.batch_loader import Share
 from gensim_graph.train.processes import sum_over_processes
 from gensim_graph.train.sharded_training import gather_average
-from gensim_graph.train.training_module import TrainingModule
-from gensim_graph.train.validation_forecast import forecast_scores
+from gensim_graph.train.training_module import AnyBatch, TrainingModule
+from gensim_graph.train.validating.validation_forecast import forecast_scores
 
 _FORECAST_SHARE = 0.02
 """Largest share of the computing time that forecasts may take; a forecast that would exceed it is left out."""
@@ -40,7 +40,7 @@ class Validation(Callback):
 
     def __init__(
         self,
-        make_batches: Callable[[Share], list[TrainingBatch]],
+        make_batches: Callable[[Share], list[AnyBatch]],
         every: int,
         patience: int = 0,
         save_best: Callable[[TrainingModule], None] | None = None,
@@ -48,7 +48,7 @@ class Validation(Callback):
     ) -> None:
         self.make_batches, self.every, self.patience = make_batches, every, patience
         self.save_best, self.forecaster = save_best, forecaster
-        self.batches: list[TrainingBatch] = []
+        self.batches: list[AnyBatch] = []
         self.best, self.without_improvement = float("inf"), 0
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Validation(Callback):
 
 
 @torch.no_grad()
-def validation_loss(module: TrainingModule, batches: list[TrainingBatch]) -> float:
+def validation_loss(module: TrainingModule, batches: list[AnyBatch]) -> float:
     """Compute the mean loss of the averaged weights, over the batches of all processes.
 
     Args:

@@ -1,0 +1,108 @@
+"""The loss of an ensemble: the almost fair CRPS of the cells, of means over more and more cells, and of gradients.
+
+Scores of single cells alone do not see whether neighbouring cells err together. Scores of means over groups of cells
+do: their spread is right only if the errors are correlated as they should be (Lang et al. 2024 and Alet et al. 2025
+discuss it). The groups are those of the k-d order of the graph: 4, 16, 64, ... consecutive cells, which lie together.
+The gradients of the drift are the deformation. Scores of vectors are energy scores: the loss does not depend on the
+axes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from gensim_graph.config import ObjectiveConfig
+from gensim_graph.flow import almost_fair_energy
+from gensim_graph.graph import TOKEN_CELLS, MeshGraph
+from gensim_graph.typing import Float, Tensor
+
+
+@dataclass(frozen=True)
+class EnsembleLoss:
+    """Loss of the members of one step.
+
+    Attributes:
+        config: what is scored.
+        vectors: (x, y) channels of the vectors; all other channels are scored as scalars.
+    """
+
+    config: ObjectiveConfig
+    vectors: Sequence[tuple[int, int]]
+
+    def __call__(
+        self,
+        members: Float[Tensor, "member face state"],
+        truth: Float[Tensor, "face state"],
+        weight: Float[Tensor, "face state"],
+        graph: MeshGraph,
+    ) -> Float[Tensor, ""]:
+        """Compute the mean loss, weighted by area.
+
+        Args:
+            members: states, each variable in units of the deviation of its residual.
+            truth: true state, in the same units.
+            weight: of each value, 0 or 1.
+            graph: of the cells.
+        """
+        share = weight * (graph.area / graph.area.mean()).unsqueeze(-1)
+        total = self._mean(members, truth, share)
+
+        for scale in range(1, self.config.averages + 1):
+            group = graph.slot // TOKEN_CELLS**scale
+            count = len(graph.slot_weight) // TOKEN_CELLS**scale + 1
+            size = share.new_zeros(count, share.shape[-1]).index_add(0, group, share)
+            inverse = torch.where(size > 0, 1 / size.clamp(min=1e-12), 0.0)
+            means, true_means = (
+                one.new_zeros(*one.shape[:-2], count, one.shape[-1]).index_add(-2, group, one * share) * inverse
+                for one in (members, truth)
+            )
+            total = total + self._mean(means, true_means, size)
+
+        if self.config.gradients and self.vectors:
+            total = total + self.config.gradients * self._gradients(members, truth, share, graph)
+        return total
+
+    def _mean(self, members: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+        """Mean score of all scalars and vectors.
+
+        Args:
+            members, truth, weight: as in :meth:`__call__`.
+        """
+        scores, weights = [], []
+        paired = {channel for pair in self.vectors for channel in pair}
+        columns = [(channel,) for channel in range(truth.shape[-1]) if channel not in paired]
+
+        for chosen in (*columns, *self.vectors):
+            parts, true_parts = (torch.stack([one[..., each] for each in chosen], dim=-1) for one in (members, truth))
+            scores.append(almost_fair_energy(parts, true_parts, self.config.fairness) * len(chosen))
+            weights.append(weight[..., chosen[0]])
+
+        every = torch.stack(weights)
+        sizes = every.new_tensor([1.0] * len(columns) + [2.0] * len(self.vectors)).unsqueeze(-1)
+        return (torch.stack(scores) * every).sum() / (sizes * every).sum().clamp(min=1e-12)
+
+    def _gradients(self, members: Tensor, truth: Tensor, weight: Tensor, graph: MeshGraph) -> Tensor:
+        """Mean score of the gradients of all vectors over the length of a cell.
+
+        Args:
+            members, truth, weight: as in :meth:`__call__`.
+            graph: of the cells.
+        """
+        total = weight.new_zeros(())
+        for pair in self.vectors:
+            slopes, true_slopes = (
+                torch.cat([_slope(one[..., channel], graph) for channel in pair], dim=-1) for one in (members, truth)
+            )
+            score = almost_fair_energy(slopes, true_slopes, self.config.fairness)
+            own = weight[..., pair[0]]
+            total = total + (score * own).sum() / own.sum().clamp(min=1e-12)
+        return total / len(self.vectors)
+
+
+def _slope(values: Float[Tensor, "*member face"], graph: MeshGraph) -> Float[Tensor, "*member face 2"]:
+    """Gradient of a field on the graph, per length unit of each cell."""
+    neighbours = graph.neighbours
+    around = values.index_select(-1, neighbours.flatten()).unflatten(-1, neighbours.shape)
+    difference = around - values.unsqueeze(-1)
+    return (difference.unsqueeze(-1) * graph.gradient).sum(dim=-2)

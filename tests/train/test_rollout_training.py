@@ -1,0 +1,267 @@
+"""Training through rollouts: the steps of a forecast, with right gradients, and a loss that sees several scales."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support.examples import small_trajectory
+from support.meshes import jittered_box
+from support.surrogates import DATA, TABLE, random_surrogate, transporting
+
+from gensim_graph.config import ObjectiveConfig, compose_config
+from gensim_graph.data import SamplingConfig, Trajectories
+from gensim_graph.data.rollouts import RolloutSamples, collate_rollouts, pad_rollout
+from gensim_graph.errors import InputError
+from gensim_graph.flow import SamplerConfig, almost_fair_crps
+from gensim_graph.graph import GraphSizes
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.train import config_of, distil, fit, plan_training, train
+from gensim_graph.train.rollouts import RolloutTraining
+from gensim_graph.train.rollouts.ensemble_loss import EnsembleLoss
+from gensim_graph.train.rollouts.member_rollout import MemberRollout
+from gensim_graph.train.training_module import TrainingModule
+from gensim_graph.variables import VariableTable
+
+ONE_STEP = SamplerConfig(steps=1, method="euler")
+STORES = [small_trajectory(jittered_box(6), seed=seed) for seed in range(2)]
+TINY = [
+    "operator.width=16",
+    "operator.heads=1",
+    "operator.blocks=2",
+    "operator.cell_width=8",
+    "operator.embedding=8",
+    "data.batch=2",
+    "data.lead_time=3h",
+    "trainer.warmup=4",
+    "trainer.accelerator=cpu",
+]
+
+
+def batch_of(model: Surrogate, rollout: int = 2, size: int = 1, first: int = 0):
+    part = Trajectories.from_dataset(DATA, TABLE, np.timedelta64(6, "h"))
+    config = SamplingConfig(batch=size, lead_time="6h", rollout=rollout, partitions=1)
+    samples = RolloutSamples([part], model.normaliser, config, 0, 20)
+    return collate_rollouts([samples[first + number] for number in range(size)])
+
+
+def training_of(model: Surrogate, *overrides: str, sampler: SamplerConfig = ONE_STEP) -> RolloutTraining:
+    config = compose_config("tiny", ["objective=crps", *overrides])
+    return RolloutTraining(model.operator, dataclasses.replace(config, sampler=sampler), model.normaliser)
+
+
+@pytest.mark.parametrize("build", [random_surrogate, transporting])
+@pytest.mark.parametrize("sampler", [ONE_STEP, SamplerConfig(steps=2)], ids=["student", "flow"])
+def test_a_step_of_the_training_is_a_step_of_the_forecast(build, sampler):
+    model = dataclasses.replace(build(), sampler=sampler)
+    batch = batch_of(model, rollout=1)
+    operator, plan = model.operator, model.operator.plan(batch.graph)
+
+    def evaluate(noised, conditions, flow_time, plan):
+        return operator.velocity(noised, flow_time, operator.prepare(conditions, plan))
+
+    state, noise = batch.state[0].expand(3, -1, -1), torch.randn(3, *batch.state.shape[1:])
+    with torch.no_grad():
+        trained = MemberRollout(model.normaliser, sampler).step(evaluate, plan, batch, 0, state, noise)
+        mesh_plan = model.plan(jittered_box(6))
+        forecast = model._next_state(mesh_plan, state, batch.forcing[0], batch.forcing[1], batch.slow[0], noise)
+    torch.testing.assert_close(trained, forecast, rtol=1e-4, atol=1e-5)
+
+
+def test_gradient_through_three_steps_is_that_of_finite_differences():
+    # Without bounds, rules and transport: where they act, the derivative jumps, or is left out on purpose.
+    free = {"lower": -np.inf, "upper": np.inf, "needs": (), "amount": False, "conserved": False, "transported": False}
+    table = VariableTable(tuple(dataclasses.replace(one, **free) for one in TABLE.variables))
+    model = random_surrogate(size=0.1)
+    model = dataclasses.replace(model, normaliser=dataclasses.replace(model.normaliser, table=table))
+    model.operator.config = dataclasses.replace(model.operator.config, backend="reference")  # in double precision
+    training = training_of(model).double()
+    batch = batch_of(model, rollout=3)
+    batch = batch._replace(graph=batch.graph._mapped(lambda one: one.double() if one.is_floating_point() else one))
+    batch = batch._replace(**{name: getattr(batch, name).double() for name in ("state", "forcing", "slow", "weight")})
+
+    def loss() -> torch.Tensor:
+        total, weight = training.training_loss(batch)
+        return total / weight
+
+    loss().backward()
+    weights = [one for one in training.operator.parameters() if one.grad is not None and one.grad.norm() > 1e-3]
+    assert len(weights) > 10
+    for weight in weights[:: len(weights) // 4]:
+        place = int(weight.grad.abs().argmax())
+        slope, step = float(weight.grad.flatten()[place]), 1e-6
+        values = []
+        for shift in (step, -step):
+            with torch.no_grad():
+                weight.view(-1)[place] += shift
+                values.append(float(loss()))
+                weight.view(-1)[place] -= shift
+        assert slope == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4)
+
+
+@pytest.mark.parametrize("more", [0, 30])
+def test_loss_of_a_batch_is_that_of_its_samples(more):
+    model = transporting()
+    training = training_of(model, "objective.averages=0", "objective.gradients=0")
+    both, singles = batch_of(model, size=2), [batch_of(model, first=number) for number in range(2)]
+    if more:
+        sizes = GraphSizes.of(both.graph)
+        both = pad_rollout(both, sizes.holding(both.graph)._replace(cells=sizes.cells + more))
+
+    with torch.no_grad():
+        loss, weight = training.training_loss(both)
+        expected = [training.training_loss(one) for one in singles]
+    torch.testing.assert_close(weight, sum(one[1] for one in expected))
+    torch.testing.assert_close(loss, sum(one[0] for one in expected), rtol=1e-4, atol=1e-4)
+
+
+def test_checkpointed_steps_have_the_gradient_of_plain_ones(monkeypatch):
+    model = transporting()
+    batch = batch_of(model)
+
+    def gradient() -> torch.Tensor:
+        training = training_of(model)
+        training.zero_grad()
+        loss, weight = training.training_loss(batch)
+        (loss / weight).backward()
+        return torch.cat([one.grad.flatten() for one in training.operator.parameters() if one.grad is not None])
+
+    kept = gradient()
+    plain = lambda function, *inputs, **_: function(*inputs)  # noqa: E731
+    monkeypatch.setattr(sys.modules[RolloutTraining.__module__], "checkpoint", plain)
+    torch.testing.assert_close(kept, gradient())
+    assert kept.norm() > 0
+
+
+class TestLoss:
+    GRAPH = batch_of(random_surrogate()).graph
+
+    def random_fields(self, members: int = 3):
+        rng = torch.Generator().manual_seed(0)
+        faces = self.GRAPH.n_cells
+        fields = [torch.randn(*shape, generator=rng) for shape in ((members, faces, 6), (faces, 6))]
+        return (*fields, (torch.rand(faces, 6, generator=rng) < 0.7).float())
+
+    def test_cells_are_scored_by_area(self):
+        members, truth, weight = self.random_fields()
+        loss = EnsembleLoss(ObjectiveConfig("crps", averages=0, gradients=0.0), ())(members, truth, weight, self.GRAPH)
+        share = weight * self.GRAPH.area[:, None]
+        expected = (almost_fair_crps(members, truth) * share).sum() / share.sum()
+        torch.testing.assert_close(loss, expected)
+
+    def test_means_over_four_cells_are_those_of_the_tokens(self):
+        members, truth, _ = self.random_fields()
+        weight = torch.ones_like(truth)
+        losses = [
+            EnsembleLoss(ObjectiveConfig("crps", averages=averages, gradients=0.0), ())(
+                members, truth, weight, self.GRAPH
+            )
+            for averages in (0, 1)
+        ]
+        area, token = self.GRAPH.area, self.GRAPH.slot // 4
+        total, sizes = 0.0, 0.0
+        for number in token.unique():
+            own = token == number
+            size = area[own].sum()
+            means = [(one[..., own, :] * area[own, None]).sum(-2) / size for one in (members, truth)]
+            total, sizes = total + (almost_fair_crps(*means) * size).sum(), sizes + 6 * size
+        torch.testing.assert_close(losses[1] - losses[0], total / sizes, rtol=1e-4, atol=1e-5)
+
+    def test_perfect_members_have_no_loss_and_do_not_depend_on_axes(self):
+        members, truth, weight = self.random_fields()
+        weight = torch.ones_like(weight)
+        loss = EnsembleLoss(ObjectiveConfig("crps"), [(3, 4)])
+        assert float(loss(truth.expand(2, -1, -1), truth, weight, self.GRAPH)) == pytest.approx(0, abs=1e-6)
+
+        def quarter_turn(values):
+            turned = values.clone()
+            turned[..., 3], turned[..., 4] = -values[..., 4], values[..., 3]
+            return turned
+
+        one, other = (
+            loss(members, truth, weight, self.GRAPH),
+            loss(*map(quarter_turn, (members, truth)), weight, self.GRAPH),
+        )
+        torch.testing.assert_close(one, other)
+
+
+def run(folder: Path, steps: int, start: Surrogate, *more: str) -> Surrogate:
+    overrides = ["objective=crps", "sampler.steps=1", "data.batch=2", "data.lead_time=3h", "data.rollout=2", *more]
+    config = config_of(start, compose_config(None, [*overrides, f"trainer.max_steps={steps}"]), overrides)
+    return fit(plan_training(data=STORES, config=config, start=start), folder, progress=False)
+
+
+@pytest.fixture(scope="module")
+def flow(tmp_path_factory) -> Surrogate:
+    folder = tmp_path_factory.mktemp("flow")
+    return train(data=STORES, max_steps=3, out=folder / "run", overrides=TINY, progress=False)
+
+
+class Killed(Exception):  # noqa: N818
+    """The process ends without warning."""
+
+
+def test_resumes_bit_for_bit(flow, tmp_path, monkeypatch):
+    options = ("trainer.save_every=2", "trainer.warmup=1")
+    whole = run(tmp_path / "whole", 4, flow, *options)
+
+    step = TrainingModule.training_step
+    with monkeypatch.context() as patch:
+
+        def killed_step(self, batch, batch_idx):
+            if self.trainer.global_step == 3:
+                raise Killed
+            return step(self, batch, batch_idx)
+
+        patch.setattr(TrainingModule, "training_step", killed_step)
+        with pytest.raises(Killed):
+            run(tmp_path / "cut", 4, flow, *options)
+    resumed = run(tmp_path / "cut", 4, flow, *options)
+
+    for name, weights in whole.operator.state_dict().items():
+        assert torch.equal(weights, resumed.operator.state_dict()[name]), name
+
+
+def test_student_is_a_surrogate_of_one_evaluation(flow, tmp_path):
+    overrides = ["data.batch=2", "data.lead_time=3h", "trainer.warmup=1"]
+    distil(flow, STORES, out=tmp_path / "student", max_steps=2, overrides=overrides, progress=False)
+    student = Surrogate.load(tmp_path / "student")
+    assert student.sampler == ONE_STEP
+    assert student.information["objective"] == "crps"
+    assert student.information["started_from"]["steps"] == 3
+
+    forecast = student.forecast(STORES[0].isel(time=0), STORES[0], steps=2, members=3, progress=False)
+    assert (forecast["sit"].isel(lead_time=2).std("member") > 0).any()
+
+    again = config_of(student, compose_config(None, ["objective=crps", "data.lead_time=3h"]), ["objective=crps"])
+    assert again.sampler == ONE_STEP
+
+
+class TestWrongInput:
+    def test_flow_through_several_steps(self, flow):
+        config = compose_config(None, ["data.rollout=2", "data.lead_time=3h"])
+        with pytest.raises(InputError, match="add objective=crps"):
+            plan_training(data=STORES, config=config, start=flow)
+
+    def test_flow_from_a_student(self, flow):
+        student = dataclasses.replace(flow, information={"objective": "crps"})
+        with pytest.raises(InputError, match="trained with objective=crps"):
+            config_of(student, compose_config(None, ["data.lead_time=3h"]))
+
+    def test_student_of_a_twin(self, flow):
+        with pytest.raises(InputError, match="deterministic twin"):
+            distil(dataclasses.replace(flow, deterministic=True), STORES)
+
+    @pytest.mark.parametrize(
+        ("override", "message"),
+        [("objective.members=1", "objective.members"), ("objective.name=mse", "one of flow, crps")],
+    )
+    def test_settings(self, override, message):
+        with pytest.raises(InputError, match=message):
+            compose_config(None, ["objective=crps", override])
+
+    def test_no_evaluation(self, flow):
+        with pytest.raises(InputError, match="expected 1 evaluation or more; came 0"):
+            distil(flow, STORES, evaluations=0)
