@@ -30,7 +30,7 @@ def main() -> None:
     )
     parser.add_argument("--model", default="small", help="the flow")
     parser.add_argument("--stages", default="1:1500,4:250", help="steps of a rollout and of the training, by stage")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="peak rate of the first stage; later a third")
+    parser.add_argument("--learning-rate", type=float, default=3e-4, help="peak rate")
     parser.add_argument("--compile", action="store_true", help="compile the network: takes minutes, then runs faster")
     parser.add_argument("overrides", nargs="*", help="further settings, such as objective.members=4")
     options = parser.parse_args()
@@ -44,7 +44,6 @@ def main() -> None:
     stages = [stage.split(":") for stage in options.stages.split(",")]
 
     for number, (rollout, steps) in enumerate(stages):
-        rate = options.learning_rate / (3 if number else 1)
         overrides = [
             *OVERRIDES,
             "objective=crps",
@@ -53,7 +52,7 @@ def main() -> None:
             "data.validation=0",
             f"data.rollout={rollout}",
             f"trainer.max_steps={steps}",
-            f"trainer.learning_rate={rate}",
+            f"trainer.learning_rate={options.learning_rate}",
             f"trainer.compile={str(options.compile).lower()}",
             *options.overrides,
         ]

@@ -48,6 +48,11 @@ class SamplerConfig:
     scale: float = 3.0
     shift: float = 0.5
 
+    @property
+    def evaluations(self) -> int:
+        """Evaluations of the velocity in one integration; the last step is one of Euler."""
+        return self.steps if self.method == "euler" else 2 * self.steps - 1
+
     def __post_init__(self) -> None:
         """Check the values."""
         rules: dict[str, Rule] = {

@@ -41,6 +41,7 @@ def provenance(model: StepModel, initial: str, forcing: str, seed: int, members:
         **notes,
         "model_name": model.name,
         "model_hash": model_hash(model),
+        "model_evaluations": 1 if model.deterministic else model.sampler.evaluations,
         "initial_state": initial,
         "forcing": forcing,
         "seed": seed,

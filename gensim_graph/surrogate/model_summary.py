@@ -37,7 +37,10 @@ def _listed(model: StepModel, variables: tuple[Variable, ...]) -> str:
 def _sampler(model: StepModel) -> str:
     if model.deterministic:
         return "none, one evaluation of the network in each step"
-    return f"{model.sampler.steps} steps of {model.sampler.method} in each step of the forecast"
+    sampler = model.sampler
+    if sampler.evaluations == 1:
+        return "none, one evaluation of the network leads from the noise to the next state"
+    return f"{sampler.steps} steps of {sampler.method}, {sampler.evaluations} evaluations in each step of the forecast"
 
 
 def _hemisphere(model: StepModel) -> str:

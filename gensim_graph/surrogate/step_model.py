@@ -200,6 +200,8 @@ class StepModel:
         """Compute a step with the backward passes through the network that a guide needs."""
         if self.deterministic:
             raise InputError("a deterministic twin has no flow that observations could guide")
+        if self.sampler.evaluations == 1:
+            raise InputError(f"{self.name}: one evaluation leaves no way to guide; take its flow, or method letkf")
 
         with torch.no_grad(), frozen_weights(self.operator):
             # Clones, because what an earlier step computed cannot be differentiated.

@@ -1,5 +1,6 @@
 """``gensim-graph assimilate``: methods, restarts, what is said, and wrong input in clear words."""
 
+import dataclasses
 import os
 import signal
 import sys
@@ -224,6 +225,20 @@ def test_a_twin_is_not_guided(run, folder, tmp_path):
         assert code == 2
         assert "twin: a deterministic twin has no flow" in error
     assert not (tmp_path / "a.zarr").exists()
+
+
+def test_a_student_is_filtered_and_not_guided(run, folder, tmp_path):
+    student = dataclasses.replace(
+        gg.Surrogate.load(folder / "model"), sampler=gg.SamplerConfig(steps=1, method="euler")
+    )
+    student.save(tmp_path / "student")
+    given = [tmp_path / "student" if one == folder / "model" else one for one in arguments(folder, tmp_path / "a.zarr")]
+    for command in ("assimilate", "forecast"):
+        code, _, error = run(command, *given[1:])
+        assert code == 2
+        assert "one evaluation" in error
+    code, _, error = run(*given, "--method", "letkf")
+    assert code == 0, error
 
 
 def test_help(run):

@@ -27,6 +27,20 @@ def test_commands_of_the_guide_to_training(monkeypatch, tmp_path):
     assert (tmp_path / "report" / "report.html").exists()
 
 
+def test_commands_of_the_guide_to_students(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "meshes").symlink_to(RUN.parents[1])
+    for block in blocks("docs/howto/distil.md", "sh"):
+        text = block.replace("--members 8 --steps 4", "--members 2 --steps 1").replace("data.batch=4", "data.batch=1")
+        text = text.replace("trainer.max_steps=2000", "trainer.max_steps=1")
+        for line in text.replace("\\\n", " ").splitlines():
+            monkeypatch.setattr(sys, "argv", shlex.split(line))
+            with pytest.raises(SystemExit) as exit_:
+                main()
+            assert not exit_.value.code, line
+    assert "1 evaluation in each step" in (tmp_path / "report" / "report.html").read_text()
+
+
 def test_a_variable_more(monkeypatch, tmp_path):
     """Forecast, within its bounds, after a training of two steps."""
     monkeypatch.chdir(tmp_path)

@@ -231,3 +231,16 @@ def test_the_distribution_is_that_of_the_data():
 def test_an_unknown_method_is_refused():
     with pytest.raises(InputError, match=r"euler, midpoint, heun; came 'rk4'"):
         SamplerConfig(method="rk4")
+
+
+@pytest.mark.parametrize(("steps", "method"), [(1, "euler"), (4, "euler"), (1, "heun"), (6, "heun"), (5, "midpoint")])
+def test_evaluations_are_those_that_the_sampler_makes(steps, method):
+    calls = []
+
+    def velocity(state, tau):
+        calls.append(tau)
+        return -state
+
+    config = SamplerConfig(steps=steps, method=method)
+    sample(velocity, torch.zeros(3), config)
+    assert len(calls) == config.evaluations

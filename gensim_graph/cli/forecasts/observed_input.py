@@ -63,6 +63,11 @@ def check_guidable(model: Surrogate) -> None:
             f"{model.name}: a deterministic twin has no flow that observations could guide; use the model itself, or "
             "gensim-graph assimilate --method letkf with an ensemble of initial states"
         )
+    if model.sampler.evaluations == 1:
+        raise InputError(
+            f"{model.name}: makes a step with one evaluation, on the way of which nothing can be guided; use the flow "
+            "that it is a student of, or gensim-graph assimilate --method letkf"
+        )
 
 
 def _check_used(observations: Observations, setup: ForecastSetup, steps: int) -> None:

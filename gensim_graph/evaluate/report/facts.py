@@ -27,10 +27,17 @@ def forecast_facts(matched: Verification, mesh: Mesh) -> dict[str, str]:
         "Starts": f"{matched.starts}: {_shortened(starts)}",
         "Lead times": f"{_shortened(hours)} h",
         "Members": str(matched.members),
+        **_evaluations(matched),
         "Variables": "; ".join(_variable_text(variable) for variable in matched.variables),
         "Truth": _truth_name(matched),
         "Mesh": f"{mesh.n_faces:,} faces, median spacing {spacing:.3g} km, {_plane(mesh)}, hash {mesh.hash[:12]}",
     }
+
+
+def _evaluations(matched: Verification) -> dict[str, str]:
+    """Evaluations of the network in a step of the forecast; nothing if the forecast does not say."""
+    count = matched.forecast.attrs.get("model_evaluations")
+    return {} if count is None else {"Network": f"{count} evaluation{'s' if count != 1 else ''} in each step"}
 
 
 def _variable_text(variable: Variable) -> str:
