@@ -149,7 +149,7 @@ class ObjectiveConfig:
 
     name: str = "flow"
     members: int = 2
-    fairness: float = 0.95
+    fairness: float = 0.99
     averages: int = 3
     gradients: float = 0.5
     growing: float = 0.5

@@ -71,3 +71,12 @@ def test_values_beyond_a_bound_have_a_gradient_only_if_it_leads_back():
     (bounds.clip(values) * slope).sum().backward()
     assert values.grad.tolist() == [0.0, -1.0, 1.0, 1.0, 0.0]
     assert bounds.clip(values).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("fairness", "expected"), [(1.0, 1.0), (0.99, 0.99), (0.95, 0.95)])
+def test_what_is_not_fair_narrows_the_best_ensemble_by_about_its_share(fairness, expected):
+    """Expected score of two members N(0, s^2) for a truth N(0, 1), over s: E|x - y| and E|x - x'| are known."""
+    spread = torch.linspace(0.8, 1.1, 3001).double()
+    weight = fairness / 2 + (1 - fairness) / 4
+    score = (1 + spread.square()).sqrt() * math.sqrt(2 / math.pi) - weight * 2 * spread / math.sqrt(math.pi)
+    assert float(spread[score.argmin()]) == pytest.approx(expected, abs=0.005)
