@@ -11,10 +11,7 @@ over the error of the mean.
 
 import json
 import logging
-from copy import deepcopy
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -23,24 +20,14 @@ import xarray as xr
 from shared import build_parser, prepare_process
 
 from gensim_graph.benchmark.resolutions import read_plan
-from gensim_graph.config import TrainerConfig, compose_config
-from gensim_graph.data import TrainingBatch, TrainingSamples
 from gensim_graph.evaluate import evaluate
-from gensim_graph.flow import SamplerConfig
 from gensim_graph.io import mesh_from_dataset
-from gensim_graph.nn import Operator, face_graph
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import write_atomically
-from gensim_graph.train import config_of, distil, plan_training
-from gensim_graph.train.batch_loader import BatchLoader
-from gensim_graph.train.training_module import TrainingModule
-from gensim_graph.typing import Tensor
+from gensim_graph.train import distil
 
 SETS = ("triangles_16km", "triangles_8km")
 SETTINGS = ("data.batch=2", "data.skip=24h", "data.core=4", "data.balance=0.5", "data.validation=0")
-STUDENT = SamplerConfig(steps=1, method="euler")
-STEP = 1 / 8
-"""Step of the flow time between two points that shall land at the same place."""
 
 
 def main() -> None:
@@ -59,12 +46,12 @@ def main() -> None:
     flow = Surrogate.load(options.model)
     sets = read_plan("shipped").sets
     stores = [one for key in SETS for one in sets[key].sources("train", options.data, options.out)]
-    steps = [*SETTINGS, f"trainer.max_steps={options.steps}"]
+    steps = [*SETTINGS, f"trainer.max_steps={options.steps}", "data.rollout=1"]
     models = {
-        "score": distil(flow, stores, out=options.out / "score", overrides=[*steps, "data.rollout=1"], progress=False),
-        "consistency": consistent(flow, stores, steps, options.out / "consistency"),
-        "flow": flow,
+        name: distil(flow, stores, out=options.out / name, overrides=[*steps, f"objective={objective}"], progress=False)
+        for name, objective in (("score", "crps"), ("consistency", "consistency"))
     }
+    models["flow"] = flow
 
     rows = []
     for key in SETS:
@@ -78,83 +65,6 @@ def main() -> None:
 
 def _write(path: Path, table: pd.DataFrame) -> None:
     path.write_text(json.dumps(table.to_dict("records"), indent=1, default=float))
-
-
-class ConsistencyTraining(TrainingModule):
-    """The student lands from z where its average lands from the next point of the flow.
-
-    Args:
-        operator: the network.
-        config: rates and length of the training.
-    """
-
-    def __init__(self, operator: Operator, config: TrainerConfig) -> None:
-        super().__init__(operator, config)
-        self.teacher = deepcopy(operator).requires_grad_(False)
-
-    def loss(self, batch: TrainingBatch) -> Tensor:
-        """Mean squared difference of the velocities to both ends.
-
-        Args:
-            batch: training samples of the flow.
-        """
-        faces = face_graph(batch.graph)
-        begin = batch.flow_time.clamp(max=1 - STEP)
-        noise = batch.noised - batch.flow_time[:, faces, None] * batch.velocity  # z = eps + tau (x1 - eps)
-        state = noise + begin[:, faces, None] * batch.velocity
-        later = begin + STEP
-
-        with torch.no_grad():
-            first = self._velocity(self.teacher, state, batch, begin)
-            second = self._velocity(self.teacher, state + STEP * first, batch, later)
-            ahead = state + STEP / 2 * (first + second)
-            average = cast(Operator, self.average.module)
-            left = (1 - later)[:, faces, None]
-            end = ahead + left * self._velocity(average, ahead, batch, later)
-            wanted = (end - state) / (1 - begin)[:, faces, None]
-
-        error = (self._velocity(self.operator, state, batch, begin) - wanted).square()
-        return (error * batch.weight).sum() / batch.weight.sum()
-
-    @staticmethod
-    def _velocity(operator: Operator, state: Tensor, batch: TrainingBatch, time: Tensor) -> Tensor:
-        return operator.velocity(state, time, operator.prepare(batch.conditions, operator.plan(batch.graph)))
-
-
-def consistent(flow: Surrogate, stores: list[xr.Dataset], overrides: list[str], folder: Path) -> Surrogate:
-    """Train a student by consistency, or load it.
-
-    Args:
-        flow: the teacher.
-        stores: trajectories to train on.
-        overrides: settings.
-        folder: of the student.
-    """
-    if (folder / "surrogate.json").exists():
-        return Surrogate.load(folder)
-
-    config = config_of(flow, compose_config(None, [*overrides, "trainer.learning_rate=3e-4"]), overrides)
-    plan = plan_training(data=stores, config=config, start=flow)
-    module = ConsistencyTraining(plan.operator(), config.trainer)
-    (optimizer,), _ = module.configure_optimizers()
-    count = config.trainer.max_steps
-    samples = TrainingSamples(list(plan.data), plan.normaliser, config.data, 0, count * config.data.batch)
-
-    for number, batch in enumerate(BatchLoader(samples, config.data.batch)):
-        for group in optimizer.param_groups:
-            group["lr"] = config.trainer.learning_rate * module.rate(number)
-        loss = module.loss(cast(Any, batch))
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(module.operator.parameters(), config.trainer.clip)
-        optimizer.step()
-        module.average.update_parameters(module.operator)
-        if number % 50 == 0:
-            logging.info("consistency: step %d, loss %.3f", number, loss.item())
-
-    student = replace(flow, operator=cast(Operator, module.average.module).eval(), sampler=STUDENT)
-    student.save(folder)
-    return student
 
 
 def scored(model: Surrogate, store: xr.Dataset, members: int) -> pd.DataFrame:

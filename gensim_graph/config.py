@@ -28,7 +28,7 @@ from gensim_graph.nn import BASELINES, PRESETS, OperatorConfig, compile_choice
 from gensim_graph.system import resource
 from gensim_graph.typing import Path
 
-OBJECTIVES = ("flow", "crps")
+OBJECTIVES = ("flow", "consistency", "crps")
 """Names of the objectives."""
 
 _USER_FILE = "user_file"
@@ -135,8 +135,9 @@ class ObjectiveConfig:
     """What the weights are trained for.
 
     Attributes:
-        name: ``flow`` learns the velocity of the flow; ``crps`` scores the members of a small ensemble after one step
-            or several (``data.rollout``), and goes on from a trained flow. ``sampler.steps=1`` makes a student of it.
+        name: ``flow`` learns the velocity of the flow. The others train students, with ``sampler.steps=1``:
+            ``consistency`` lets a network land where a trained flow leads; ``crps`` scores the members of a small
+            ensemble after one step or several (``data.rollout``), and goes on from a flow or a student.
         members: members of the ensemble.
         fairness: part of the fair form in the score, see :func:`~gensim_graph.flow.almost_fair_crps`.
         averages: number of coarser scales that are scored besides the cells: means over 4, 16, 64, ... cells.

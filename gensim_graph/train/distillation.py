@@ -3,8 +3,8 @@
 The flow at flow time 0 predicts the mean of the residual, whatever the noise. A student begins with the same weights.
 Its only step of Euler leads from the noise to :math:`x = z + v(z, 0)`, and the score of a few members teaches it to let
 the noise decide where in the distribution it lands (Lang et al. 2024, arXiv:2412.15832, and Alet et al. 2025,
-arXiv:2506.10772, train such networks from scratch). Why the score and not an imitation of the flow:
-docs/decisions/0010-one-evaluation.md.
+arXiv:2506.10772, train such networks from scratch). A short first stage in which the student imitates the flow
+(``objective=consistency``) shortens the way. Measured in docs/decisions/0010-one-evaluation.md.
 """
 
 from collections.abc import Sequence
@@ -98,6 +98,8 @@ def student_overrides(flow: Surrogate, evaluations: int, overrides: Sequence[str
         raise InputError(f"distil: expected 1 evaluation or more; came {evaluations}")
 
     chosen = [EXPERIMENT, f"sampler.steps={evaluations}", *overrides]
-    if compose_config(None, chosen).objective.name == "flow":
+    objective = compose_config(None, chosen).objective.name
+    if objective == "flow":
         raise InputError("distil: objective=flow trains a flow; leave it out, or call train")
-    return chosen
+    # Steps in a row are for the score; what the user asks for is checked later.
+    return [EXPERIMENT, "data.rollout=1", *chosen[1:]] if objective == "consistency" else chosen

@@ -132,7 +132,7 @@ def plan_training(
         InputError: the data cannot be used, see :func:`~gensim_graph.open_store`, or they do not fit ``start``.
     """
     config = config or compose_config()
-    check_objective(config)
+    check_objective(config, start)
     table = variables or (start.normaliser.table if start else default_variables())
     if start:
         config = config_of(start, config)
@@ -262,8 +262,12 @@ def config_of(start: Surrogate, config: RunConfig, overrides: Sequence[str] | No
         kind = "is a deterministic twin" if start.deterministic else "is no deterministic twin"
         raise InputError(f"start: the model {kind}; set trainer.deterministic={str(start.deterministic).lower()}")
 
-    if config.objective.name == "flow" and start.information.get("objective", "flow") != "flow":
-        raise InputError("start: the model was trained with objective=crps, which a flow cannot go on from; add it")
+    trained = start.information.get("objective", "flow")
+    if config.objective.name != "crps" and trained != "flow":
+        raise InputError(
+            f"start: the model is a student, trained with objective={trained}; go on with objective=crps, or start "
+            "from a flow"
+        )
 
     is_chosen = config.sampler != SamplerConfig() or any(one.startswith("sampler") for one in overrides or ())
     sampler = start.sampler if overrides is not None and not is_chosen else config.sampler

@@ -30,7 +30,7 @@ from gensim_graph.train.loop import WaitingTime
 from gensim_graph.train.measures import Measures
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
 from gensim_graph.train.processes import is_first_process
-from gensim_graph.train.rollouts import RolloutTraining
+from gensim_graph.train.rollouts import ConsistencyTraining, RolloutTraining
 from gensim_graph.train.run_folder import (
     check_folder,
     keep_settings,
@@ -296,6 +296,8 @@ def _initial_module(plan: TrainingPlan) -> TrainingModule:
         torch.manual_seed(plan.config.trainer.seed)  # for the scale model; the plan seeds the network itself
         if plan.config.objective.name == "crps":
             return RolloutTraining(plan.operator(), plan.config, plan.normaliser)
+        if plan.config.objective.name == "consistency":
+            return ConsistencyTraining(plan.operator(), plan.config.trainer)
         return build_module(plan.operator(), plan.config.trainer)
 
 

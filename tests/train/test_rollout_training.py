@@ -12,14 +12,15 @@ from support.meshes import jittered_box
 from support.surrogates import DATA, TABLE, random_surrogate, transporting
 
 from gensim_graph.config import ObjectiveConfig, compose_config
-from gensim_graph.data import SamplingConfig, Trajectories
+from gensim_graph.data import SamplingConfig, TrainingBatch, TrainingSamples, Trajectories, collate
 from gensim_graph.data.rollouts import RolloutSamples, collate_rollouts, pad_rollout
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, almost_fair_crps
 from gensim_graph.graph import GraphSizes
+from gensim_graph.nn import face_graph
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.train import config_of, distil, fit, plan_training, train
-from gensim_graph.train.rollouts import RolloutTraining
+from gensim_graph.train.rollouts import ConsistencyTraining, RolloutTraining
 from gensim_graph.train.rollouts.ensemble_loss import EnsembleLoss
 from gensim_graph.train.rollouts.member_rollout import MemberRollout
 from gensim_graph.train.training_module import TrainingModule
@@ -247,7 +248,7 @@ class TestWrongInput:
 
     def test_flow_from_a_student(self, flow):
         student = dataclasses.replace(flow, information={"objective": "crps"})
-        with pytest.raises(InputError, match="trained with objective=crps"):
+        with pytest.raises(InputError, match="go on with objective=crps"):
             config_of(student, compose_config(None, ["data.lead_time=3h"]))
 
     def test_student_of_a_twin(self, flow):
@@ -256,7 +257,7 @@ class TestWrongInput:
 
     @pytest.mark.parametrize(
         ("override", "message"),
-        [("objective.members=1", "objective.members"), ("objective.name=mse", "one of flow, crps")],
+        [("objective.members=1", "objective.members"), ("objective.name=mse", "one of flow, consistency, crps")],
     )
     def test_settings(self, override, message):
         with pytest.raises(InputError, match=message):
@@ -265,3 +266,55 @@ class TestWrongInput:
     def test_no_evaluation(self, flow):
         with pytest.raises(InputError, match="expected 1 evaluation or more; came 0"):
             distil(flow, STORES, evaluations=0)
+
+
+class TestConsistency:
+    def training(self, flow: Surrogate) -> tuple[ConsistencyTraining, TrainingBatch]:
+        config = config_of(flow, compose_config(None, ["objective=consistency", *TINY[5:]]), [])
+        plan = plan_training(data=STORES, config=config, start=flow)
+        samples = TrainingSamples(list(plan.data), plan.normaliser, plan.config.data, 0, 8)
+        return ConsistencyTraining(plan.operator(), plan.config.trainer), collate([samples[2], samples[3]])
+
+    def test_a_flow_of_straight_lines_is_its_own_student(self, flow):
+        """A velocity that does not change along the way leads from all points to the same end."""
+        training, batch = self.training(flow)
+        value = torch.randn(batch.velocity.shape)
+        for operator in (training.operator, training.teacher, training.average.module):
+            operator.velocity = lambda noised, time, prepared: value
+        loss, _ = training.training_loss(batch)
+        assert float(loss) == pytest.approx(0, abs=1e-6)
+
+    def test_the_wanted_end_is_reached_from_one_step_further_on(self, flow):
+        """dz/dtau = a z is followed by the teacher; the student that ends at z exp(a (1 - tau)) is consistent."""
+        training, batch = self.training(flow)
+        rate = -0.4
+
+        def exact(noised, time, prepared):
+            left = (1 - time)[:, face_graph(batch.graph), None]
+            return noised * (torch.exp(rate * left) - 1) / left
+
+        training.teacher.velocity = lambda noised, time, prepared: rate * noised
+        training.operator.velocity = training.average.module.velocity = exact
+        loss, weight = training.training_loss(batch)
+        assert float(loss / weight) < 1e-8  # the error of a step of Heun, squared
+
+    def test_student_of_two_stages(self, flow, tmp_path):
+        overrides = ["data.batch=2", "data.lead_time=3h", "trainer.warmup=1"]
+        first = distil(
+            flow,
+            STORES,
+            out=tmp_path / "a",
+            max_steps=2,
+            overrides=[*overrides, "objective=consistency"],
+            progress=False,
+        )
+        assert first.sampler == ONE_STEP
+        student = distil(first, STORES, out=tmp_path / "b", max_steps=1, overrides=overrides, progress=False)
+        assert student.information["started_from"]["objective"] == "consistency"
+        with pytest.raises(InputError, match="the model is a student"):
+            distil(first, STORES, out=tmp_path / "c", overrides=[*overrides, "objective=consistency"], progress=False)
+
+    def test_without_a_flow(self):
+        config = compose_config(None, ["objective=consistency", "data.lead_time=3h"])
+        with pytest.raises(InputError, match="learns from a trained flow"):
+            plan_training(data=STORES, config=config)

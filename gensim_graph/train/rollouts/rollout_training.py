@@ -99,23 +99,28 @@ class RolloutTraining(TrainingModule):
         return self._summed_loss_of(batch, evaluate, operator.plan(batch.graph))
 
 
-def check_objective(config: RunConfig) -> None:
+def check_objective(config: RunConfig, start: object = None) -> None:
     """Refuse settings that an objective cannot be trained with.
 
     Args:
         config: of the run.
+        start: trained model from which the training starts, or None.
 
     Raises:
-        InputError: several steps for the flow, or a deterministic twin or distributed weights for an ensemble.
+        InputError: several steps for the flow, a deterministic twin or distributed weights for a student, or no flow to
+            learn from.
     """
-    if config.objective.name == "flow":
-        if config.data.rollout > 1:
-            raise InputError(
-                f"data.rollout={config.data.rollout}: the flow learns single steps; add objective=crps to train "
-                "through several"
-            )
+    name = config.objective.name
+    if name != "crps" and config.data.rollout > 1:
+        raise InputError(
+            f"data.rollout={config.data.rollout}: objective={name} learns single steps; add objective=crps to train "
+            "through several"
+        )
+    if name == "flow":
         return
     if config.trainer.deterministic:
-        raise InputError("objective=crps: a deterministic twin has one member; leave out trainer.deterministic=true")
+        raise InputError(f"objective={name}: a deterministic twin has no noise; leave out trainer.deterministic=true")
     if is_sharded(config.trainer):
-        raise InputError("objective=crps: the weights cannot be distributed; leave out trainer.strategy=fsdp")
+        raise InputError(f"objective={name}: the weights cannot be distributed; leave out trainer.strategy=fsdp")
+    if name == "consistency" and start is None:
+        raise InputError("objective=consistency: a student learns from a trained flow; give one with --start")
