@@ -9,10 +9,10 @@ from gensim_graph.surrogate.downloads import download_model, is_address
 from gensim_graph.system import resource
 from gensim_graph.typing import Path
 
-SHIPPED = ("small", "small@1")
+SHIPPED = ("small", "small-1", "small@1")
 """Names that :meth:`Surrogate.load` and the option ``--model`` accept in place of a folder.
 
-With a number: the weights of an earlier release."""
+``small-1`` is the student of ``small``. With ``@`` and a number: the weights of an earlier release."""
 
 
 def model_folder(model: Path) -> FilePath:

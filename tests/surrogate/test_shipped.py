@@ -37,5 +37,5 @@ def test_a_folder_goes_before_a_name(tmp_path, monkeypatch):
 
 
 def test_an_unknown_name():
-    with pytest.raises(InputError, match=r"huge: no trained model here.*one that ships \(small, small@1\)"):
+    with pytest.raises(InputError, match=r"huge: no trained model here.*one that ships \(small, small-1, small@1\)"):
         Surrogate.load("huge")

@@ -263,6 +263,18 @@ class TestWrongInput:
         with pytest.raises(InputError, match=message):
             compose_config(None, ["objective=crps", override])
 
+    @pytest.mark.parametrize(
+        ("override", "message"),
+        [
+            ("data.on_device=true", "leave out data.on_device=true"),
+            ("trainer.deterministic=true", "a deterministic twin has no noise"),
+        ],
+    )
+    def test_settings_of_other_objectives(self, override, message):
+        config = compose_config(None, ["objective=crps", "data.lead_time=3h", override])
+        with pytest.raises(InputError, match=message):
+            plan_training(data=STORES, config=config)
+
     def test_no_evaluation(self, flow):
         with pytest.raises(InputError, match="expected 1 evaluation or more; came 0"):
             distil(flow, STORES, evaluations=0)

@@ -122,5 +122,7 @@ def check_objective(config: RunConfig, start: object = None) -> None:
         raise InputError(f"objective={name}: a deterministic twin has no noise; leave out trainer.deterministic=true")
     if is_sharded(config.trainer):
         raise InputError(f"objective={name}: the weights cannot be distributed; leave out trainer.strategy=fsdp")
+    if name == "crps" and config.data.on_device == "true":
+        raise InputError("objective=crps: its samples are made by processes; leave out data.on_device=true")
     if name == "consistency" and start is None:
         raise InputError("objective=consistency: a student learns from a trained flow; give one with --start")
