@@ -30,6 +30,7 @@ class Sides:
         signs: -1 where the cell is on the left of the side (a flux takes from it), +1 where it is on the right, 0 in
             the gaps.
         areas: m2, of the cells.
+        n_open: number of sides on an open boundary, which are the last ones.
     """
 
     left: Int[Tensor, " side"]
@@ -40,6 +41,7 @@ class Sides:
     neighbours: Int[Tensor, "place cell"]
     signs: Float[Tensor, "place cell _"]
     areas: Float[Tensor, "cell _"]
+    n_open: int = 0
 
     def area_flux(self, velocity: Float[Tensor, "2 node member"]) -> Float[Tensor, "side member"]:
         """Return the area that crosses each side from left to right in a second, m2/s, from a velocity in m/s."""
@@ -131,6 +133,7 @@ def find_sides(nodes: Array, cells: Array, coast: Array, areas: Float[Tensor, "c
         neighbours=tensor(neighbours),
         signs=tensor(signs[..., None], areas.dtype),
         areas=areas,
+        n_open=len(open_boundary),
     )
 
 

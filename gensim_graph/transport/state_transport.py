@@ -2,7 +2,8 @@ r"""Transport of the state of a variable table: what would be forecast if nothin
 
 Amounts per area (thickness, concentration, snow) and properties of the ice (damage, age) are moved over the step by the
 drift at its start and end. Converging ice piles up: a concentration above one becomes one, and the volume of the ice
-stays. A model then has to learn only what is left, :math:`s' - T(s; u, u')`: growth, melt and errors of the transport.
+stays. Through an open boundary no ice is pressed in. A model then has to learn only what is left,
+:math:`s' - T(s; u, u')`: growth, melt and errors of the transport.
 """
 
 from collections.abc import Collection, Sequence
@@ -139,7 +140,7 @@ def plan_state_transport(
     drift = [next(channel[one.name] for one in variables if one.standard_name == name) for name in DRIFT]
 
     return StateTransport(
-        plan_transport(mesh, fastest),
+        plan_transport(mesh, fastest, presses_in=False),
         seconds,
         [channel[one.name] for one in amounts],
         [channel[one.name] for one in properties],

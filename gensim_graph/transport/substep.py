@@ -10,7 +10,9 @@ from gensim_graph.typing import Float, Tensor
 _TRACE = 1e-9  # per area, in the unit of the carrier; with less ice than this its properties are set to 0
 
 
-def crossing_area(sides: Sides, drift: Float[Tensor, "2 side member"], seconds: float) -> Float[Tensor, "side member"]:
+def crossing_area(
+    sides: Sides, drift: Float[Tensor, "2 side member"], seconds: float, presses_in: bool = True
+) -> Float[Tensor, "side member"]:
     r"""Return the area that crosses each side from left to right in a sub-step, m2.
 
     Ice that converges at the rate :math:`-\nabla \cdot u` is denser at half time by the part
@@ -21,15 +23,39 @@ def crossing_area(sides: Sides, drift: Float[Tensor, "2 side member"], seconds: 
         sides: sides of the cells.
         drift: m/s at the sides, at the middle of the sub-step.
         seconds: length of the sub-step.
+        presses_in: False limits what enters a cell through open boundaries to what leaves it, less what enters from
+            other cells: the ice in a cell then grows no denser by ice from outside.
     """
     area = (drift * (sides.half_normals * (2.0 * seconds))).sum(dim=0)
     gain, loss = sides.gain_and_loss(area)
+    if sides.n_open and not presses_in:
+        area, gain = _without_pressing_in(sides, area, gain, loss)
 
     denser = gain.sub_(loss).div_(sides.areas).mul_(0.5).add_(1.0).clamp_(min=0.0)
     most = sides.areas * (1.0 - ROUNDING * torch.finfo(area.dtype).eps)
     tiny = 1e-6 * sides.areas
 
     return upwind_flux(sides, area, torch.minimum(denser, most.div_(torch.maximum(loss, tiny))))
+
+
+def _without_pressing_in(sides: Sides, area: Tensor, gain: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the area that crosses the sides if no ice is pressed in from outside, and the gain of each cell with it.
+
+    Args:
+        sides: sides of the cells.
+        area: that crosses each side.
+        gain: of each cell.
+        loss: of each cell.
+    """
+    cells = sides.left[-sides.n_open :]
+    inner, through = area.split((len(area) - sides.n_open, sides.n_open))
+    entering = torch.zeros_like(gain).index_add_(0, cells, -through.clamp(max=0.0))
+
+    tiny = 1e-9 * sides.areas
+    share = ((loss - gain + entering).clamp_(min=0.0) / torch.maximum(entering, tiny)).clamp_(max=1.0)
+    limited = torch.where(through < 0, through * share.index_select(0, cells), through)
+
+    return torch.cat((inner, limited)), gain - entering * (1.0 - share)
 
 
 def move_amount(

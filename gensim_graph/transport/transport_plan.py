@@ -46,12 +46,14 @@ class TransportPlan:
         drift_cells: cells from whose drift that at each side is computed.
         drift_weights: their weights.
         longest_substep: s.
+        presses_in: False if a drift that converges at an open boundary presses no ice in, see :func:`plan_transport`.
     """
 
     fit: LinearFit
     drift_cells: Int[Tensor, "term side"]
     drift_weights: Float[Tensor, "term side 1"]
     longest_substep: float
+    presses_in: bool = True
 
     def to(self, device: str | torch.device, dtype: torch.dtype | None = None) -> "TransportPlan":
         """Copy the tables to a device.
@@ -128,7 +130,7 @@ class TransportPlan:
 
         for number in range(count):
             middle = start + change * ((number + 0.5) / count)
-            crossing = fit.carrier(crossing_area(fit.sides, middle, length), middle, length)
+            crossing = fit.carrier(crossing_area(fit.sides, middle, length, self.presses_in), middle, length)
             moved = [
                 move_amount(fit, crossing, amount, keep_positive=bool(of_ice) and index == carrier)
                 for index, amount in enumerate(amounts)
@@ -181,6 +183,7 @@ def plan_transport(
     fastest: float = 1.0,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
+    presses_in: bool = True,
 ) -> TransportPlan:
     r"""Build the tables of a mesh for the transport of fields on its faces.
 
@@ -197,6 +200,8 @@ def plan_transport(
         fastest: m/s, speed of the ice for which the sub-steps are chosen.
         device: where the tables are stored.
         dtype: precision of the computation.
+        presses_in: ice from outside is like that inside, also where the drift converges at an open boundary: over many
+            steps the ice there then grows without end. False lets no more in than makes room for it.
 
     Raises:
         InputError: a speed that is not positive.
@@ -232,7 +237,7 @@ def plan_transport(
     # Differences point from left to right: seen from the right cell, they have the other sign.
     fit = LinearFit(sides, slopes * -sides.signs, from_left, from_right, inner, _blend(mesh))
     plan = TransportPlan(
-        fit, torch.as_tensor(cells), torch.as_tensor(weights[..., None]), _longest_substep(mesh, fastest)
+        fit, torch.as_tensor(cells), torch.as_tensor(weights[..., None]), _longest_substep(mesh, fastest), presses_in
     )
 
     return plan.to(device, dtype)

@@ -114,3 +114,27 @@ def test_names_of_what_moves(present, expected):
 def test_tables_without_transported_variables_have_none():
     still = [dataclasses.replace(one, transported=False) for one in STATE]
     assert transported_names(still, NAMES) == ()
+
+
+def test_a_drift_into_an_open_boundary_does_not_press_in_more_and_more_ice():
+    """One cell at an open boundary with an inward drift, still ice behind it: it grew by a half in every step."""
+    axis = np.arange(6) * 60e3
+    grid = gg.Mesh.from_grid(axis, axis)
+    closed = grid.boundary_edges[
+        np.abs(grid.nodes[grid.boundary_edges][..., 1].mean(axis=1) - grid.nodes[:, 1].min()) > 1
+    ]
+    mesh = gg.Mesh.from_faces(grid.nodes, grid.faces, boundaries={"coast": closed})  # open in the south
+    table = gg.default_variables().state
+    names = transported_names(table, [one.name for one in table])
+    transport = plan_state_transport(mesh, table, names, seconds=43200.0)
+
+    state = torch.zeros(1, mesh.n_faces, len(table))
+    channel = {one.name: number for number, one in enumerate(table)}
+    state[..., channel["sit"]], state[..., channel["sic"]] = 0.5, 0.9
+    south = int(np.flatnonzero(mesh.centres[:, 1] == mesh.centres[:, 1].min())[2])
+    state[:, south, channel["siv"]] = 0.35
+    for _ in range(30):
+        state = transport.moved(state, state)
+    # What enters in the time is 0.35 m/s / 2 * 0.5 m over 15 days, at most: 2 m on each of the cells beside it.
+    assert float(state[..., channel["sit"]].max()) < 3.0
+    assert float(state[:, south, channel["sit"]]) == pytest.approx(0.5, abs=0.1)

@@ -21,7 +21,7 @@ from gensim_graph.system import one_line_bar, write_atomically
 from gensim_graph.transport import StateTransport
 from gensim_graph.typing import Array
 
-_VERSION = 1
+_VERSION = 2
 """Raise this number when the transport changes: files of another version are then not found."""
 
 _FILE_BYTES = 2**25
