@@ -15,6 +15,7 @@ from gensim_graph.assimilate import Assimilation, Observations
 from gensim_graph.data import Statistics
 from gensim_graph.errors import InputError
 from gensim_graph.evaluate import evaluate
+from gensim_graph.flow import SamplerConfig
 from gensim_graph.forecast import forecast_run
 from gensim_graph.transport import plan_transport
 
@@ -125,6 +126,7 @@ def test_the_source_contains_what_observations_change(tmp_path, method):
     rows = {"variable": ["sit"] * 3, "x": x, "y": y, "value": [0.5] * 3, "error": [0.05] * 3}
     given = Observations.from_table(pd.DataFrame(rows | {"time": DATA["time"].values[2]}))
     observed = Assimilation(given, method)
-    came = write(MODEL, tmp_path / "fc.zarr", steps=2, batch=2, budget=True, observations=observed)
+    flow = dataclasses.replace(MODEL, sampler=SamplerConfig(steps=2))
+    came = write(flow, tmp_path / "fc.zarr", steps=2, batch=2, budget=True, observations=observed)
     terms = (came["sit_transport"] + came["sit_source"]).isel(lead_time=slice(1, None))
     np.testing.assert_allclose(terms, came["sit"].diff("lead_time"), rtol=0, atol=1e-5)
