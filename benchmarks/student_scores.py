@@ -99,9 +99,11 @@ def skill_table(rows: list[dict[str, Any]]) -> str:
     Args:
         rows: scores of flow and student on the trajectories of a test.
     """
-    scores = pd.concat(
-        [pd.DataFrame(row["scores"]).assign(case=row["case"], model=row["model"]) for row in rows]
-    ).set_index(["model", "variable", "lead_hours", "case"]).sort_index()
+    scores = (
+        pd.concat([pd.DataFrame(row["scores"]).assign(case=row["case"], model=row["model"]) for row in rows])
+        .set_index(["model", "variable", "lead_hours", "case"])
+        .sort_index()
+    )
     leads = [lead for lead in (12.0, 24.0, 36.0, 48.0, 72.0) if lead in scores.index.unique("lead_hours")]
     if 72.0 in leads:
         leads.remove(36.0)

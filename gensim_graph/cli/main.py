@@ -52,7 +52,7 @@ COMMANDS = {
     "train": ("training:train_command", "Train a model of the sea ice."),
     "distil": (
         "distilling:distil_command",
-        "Train a student of a model: one evaluation of the network in each step, ten times faster forecasts.",
+        "Train a student of a flow: a model that needs one evaluation of the network in each step instead of eleven.",
     ),
     "forecast": (
         "forecasts.forecasting:forecast_command",

@@ -10,6 +10,7 @@ from support.forecasts import DATA, MESH, small_model
 from support.model_lists import SUNNY, sunny_model
 
 import gensim_graph as gg
+from gensim_graph.flow import SamplerConfig
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,10 @@ def folder(tmp_path_factory) -> Path:
     rows = {"variable": ["sic", "sit"], "x": x, "y": y, "value": [0.8, 1.0], "error": [0.05, 0.1]}
     pd.DataFrame(rows | {"time": DATA["time"].values[2]}).to_csv(place / "obs.csv", index=False)
 
-    small_model(0).save(place / "first")
-    small_model(1).save(place / "second")
+    for seed, name in enumerate(("first", "second")):
+        model = small_model(seed)
+        model.sampler = SamplerConfig(steps=2)  # observations guide the second evaluation
+        model.save(place / name)
     sunny_model().save(place / "sunny")
     twin = small_model(0)
     twin.deterministic = True

@@ -15,6 +15,7 @@ from support.model_lists import SUNNY, named_model, sunny_model, without_ranges
 import gensim_graph as gg
 from gensim_graph.assimilate import Assimilation, ObservationOperator, Observations
 from gensim_graph.data import open_forcing
+from gensim_graph.flow import SamplerConfig
 from gensim_graph.forecast import ModelSet, forecast_run, read_initial
 from gensim_graph.surrogate import model_hash
 
@@ -206,10 +207,13 @@ def observed(method: str) -> Assimilation:
 
 
 def test_observations_guide_the_members_of_each_model(tmp_path):
-    came = write(BOTH, tmp_path / "fc.zarr", steps=1, members=4, batch=2, observations=observed("guided"))
-    for model, block in ((FIRST, slice(0, 2)), (SECOND, slice(2, 4))):
+    flows = [replace(model, sampler=SamplerConfig(steps=2)) for model in BOTH]
+    came = write(flows, tmp_path / "fc.zarr", steps=1, members=4, batch=2, observations=observed("guided"))
+    for model, block in zip(flows, (slice(0, 2), slice(2, 4)), strict=True):
         inside = alone(model, steps=1, members=4, observations=observed("guided"))
         np.testing.assert_array_equal(came["siu"][block], inside["siu"][block])
+        free = alone(model, steps=1, members=4)
+        assert not np.array_equal(free["siu"].isel(lead_time=1), inside["siu"].isel(lead_time=1))
 
 
 def test_the_filter_takes_the_members_of_all_models_for_one_ensemble(tmp_path):
