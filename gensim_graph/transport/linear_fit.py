@@ -9,6 +9,7 @@ In a sub-step of the length :math:`\tau` ice crosses a side with the middle :mat
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -60,7 +61,9 @@ class LinearFit:
         names = ("slopes", "from_left", "from_right", "inner")
         tables = {name: _repeated(getattr(self, name), count) for name in names}
         blend = None if self.blend is None else _repeated(self.blend, 2 * count)
-        of_sides = {name: _repeated(getattr(self.sides, name), count) for name in ("half_normals", "signs", "areas")}
+        of_sides: dict[str, Any] = {
+            name: _repeated(getattr(self.sides, name), count) for name in ("half_normals", "signs", "areas")
+        }
         return replace(self, sides=replace(self.sides, **of_sides), blend=blend, **tables)
 
     def carrier(
