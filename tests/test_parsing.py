@@ -26,6 +26,7 @@ def parsed(monkeypatch) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_forecast_of_six_steps_and_its_report_read_each_mesh_once(parsed, tmp_path):
     """The trajectory and the forecast on disk are two datasets; derived ones bring the same mesh along."""
     small_trajectory(MESH, hours=48).to_netcdf(tmp_path / "run.nc")

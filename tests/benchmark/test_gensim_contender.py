@@ -199,6 +199,7 @@ def test_checkouts_that_are_none(tmp_path, checkout):
     assert "gensim" not in sys.modules
 
 
+@pytest.mark.slow
 def test_trained_beside_the_flow_on_grids_alone(tmp_path, checkout, small_mesh):
     for name, mesh in (("grid", box(8, 8, 32e3)), ("triangles", small_mesh)):
         small_trajectory(mesh, hours=24).to_netcdf(tmp_path / f"{name}.nc")

@@ -188,6 +188,7 @@ def test_a_file_of_settings(run, tmp_path):
     assert '"width": 160' in out
 
 
+@pytest.mark.slow
 def test_a_sweep_trains_every_combination(run, tmp_path):
     """Numbered folders, each a run of its own; the same command resumes, another one is refused."""
     sweep = ["train", "--multirun", "--out", tmp_path / "sweep", "trainer.max_steps=1", *SMALL]

@@ -46,6 +46,7 @@ def test_the_first_forecast(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_your_own_mesh(tmp_path):
     """The island is a hole of its area, and the values are within their bounds."""
     question = "print(mesh.areas.sum(), low, high, float(forecast['sit'].min()))"

@@ -37,6 +37,7 @@ def forecast(path, **options):
     write(MODEL, path, **({"steps": 4, "members": 5, "batch": 2} | options))
 
 
+@pytest.mark.slow
 def test_killed_whenever_a_file_is_put_in_place(tmp_path, uninterrupted):
     """The first run is killed at its first file, the next at its second, and so on until a run completes."""
     path, kills = tmp_path / "fc.zarr", 0

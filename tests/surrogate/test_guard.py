@@ -208,6 +208,7 @@ def test_no_warning_for_a_forecast_of_a_storm(caplog):
 
 
 @pytest.mark.skipif(not SEASON.is_dir(), reason="needs years of ice of the Arctic, which do not ship")
+@pytest.mark.slow
 def test_no_warning_for_a_year_of_ice_like_that_of_the_training(caplog):
     """A year whose thickness, snow and drift lie in the range of another one: 729 steps of twelve hours."""
     table = gg.default_variables()

@@ -116,6 +116,7 @@ def test_needs_of_needs():
 # Forecasts
 
 
+@pytest.mark.slow
 def test_a_closed_box_keeps_its_volume_for_sixty_days():
     """With weights at random, which know nothing of conservation; relative change at most 1e-6, as float32 allows."""
     mesh = jittered_box(8)

@@ -142,6 +142,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.slow
 def test_arguments_of_another_type(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(tmp_path / "out")], cwd=ROOT, capture_output=True, text=True, check=True

@@ -112,6 +112,7 @@ def test_crps_of_a_gaussian():
     assert float(came) == pytest.approx(float(expected), abs=4e-3)
 
 
+@pytest.mark.slow
 def test_scores_of_a_forecast(tmp_path):
     model = train(tmp_path / "run")
     part = trajectories(1, jittered_box(8), hours=48)[0]
@@ -133,6 +134,7 @@ def test_a_run_writes_its_record(tmp_path):
     assert (tmp_path / "run" / "curves.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.slow
 def test_watching_does_not_change_the_training(tmp_path):
     watched = train(tmp_path / "a", "trainer.validate_every=1", "trainer.forecast_every=1", "trainer.log_every=1")
     other = train(tmp_path / "b", "trainer.validate_every=8", "trainer.log_every=8")

@@ -295,6 +295,7 @@ def test_kernels_compile_for_a_gpu_and_fit_into_its_shared_memory(binaries):
 
 
 @needs_triton
+@pytest.mark.slow
 def test_registers_are_enough(binaries):
     """With too few warps, kilobytes a thread are written to slow memory and read again, for every tile."""
     found = {name: one["spilled"] for name, one in binaries.items()}
