@@ -40,7 +40,7 @@ def distil_command(
     """
     let_first_process_talk()
     chosen = [*(overrides or []), *device_override(device, overrides or [])]
-    settings = student_overrides(Surrogate.load(model), evaluations, chosen)
-    run_training(
-        TrainingRequest(mesh, data, forcing, validation, None, None, model, device, dry_run, False, None), settings, out
-    )
+    flow = Surrogate.load(model)
+    settings = student_overrides(flow, evaluations, chosen)
+    request = TrainingRequest(mesh, data, forcing, validation, None, None, flow, device, dry_run, False, None)
+    run_training(request, settings, out)

@@ -46,7 +46,7 @@ class TrainingRequest:
     validation: list[str] | None
     preset: str | None
     file: Path | None
-    start: Path | None
+    start: Path | Surrogate | None
     device: str | None
     dry_run: bool
     repair: bool
@@ -171,7 +171,8 @@ def run_training(request: TrainingRequest, overrides: list[str], out: Path) -> N
         InputError: see :func:`~gensim_graph.train`.
     """
     config = compose_config(request.preset, overrides, request.file)
-    model = None if request.start is None else Surrogate.load(request.start)
+    start = request.start
+    model = Surrogate.load(start) if isinstance(start, Path) else start
     if model:
         config = config_of(model, config, overrides)
     check_folder(out)

@@ -93,3 +93,14 @@ def test_an_analysis_with_two_models(run, folder, tmp_path, method):
 def test_a_forecast_with_observations(run, folder, tmp_path):
     given = command(folder, tmp_path / "fc.zarr", "first", "second")
     assert run(*given, "--observations", folder / "obs.csv")[0] == 0
+
+
+def test_a_student_among_the_models_is_refused_before_anything_is_written(run, folder, tmp_path):
+    student = small_model(2)
+    student.sampler = SamplerConfig(steps=1, method="euler")
+    student.save(tmp_path / "student")
+    given = command(folder, tmp_path / "fc.zarr", "first", str(tmp_path / "student"))
+    code, _, said = run(*given, "--observations", folder / "obs.csv")
+    assert code == 2
+    assert "student: makes a step with one evaluation" in said
+    assert not (tmp_path / "fc.zarr").exists()

@@ -14,6 +14,19 @@ from support.meshes import BOX
 SMALL = OperatorConfig(width=16, blocks=2, heads=1, cell_width=16, cell_layers=1, embedding=16)
 """A network that evaluates in milliseconds."""
 
+TINY = [
+    "operator.width=16",
+    "operator.heads=1",
+    "operator.blocks=2",
+    "operator.cell_width=8",
+    "operator.embedding=8",
+    "data.batch=2",
+    "data.lead_time=3h",
+    "trainer.warmup=4",
+    "trainer.accelerator=cpu",
+]
+"""Overrides of a training that takes seconds."""
+
 
 def graded_mesh(cells: int = 10, ratio: float = 20.0, jitter: float = 0.25, seed: int = 0) -> Mesh:
     """Quarter of an annulus with cells proportional to the radius: the spacing varies by ``ratio``, shapes do not."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support.examples import small_trajectory
+from support.examples import TINY, small_trajectory
 from support.meshes import jittered_box
 from support.surrogates import DATA, TABLE, random_surrogate, transporting
 
@@ -28,17 +28,6 @@ from gensim_graph.variables import VariableTable
 
 ONE_STEP = SamplerConfig(steps=1, method="euler")
 STORES = [small_trajectory(jittered_box(6), seed=seed) for seed in range(2)]
-TINY = [
-    "operator.width=16",
-    "operator.heads=1",
-    "operator.blocks=2",
-    "operator.cell_width=8",
-    "operator.embedding=8",
-    "data.batch=2",
-    "data.lead_time=3h",
-    "trainer.warmup=4",
-    "trainer.accelerator=cpu",
-]
 
 
 def batch_of(model: Surrogate, rollout: int = 2, size: int = 1, first: int = 0):

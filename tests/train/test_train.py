@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from support.examples import small_trajectory
+from support.examples import TINY, small_trajectory
 from support.meshes import jittered_box
 
 from gensim_graph.config import RunConfig, compose_config
@@ -24,17 +24,6 @@ from gensim_graph.train import config_of, fit, plan_training, read_record, train
 from gensim_graph.train.run_folder import lock_folder
 from gensim_graph.train.training_module import TrainingModule, linear_maps
 
-TINY = [
-    "operator.width=16",
-    "operator.heads=1",
-    "operator.blocks=2",
-    "operator.cell_width=8",
-    "operator.embedding=8",
-    "data.batch=2",
-    "data.lead_time=3h",
-    "trainer.warmup=4",
-    "trainer.accelerator=cpu",
-]
 DATA = [small_trajectory(jittered_box(6), seed=seed) for seed in range(2)]
 
 

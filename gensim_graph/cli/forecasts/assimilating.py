@@ -174,7 +174,7 @@ def _check_settings(method: str, settings: dict[str, Any]) -> None:
 def _check_ensemble(setup: ForecastSetup, method: str, members: int) -> None:
     """Raise an error if the method cannot work with the model or the number of members."""
     if method != "letkf":
-        check_guidable(setup.model)
+        check_guidable(setup.models.models)
     states = max(setup.state.sizes.get(name, 1) for name in ("member", "trajectory"))
     count = setup.models.count_members(members, states)
     if method != "guided" and count < 2:

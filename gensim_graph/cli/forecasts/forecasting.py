@@ -97,7 +97,7 @@ def forecast_command(
             read_observed,
         )
 
-        check_guidable(setup.model)
+        check_guidable(setup.models.models)
         observed = read_observed(observations, setup, count, error)
 
     write_forecast(

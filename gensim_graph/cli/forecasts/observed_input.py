@@ -1,6 +1,7 @@
 """Observations of a command: read, made fewer, and checked: some of them must lie on the mesh and in the times."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -52,22 +53,23 @@ def read_observed(
     return observations
 
 
-def check_guidable(model: Surrogate) -> None:
+def check_guidable(models: Sequence[Surrogate]) -> None:
     """Raise an error if observations cannot guide the steps of a model.
 
     Args:
-        model: of the forecast.
+        models: of the forecast.
     """
-    if model.deterministic:
-        raise InputError(
-            f"{model.name}: a deterministic twin has no flow that observations could guide; use the model itself, or "
-            "gensim-graph assimilate --method letkf with an ensemble of initial states"
-        )
-    if model.sampler.evaluations == 1:
-        raise InputError(
-            f"{model.name}: makes a step with one evaluation, on the way of which nothing can be guided; use the flow "
-            "that it is a student of, or gensim-graph assimilate --method letkf"
-        )
+    for model in models:
+        if model.deterministic:
+            raise InputError(
+                f"{model.name}: a deterministic twin has no flow that observations could guide; use the model itself, "
+                "or gensim-graph assimilate --method letkf with an ensemble of initial states"
+            )
+        if model.sampler.evaluations == 1:
+            raise InputError(
+                f"{model.name}: makes a step with one evaluation, on the way of which nothing can be guided; use the "
+                "flow that it is a student of, or gensim-graph assimilate --method letkf"
+            )
 
 
 def _check_used(observations: Observations, setup: ForecastSetup, steps: int) -> None:

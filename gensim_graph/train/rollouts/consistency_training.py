@@ -13,6 +13,7 @@ import torch
 from gensim_graph.config import TrainerConfig
 from gensim_graph.data import TrainingBatch
 from gensim_graph.nn import GraphPlan, Operator, face_graph
+from gensim_graph.train.rollouts.member_rollout import Evaluate
 from gensim_graph.train.training_module import TrainingModule
 from gensim_graph.typing import Tensor
 
@@ -39,7 +40,7 @@ class ConsistencyTraining(TrainingModule):
         Args:
             batch: training samples of the flow.
         """
-        return self._loss(batch, self.operator)
+        return self._loss(batch, self._network(), self.operator.plan(batch.graph))
 
     @torch.no_grad()
     def loss_of_average(self, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
@@ -48,32 +49,40 @@ class ConsistencyTraining(TrainingModule):
         Args:
             batch: validation samples.
         """
-        return self._loss(batch, cast(Operator, self.average.module))
+        average = cast(Operator, self.average.module)
 
-    def _loss(self, batch: TrainingBatch, student: Operator) -> tuple[Tensor, Tensor]:
-        """Squared difference of the velocities from a point to both ends, summed, and the sum of the weights."""
+        def evaluate(noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
+            return average.velocity(noised, flow_time, average.prepare(conditions, plan))
+
+        return self._loss(batch, evaluate, average.plan(batch.graph))
+
+    def _loss(self, batch: TrainingBatch, student: Evaluate, plan: GraphPlan) -> tuple[Tensor, Tensor]:
+        """Squared difference of the velocities from a point to both ends, summed, and the sum of the weights.
+
+        Args:
+            batch: training samples of the flow.
+            student: velocity of the student.
+            plan: of the graph of the batch.
+        """
         faces = face_graph(batch.graph)
         begin = batch.flow_time.clamp(max=1 - _STEP)
         later = begin + _STEP
         noise = batch.noised - batch.flow_time[:, faces, None] * batch.velocity  # z = eps + tau (x1 - eps)
         point = noise + begin[:, faces, None] * batch.velocity
 
-        plan = student.plan(batch.graph)
         with torch.no_grad():
             ahead = self._one_step_on(batch, point, begin, plan)
             average = cast(Operator, self.average.module)
-            end = ahead + (1 - later)[:, faces, None] * _velocity(average, ahead, batch, later, plan)
+            left = average.velocity(ahead, later, average.prepare(batch.conditions, plan))
+            end = ahead + (1 - later)[:, faces, None] * left
             wanted = (end - point) / (1 - begin)[:, faces, None]
 
-        error = (_velocity(student, point, batch, begin, plan) - wanted).square()
+        error = (student(point, batch.conditions, begin, plan) - wanted).square()
         return (error * batch.weight).sum(), batch.weight.sum()
 
     def _one_step_on(self, batch: TrainingBatch, point: Tensor, begin: Tensor, plan: GraphPlan) -> Tensor:
         """Follow the flow of the teacher for one step of Heun."""
-        first = _velocity(self.teacher, point, batch, begin, plan)
-        second = _velocity(self.teacher, point + _STEP * first, batch, begin + _STEP, plan)
+        prepared = self.teacher.prepare(batch.conditions, plan)
+        first = self.teacher.velocity(point, begin, prepared)
+        second = self.teacher.velocity(point + _STEP * first, begin + _STEP, prepared)
         return point + _STEP / 2 * (first + second)
-
-
-def _velocity(operator: Operator, point: Tensor, batch: TrainingBatch, time: Tensor, plan: GraphPlan) -> Tensor:
-    return operator.velocity(point, time, operator.prepare(batch.conditions, plan))

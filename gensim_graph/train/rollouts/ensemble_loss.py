@@ -15,6 +15,7 @@ import torch
 from gensim_graph.config import ObjectiveConfig
 from gensim_graph.flow import almost_fair_energy
 from gensim_graph.graph import TOKEN_CELLS, MeshGraph
+from gensim_graph.nn import stencil_sum
 from gensim_graph.typing import Float, Tensor
 
 
@@ -83,7 +84,7 @@ class EnsembleLoss:
         return (torch.stack(scores) * every).sum() / (sizes * every).sum().clamp(min=1e-12)
 
     def _gradients(self, members: Tensor, truth: Tensor, weight: Tensor, graph: MeshGraph) -> Tensor:
-        """Mean score of the gradients of all vectors over the length of a cell.
+        """Mean score of the gradients of all vectors, in the length unit of the graph: that of the network.
 
         Args:
             members, truth, weight: as in :meth:`__call__`.
@@ -91,18 +92,13 @@ class EnsembleLoss:
         """
         total = weight.new_zeros(())
         for pair in self.vectors:
-            slopes, true_slopes = (
-                torch.cat([_slope(one[..., channel], graph) for channel in pair], dim=-1) for one in (members, truth)
-            )
-            score = almost_fair_energy(slopes, true_slopes, self.config.fairness)
+            slopes, true_slopes = (_slopes(one[..., list(pair)], graph) for one in (members, truth.unsqueeze(0)))
+            score = almost_fair_energy(slopes, true_slopes[0], self.config.fairness)
             own = weight[..., pair[0]]
             total = total + (score * own).sum() / own.sum().clamp(min=1e-12)
         return total / len(self.vectors)
 
 
-def _slope(values: Float[Tensor, "*member face"], graph: MeshGraph) -> Float[Tensor, "*member face 2"]:
-    """Gradient of a field on the graph, per length unit of each cell."""
-    neighbours = graph.neighbours
-    around = values.index_select(-1, neighbours.flatten()).unflatten(-1, neighbours.shape)
-    difference = around - values.unsqueeze(-1)
-    return (difference.unsqueeze(-1) * graph.gradient).sum(dim=-2)
+def _slopes(vectors: Float[Tensor, "member face 2"], graph: MeshGraph) -> Float[Tensor, "member face 4"]:
+    """Gradients of both components along both axes, per length unit of the graph."""
+    return stencil_sum(vectors.contiguous(), graph.neighbours, graph.gradient, 0, graph.n_cells).flatten(2)
