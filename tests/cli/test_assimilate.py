@@ -127,7 +127,7 @@ def test_the_report_shows_the_analysis(run, folder, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
-@pytest.mark.parametrize("method", ["guided", "letkf"])
+@pytest.mark.parametrize("method", ["guided", pytest.param("letkf", marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch, method):
     """The same command again gives the same bytes, wherever it was killed."""
     monkeypatch.setattr(forecast_run, "SAVE_SECONDS", 0.0)

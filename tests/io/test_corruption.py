@@ -100,6 +100,7 @@ def read_in_another_process(paths: list[Path], rounds: int, seed: int) -> list[t
     return counts
 
 
+@pytest.mark.slow
 def test_damaged_netcdf(tmp_path):
     """A few hundred."""
     for read, refused in read_in_another_process([moorings(tmp_path), dynamical(tmp_path)], 120, seed=1):

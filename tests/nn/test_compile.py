@@ -86,7 +86,7 @@ def compiled_batches() -> dict:
 @pytest.mark.parametrize(
     "case",
     [
-        "compiled_forecasts",
+        pytest.param("compiled_forecasts", marks=pytest.mark.slow),
         pytest.param("compiled_gradients", marks=pytest.mark.slow),
         pytest.param("compiled_batches", marks=pytest.mark.slow),
     ],

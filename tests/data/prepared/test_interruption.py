@@ -63,7 +63,9 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(RecordMoments, "save", stopping)
 
 
-@pytest.mark.parametrize("counts", [[1], [3, 1, 2], [14, 2]])
+@pytest.mark.parametrize(
+    "counts", [pytest.param([1], marks=pytest.mark.slow), [3, 1, 2], pytest.param([14, 2], marks=pytest.mark.slow)]
+)
 def test_the_bytes_do_not_depend_on_interruptions(sources, tmp_path, monkeypatch, counts):
     """Fourteen shards; the last stop comes when the moments of the whole store are saved."""
     whole = prepare(sources, tmp_path / "whole.zarr", **OPTIONS)
