@@ -142,6 +142,8 @@ class ObjectiveConfig:
         fairness: part of the fair form in the score, see :func:`~gensim_graph.flow.almost_fair_crps`.
         averages: number of coarser scales that are scored besides the cells: means over 4, 16, 64, ... cells.
         gradients: weight of the score of the gradients of vectors, which shape the deformation; 0 leaves it out.
+        deformation: weight of the score of the logarithm of the deformation, by which ice nearly at rest counts; 0
+            leaves it out.
         growing: part of the run over which rollouts grow to their full length.
 
     Raises:
@@ -153,6 +155,7 @@ class ObjectiveConfig:
     fairness: float = 0.99
     averages: int = 3
     gradients: float = 0.5
+    deformation: float = 0.5
     growing: float = 0.5
 
     def __post_init__(self) -> None:
@@ -164,6 +167,7 @@ class ObjectiveConfig:
             "fairness": share,
             "averages": at_least(0),
             "gradients": at_least(0),
+            "deformation": at_least(0),
             "growing": share,
         }
         check_values(self, "objective", rules)

@@ -38,6 +38,8 @@ class SamplingConfig:
             processes above only draw them. ``true``, ``false``, or ``auto``: on a GPU, if the data are in memory and
             take at most 40 % of the free memory of the GPU. The samples are the same.
         rollout: steps in a row through which members are trained, for ``objective=crps``; the flow learns single steps.
+        chain: rollouts in a row, each of which goes on where the members of the one before ended, without gradients
+            from one to the next, for ``objective=crps``. So a model meets the states that it makes itself.
 
     Raises:
         InputError: a value is out of its range.
@@ -59,6 +61,7 @@ class SamplingConfig:
     workers: int = -1
     on_device: bool | str = "auto"
     rollout: int = 1
+    chain: int = 1
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -80,6 +83,7 @@ class SamplingConfig:
             "workers": at_least(-1),
             "on_device": switch,
             "rollout": at_least(1),
+            "chain": at_least(1),
         }
         check_values(self, "data", rules)
 

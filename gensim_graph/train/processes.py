@@ -104,6 +104,18 @@ def any_process(flag: bool, device: torch.device) -> bool:
     return bool(sum_over_processes(torch.tensor(float(flag), device=device)) > 0)
 
 
+def gather_from_processes(value: Tensor | None) -> list[Tensor | None]:
+    """Return the tensors of all processes, of any shapes, by the number of the process.
+
+    Args:
+        value: of this process, on the CPU.
+    """
+    gathered: list[Tensor | None] = [value] * count_processes()
+    if len(gathered) > 1:
+        distributed.all_gather_object(gathered, value)
+    return gathered
+
+
 def own_part(value: Tensor) -> Tensor:
     """Return the part of a distributed tensor that this process keeps, without gradient; others as they are.
 

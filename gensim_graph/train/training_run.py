@@ -8,6 +8,7 @@ surrogate itself (``weights.safetensors``, ``surrogate.json``).
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path as FilePath
 
 import lightning
@@ -277,9 +278,10 @@ def _samples(
     config = plan.config
     count = steps * config.data.batch
     if config.objective.name == "crps":
-        # Validations are comparable through a run only if all of them have the full length.
-        growing = config.objective.growing if data is plan.data else 0.0
-        return RolloutSamples(list(data), plan.normaliser, config.data, seed, count, growing)
+        # Validations are comparable through a run only if all of them have the full length and begin from the truth.
+        if data is not plan.data:
+            return RolloutSamples(list(data), plan.normaliser, replace(config.data, chain=1), seed, count)
+        return RolloutSamples(list(data), plan.normaliser, config.data, seed, count, config.objective.growing)
     return TrainingSamples(list(data), plan.normaliser, config.data, seed, count, config.trainer.deterministic)
 
 
@@ -314,7 +316,7 @@ def _surrogate(plan: TrainingPlan, module: TrainingModule, steps: int) -> Surrog
     }
 
     if config.objective.name != "flow":
-        information |= {"objective": config.objective.name, "rollout": config.data.rollout}
+        information |= {"objective": config.objective.name, "rollout": config.data.rollout, "chain": config.data.chain}
 
     hemisphere = hemisphere_of_all([part.mesh for part in plan.data])
     if plan.start:

@@ -44,6 +44,34 @@ def test_states_and_forcing_follow_each_other_one_lead_time_apart():
     assert len(begins) > 3
 
 
+def test_batches_of_a_chain_follow_each_other_on_the_same_cells():
+    data = trajectories()
+    samples = samples_of(data, rollout=2, chain=3)  # batches of two samples
+    for place in (0, 1):
+        chain = [samples[2 * batch + place] for batch in range(3)]
+        torch.testing.assert_close(chain[0].state[-1], chain[1].state[0])
+        torch.testing.assert_close(chain[1].state[-1], chain[2].state[0])
+        assert [one.parts[0].continues for one in chain] == [False, True, True]
+        assert len({one.parts[0].number for one in chain}) == 3  # each has noise of its own
+    assert not samples[6].parts[0].continues
+
+
+def test_chain_longer_than_the_data_begins_again():
+    data = trajectories()
+    short = DataPart(data, [0], range(1 + data.lead_steps))  # two pairs in a row at most
+    samples = samples_of(short, rollout=1, chain=5)
+    chain = [samples[2 * batch] for batch in range(5)]
+    assert [one.parts[0].continues for one in chain] == [False, True, False, True, False]
+    assert all(one.weight.sum() > 0 for one in chain)
+    torch.testing.assert_close(chain[0].state, chain[2].state)
+
+
+def test_rollouts_grow_between_chains_only():
+    samples = samples_of(trajectories(), count=40, growing=0.5, chain=4)
+    lengths = [samples.steps_of(number) for number in range(0, 40, 2)]
+    assert all(len(set(lengths[first : first + 4])) == 1 for first in range(0, 20, 4))
+
+
 def test_sample_follows_from_its_number():
     one, other = samples_of(trajectories()), samples_of(trajectories())
     other[3]

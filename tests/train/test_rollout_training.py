@@ -12,7 +12,7 @@ from support.meshes import jittered_box
 from support.surrogates import DATA, TABLE, random_surrogate, transporting
 
 from gensim_graph.config import ObjectiveConfig, compose_config
-from gensim_graph.data import SamplingConfig, TrainingBatch, TrainingSamples, Trajectories, collate
+from gensim_graph.data import SamplingConfig, TrainingBatch, TrainingSamples, Trajectories, collate, turn_graph
 from gensim_graph.data.rollouts import RolloutSamples, collate_rollouts, pad_rollout
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, almost_fair_crps
@@ -30,9 +30,9 @@ ONE_STEP = SamplerConfig(steps=1, method="euler")
 STORES = [small_trajectory(jittered_box(6), seed=seed) for seed in range(2)]
 
 
-def batch_of(model: Surrogate, rollout: int = 2, size: int = 1, first: int = 0):
+def batch_of(model: Surrogate, rollout: int = 2, size: int = 1, first: int = 0, chain: int = 1):
     part = Trajectories.from_dataset(DATA, TABLE, np.timedelta64(6, "h"))
-    config = SamplingConfig(batch=size, lead_time="6h", rollout=rollout, partitions=1)
+    config = SamplingConfig(batch=size, lead_time="6h", rollout=rollout, chain=chain, partitions=1)
     samples = RolloutSamples([part], model.normaliser, config, 0, 20)
     return collate_rollouts([samples[first + number] for number in range(size)])
 
@@ -94,7 +94,7 @@ def test_gradient_through_three_steps_is_that_of_finite_differences():
 @pytest.mark.parametrize("more", [0, 30])
 def test_loss_of_a_batch_is_that_of_its_samples(more):
     model = transporting()
-    training = training_of(model, "objective.averages=0", "objective.gradients=0")
+    training = training_of(model, "objective.averages=0", "objective.gradients=0", "objective.deformation=0")
     both, singles = batch_of(model, size=2), [batch_of(model, first=number) for number in range(2)]
     if more:
         sizes = GraphSizes.of(both.graph)
@@ -125,6 +125,30 @@ def test_checkpointed_steps_have_the_gradient_of_plain_ones(monkeypatch):
     assert kept.norm() > 0
 
 
+def test_a_chain_goes_on_with_the_members_that_the_training_made():
+    """Two links of one step, with the same noise, end where one rollout of two steps ends."""
+    model = transporting()
+    links = [batch_of(model, 1, size=2, first=number, chain=2) for number in (0, 2)]
+    assert [part.continues for link in links for part in link.parts] == [False, False, True, True]
+    torch.testing.assert_close(links[0].state[1], links[1].state[0])
+    training = training_of(model, "data.chain=2")
+    for link in links:
+        training.training_loss(link)
+
+    both = links[0]._replace(
+        state=torch.stack([links[0].state[0], *(link.state[1] for link in links)]),
+        forcing=torch.stack([links[0].forcing[0], *(link.forcing[1] for link in links)]),
+        slow=torch.cat([link.slow for link in links]),
+        weight=torch.cat([link.weight for link in links]),
+    )
+    noise = [training._noise(link, 0) for link in links]
+    training._noise = lambda batch, step: noise[step]
+    plan = model.operator.plan(both.graph)
+    *_, ended = training._states(both, both.state[0].expand(2, -1, -1), training._evaluate, plan)
+    torch.testing.assert_close(training._ended, ended)
+    assert not training._ended.requires_grad
+
+
 class TestLoss:
     GRAPH = batch_of(random_surrogate()).graph
 
@@ -136,7 +160,7 @@ class TestLoss:
 
     def test_cells_are_scored_by_area(self):
         members, truth, weight = self.random_fields()
-        loss = EnsembleLoss(ObjectiveConfig("crps", averages=0, gradients=0.0), ())(members, truth, weight, self.GRAPH)
+        loss = EnsembleLoss(ObjectiveConfig("crps", averages=0), ())(members, truth, weight, self.GRAPH)
         share = weight * self.GRAPH.area[:, None]
         expected = (almost_fair_crps(members, truth) * share).sum() / share.sum()
         torch.testing.assert_close(loss, expected)
@@ -145,9 +169,7 @@ class TestLoss:
         members, truth, _ = self.random_fields()
         weight = torch.ones_like(truth)
         losses = [
-            EnsembleLoss(ObjectiveConfig("crps", averages=averages, gradients=0.0), ())(
-                members, truth, weight, self.GRAPH
-            )
+            EnsembleLoss(ObjectiveConfig("crps", averages=averages), ())(members, truth, weight, self.GRAPH)
             for averages in (0, 1)
         ]
         area, token = self.GRAPH.area, self.GRAPH.slot // 4
@@ -170,11 +192,32 @@ class TestLoss:
             turned[..., 3], turned[..., 4] = -values[..., 4], values[..., 3]
             return turned
 
-        one, other = (
-            loss(members, truth, weight, self.GRAPH),
-            loss(*map(quarter_turn, (members, truth)), weight, self.GRAPH),
-        )
-        torch.testing.assert_close(one, other)
+        one = loss(members, truth, weight, self.GRAPH)
+        turned = turn_graph(self.GRAPH, np.pi / 2)
+        torch.testing.assert_close(one, loss(*map(quarter_turn, (members, truth)), weight, turned))
+
+    def test_deformation_of_a_linear_drift_is_that_of_its_gradient(self):
+        """Divergence and shear of a drift that is linear in space are known; the stencil is exact for it inside."""
+        _, truth, _ = self.random_fields()
+        graph, drifts, logs = self.GRAPH, [], []
+        inside = (graph.boundary[:, :2].sum(dim=-1, keepdim=True) == 0).float()
+        for gradient in ([[0.3, -0.2], [0.5, 0.1]], [[0.0, 0.4], [0.4, 0.0]], [[0.0, 0.1], [-0.1, 0.0]]):
+            slope = torch.tensor(gradient) / 1e4  # per 10 km
+            rate = torch.hypot(slope.trace(), torch.hypot(slope[0, 0] - slope[1, 1], slope[0, 1] + slope[1, 0]))
+            drifts.append(torch.cat([truth[:, :3], graph.pos @ slope.T, truth[:, 5:]], dim=-1))
+            logs.append(0.5 * torch.log((rate * graph.length.flatten()) ** 2 + 0.02**2))
+        logs[2] = torch.full_like(logs[2], np.log(0.02))  # a rotation does not deform
+
+        objective = ObjectiveConfig("crps", averages=0, gradients=0.0, deformation=1.0)
+        losses = [
+            EnsembleLoss(dataclasses.replace(objective, deformation=weight), [(3, 4)])(
+                torch.stack(drifts[:2]), drifts[2], inside.expand_as(truth), graph
+            )
+            for weight in (1.0, 0.0)
+        ]
+        share = graph.area * inside.flatten()
+        expected = (almost_fair_crps(torch.stack(logs[:2]), logs[2]) * share).sum() / share.sum()
+        torch.testing.assert_close(losses[0] - losses[1], expected, rtol=1e-3, atol=1e-3)
 
 
 def run(folder: Path, steps: int, start: Surrogate, *more: str) -> Surrogate:
@@ -194,7 +237,7 @@ class Killed(Exception):  # noqa: N818
 
 
 def test_resumes_bit_for_bit(flow, tmp_path, monkeypatch):
-    options = ("trainer.save_every=2", "trainer.warmup=1")
+    options = ("trainer.save_every=2", "trainer.warmup=1", "data.chain=3")
     whole = run(tmp_path / "whole", 4, flow, *options)
 
     step = TrainingModule.training_step
@@ -233,6 +276,11 @@ class TestWrongInput:
     def test_flow_through_several_steps(self, flow):
         config = compose_config(None, ["data.rollout=2", "data.lead_time=3h"])
         with pytest.raises(InputError, match="add objective=crps"):
+            plan_training(data=STORES, config=config, start=flow)
+
+    def test_flow_in_a_chain(self, flow):
+        config = compose_config(None, ["data.chain=4", "data.lead_time=3h"])
+        with pytest.raises(InputError, match=r"data.chain=4: .*add objective=crps"):
             plan_training(data=STORES, config=config, start=flow)
 
     def test_flow_from_a_student(self, flow):

@@ -18,12 +18,14 @@ class RolloutPart(NamedTuple):
         cells: number of its cells.
         absent: names of variables that other training data have and these lack.
         transport: of the state on its cells; None for a model that has learned it.
+        continues: True if its first state is that in which the members of the batch before ended.
     """
 
     number: int
     cells: int
     absent: tuple[str, ...]
     transport: StateTransport | None
+    continues: bool = False
 
     def to(self, device: torch.device) -> "RolloutPart":
         """Copy the tables of the transport to a device.

@@ -26,7 +26,8 @@ _WINDOWS_KEPT = 512
 class RolloutSamples(Dataset[RolloutBatch]):
     """Samples of up to ``data.rollout`` steps in a row, on the cells of the meshes themselves (coarsening level 0).
 
-    Over the first part of a run, the samples grow longer, one step at a time.
+    Over the first part of a run, the samples grow longer, one step at a time. With ``data.chain``, the samples of so
+    many batches lie on the same cells and follow each other in time; where data end before the chain, it begins again.
 
     Args:
         data: trajectories, on any number of meshes.
@@ -69,9 +70,11 @@ class RolloutSamples(Dataset[RolloutBatch]):
         return len(self._draws)
 
     def __getitem__(self, number: int) -> RolloutBatch:
-        draw = self._draws.draw(number)
+        draw, link = self._draws.draw(self._drawn(number)), self._link(number)
         part, steps = draw.part, self.steps_of(number)
-        begin, length = _begin(draw, steps)
+        begin, length = _begin(draw, steps * self.config.chain)
+        link %= max(1, length // steps)
+        begin, length = begin + link * steps * part.lead_steps, min(steps, length - link * steps)
         fields = [
             part.read(draw.trajectory, begin + min(step, length - 1) * part.lead_steps, draw.cells)
             for step in range(steps)
@@ -90,7 +93,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
             _stacked([one.slow for one in fields]),
             known[:, None, None] * weight,
             window.is_held,
-            (RolloutPart(number, len(draw.cells), absent, window.transport),),
+            (RolloutPart(number, len(draw.cells), absent, window.transport, continues=link > 0),),
         )
 
     def __getitems__(self, numbers: Sequence[int]) -> list[RolloutBatch]:
@@ -99,16 +102,25 @@ class RolloutSamples(Dataset[RolloutBatch]):
 
     def graph(self, number: int) -> MeshGraph:
         """Return the graph of a sample, without reading its values."""
-        return self._draws.graph(number)
+        return self._draws.graph(self._drawn(number))
+
+    def _drawn(self, number: int) -> int:
+        """Number of the draw of a sample: one for a whole chain."""
+        batch, place = divmod(number, self.config.batch)
+        return batch // self.config.chain * self.config.batch + place
+
+    def _link(self, number: int) -> int:
+        """Place of a sample in its chain."""
+        return number // self.config.batch % self.config.chain
 
     def steps_of(self, number: int) -> int:
-        """Return the number of steps of a sample, the same in a whole batch.
+        """Return the number of steps of a sample, the same in all batches of a chain.
 
         Args:
             number: of the sample.
         """
         batch = self.config.batch
-        done = (number // batch) / max(1, len(self) // batch)
+        done = (number // batch - self._link(number)) / max(1, len(self) // batch)
         grown = 1.0 if done >= self.growing else done / self.growing
         return min(self.config.rollout, 1 + int(grown * self.config.rollout))
 

@@ -1,10 +1,11 @@
-"""The loss of an ensemble: the almost fair CRPS of the cells, of means over more and more cells, and of gradients.
+"""The loss of an ensemble: the almost fair CRPS of cells, of means over more and more cells, and of the deformation.
 
 Scores of single cells alone do not see whether neighbouring cells err together. Scores of means over groups of cells
 do: their spread is right only if the errors are correlated as they should be (Lang et al. 2024 and Alet et al. 2025
 discuss it). The groups are those of the k-d order of the graph: 4, 16, 64, ... consecutive cells, which lie together.
-The gradients of the drift are the deformation. Scores of vectors are energy scores: the loss does not depend on the
-axes.
+The gradients of the drift are the deformation. Most ice hardly deforms, and in a score of gradients it hardly counts:
+the logarithm of the total deformation is scored, too. Scores of vectors are energy scores: the loss does not depend on
+the axes.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 import torch
 
 from gensim_graph.config import ObjectiveConfig
-from gensim_graph.flow import almost_fair_energy
+from gensim_graph.flow import almost_fair_crps, almost_fair_energy
 from gensim_graph.graph import TOKEN_CELLS, MeshGraph
 from gensim_graph.nn import stencil_sum
 from gensim_graph.typing import Float, Tensor
+
+_AT_REST = 0.02
+"""Deformation below which ice counts as at rest: the difference of the drift between neighbours, over its deviation."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class EnsembleLoss:
             )
             total = total + self._mean(means, true_means, size)
 
-        if self.config.gradients and self.vectors:
-            total = total + self.config.gradients * self._gradients(members, truth, share, graph)
+        if self.vectors and (self.config.gradients or self.config.deformation):
+            total = total + self._gradients(members, truth, share, graph)
         return total
 
     def _mean(self, members: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
@@ -84,16 +88,21 @@ class EnsembleLoss:
         return (torch.stack(scores) * every).sum() / (sizes * every).sum().clamp(min=1e-12)
 
     def _gradients(self, members: Tensor, truth: Tensor, weight: Tensor, graph: MeshGraph) -> Tensor:
-        """Mean score of the gradients of all vectors, in the length unit of the graph: that of the network.
+        """Weighted score of the gradients of all vectors and of the logarithm of their deformation.
+
+        Gradients are differences over the length unit of the graph, that of the network.
 
         Args:
             members, truth, weight: as in :meth:`__call__`.
             graph: of the cells.
         """
-        total = weight.new_zeros(())
+        config, total = self.config, weight.new_zeros(())
         for pair in self.vectors:
             slopes, true_slopes = (_slopes(one[..., list(pair)], graph) for one in (members, truth.unsqueeze(0)))
-            score = almost_fair_energy(slopes, true_slopes[0], self.config.fairness)
+            score = config.gradients * almost_fair_energy(slopes, true_slopes[0], config.fairness)
+            if config.deformation:
+                rates, true_rates = _log_deformation(slopes), _log_deformation(true_slopes[0])
+                score = score + config.deformation * almost_fair_crps(rates, true_rates, config.fairness)
             own = weight[..., pair[0]]
             total = total + (score * own).sum() / own.sum().clamp(min=1e-12)
         return total / len(self.vectors)
@@ -102,3 +111,10 @@ class EnsembleLoss:
 def _slopes(vectors: Float[Tensor, "member face 2"], graph: MeshGraph) -> Float[Tensor, "member face 4"]:
     """Gradients of both components along both axes, per length unit of the graph."""
     return stencil_sum(vectors.contiguous(), graph.neighbours, graph.gradient, 0, graph.n_cells).flatten(2)
+
+
+def _log_deformation(slopes: Float[Tensor, "*member face 4"]) -> Float[Tensor, "*member face"]:
+    """Logarithm of the total deformation, the root of divergence squared plus shear squared."""
+    along, across, other, along_y = slopes.unbind(-1)
+    squared = 2 * (along.square() + along_y.square()) + (across + other).square()
+    return 0.5 * torch.log(squared + _AT_REST**2)

@@ -1,7 +1,7 @@
 """What Lightning trains with ``objective=crps``: members roll out, and their score is the loss."""
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -12,11 +12,15 @@ from gensim_graph.data.rollouts import RolloutBatch
 from gensim_graph.errors import InputError
 from gensim_graph.flow import SamplerConfig, member_noise, noise_generator
 from gensim_graph.nn import GraphPlan, Operator
+from gensim_graph.train.processes import gather_from_processes
 from gensim_graph.train.rollouts.ensemble_loss import EnsembleLoss
 from gensim_graph.train.rollouts.member_rollout import Evaluate, MemberRollout
 from gensim_graph.train.sharded_training import is_sharded
 from gensim_graph.train.training_module import TrainingModule
 from gensim_graph.typing import Float, Tensor
+
+_ENDED = "chained_members"
+"""Key of a checkpoint."""
 
 
 class RolloutTraining(TrainingModule):
@@ -33,26 +37,47 @@ class RolloutTraining(TrainingModule):
         self.scale_model.requires_grad_(False)  # belongs to the loss of the flow
         self.objective: ObjectiveConfig = config.objective
         self.sampler: SamplerConfig = config.sampler
-        self._seed = config.trainer.seed
+        self._seed, self._is_chained = config.trainer.seed, config.data.chain > 1
         self._rollout = MemberRollout(normaliser, config.sampler)
         self._loss = EnsembleLoss(config.objective, normaliser.state_channels.vectors)
+        self._ended: Tensor | None = None  # members at the end of the last batch, for the next one of the chain
 
-    def _summed_loss_of(self, batch: RolloutBatch, evaluate: Evaluate, plan: GraphPlan) -> tuple[Tensor, Tensor]:
-        """Return the sum of the losses of all steps and the sum of their weights."""
+    def _summed_loss_of(
+        self, batch: RolloutBatch, evaluate: Evaluate, plan: GraphPlan, chained: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Return the sum of the losses of all steps and the sum of their weights.
+
+        Args:
+            batch: the samples.
+            evaluate: velocity of the network.
+            plan: of the graph of the batch.
+            chained: go on with the members of the last batch, and keep those of this one.
+        """
         total, weights = batch.weight.new_zeros(()), batch.weight.new_zeros(())
-        for number, members in enumerate(self._states(batch, evaluate, plan)):
+        members = begin = self._first_states(batch, chained)
+        for number, members in enumerate(self._states(batch, begin, evaluate, plan)):
             truth = self._rollout.scaled(batch, batch.state[number + 1])
             loss = self._loss(self._rollout.scaled(batch, members), truth, batch.weight[number], plan.graph)
             size = batch.weight[number].sum()
             total, weights = total + loss * size, weights + size
+        if chained:
+            self._ended = members.detach()
         return total, weights
 
+    def _first_states(self, batch: RolloutBatch, chained: bool) -> Float[Tensor, "member face state"]:
+        """States from which the members start: the truth, or that in which they ended before."""
+        state = batch.state[0].expand(self.objective.members, -1, -1)
+        if not chained or self._ended is None or not any(part.continues for part in batch.parts):
+            return state
+        sizes = [part.cells for part in batch.parts]
+        continues = torch.tensor([part.continues for part in batch.parts]).repeat_interleave(torch.tensor(sizes))
+        continues = torch.nn.functional.pad(continues, (0, state.shape[1] - len(continues)))
+        return torch.where(continues.to(state.device).unsqueeze(-1), self._ended.to(state.device), state)
+
     def _states(
-        self, batch: RolloutBatch, evaluate: Evaluate, plan: GraphPlan
+        self, batch: RolloutBatch, state: Tensor, evaluate: Evaluate, plan: GraphPlan
     ) -> Iterator[Float[Tensor, "member face state"]]:
         """Yield the states of the members after each step."""
-        state = batch.state[0].expand(self.objective.members, -1, -1)
-
         for number in range(batch.steps):
             noise = self._noise(batch, number)
             if batch.steps > 1 and torch.is_grad_enabled():  # keep the states between the steps only
@@ -82,7 +107,26 @@ class RolloutTraining(TrainingModule):
         Args:
             batch: training samples.
         """
-        return self._summed_loss_of(batch, self._network(), self.operator.plan(batch.graph))
+        return self._summed_loss_of(batch, self._network(), self.operator.plan(batch.graph), self._is_chained)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the members of all processes, so that a chain goes on after an interruption.
+
+        Args:
+            checkpoint: that is saved.
+        """
+        if self._is_chained:
+            own = None if self._ended is None else self._ended.cpu()
+            checkpoint[_ENDED] = gather_from_processes(own)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up the members of this process.
+
+        Args:
+            checkpoint: that was saved.
+        """
+        saved = checkpoint.get(_ENDED, [])
+        self._ended = saved[self.global_rank] if self.global_rank < len(saved) else None
 
     @torch.no_grad()
     def loss_of_average(self, batch: RolloutBatch) -> tuple[Tensor, Tensor]:
@@ -111,11 +155,11 @@ def check_objective(config: RunConfig, start: object = None) -> None:
             learn from.
     """
     name = config.objective.name
-    if name != "crps" and config.data.rollout > 1:
-        raise InputError(
-            f"data.rollout={config.data.rollout}: objective={name} learns single steps; add objective=crps to train "
-            "through several"
-        )
+    for key in ("rollout", "chain"):
+        if name != "crps" and (steps := getattr(config.data, key)) > 1:
+            raise InputError(
+                f"data.{key}={steps}: objective={name} learns single steps; add objective=crps to train through several"
+            )
     if name == "flow":
         return
     if config.trainer.deterministic:
