@@ -3,9 +3,9 @@ r"""Train a student with one evaluation a step from a trained flow, on the sets 
 Usage: python benchmarks/student.py --data DATA --out bench/student --compile
 
 The stages of --stages follow each other, each from the weights of the one before: ``1:1500`` are 1500 optimisation
-steps on single forecast steps, ``4:250`` are 250 through rollouts that grow to 4 steps, ``1:1500:30`` are 1500 on single
-steps in chains of 30, each from the states in which the step before ended. Trained stages are kept; the
-same command continues an interrupted run. The student is scored as the flow is:
+steps on single forecast steps, ``4:250`` are 250 through rollouts that grow to 4 steps, ``1:1500:30`` are 1500 on
+single steps in chains of 30, each from the states in which the step before ended. Trained stages are kept; the same
+command continues an interrupted run. The student is scored as the flow is:
 
 python benchmarks/shipped.py --data DATA --out bench/student_scores --model bench/student/models/last --twin-steps 0
 """
