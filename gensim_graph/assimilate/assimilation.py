@@ -95,6 +95,11 @@ class Assimilation(ObservedSteps):
         return self.method != "guided"
 
     @property
+    def guides(self) -> bool:  # type: ignore[override]
+        """True unless the filter is used alone."""
+        return self.method != "letkf"
+
+    @property
     def identity(self) -> str:
         """Hash of the observations, with the settings."""
         rows = pd.util.hash_pandas_object(self.observations.rows, index=False).to_numpy()

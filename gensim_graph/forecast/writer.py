@@ -136,6 +136,8 @@ def write_forecast(
     starts = Starts.from_dataset(initial, models, mesh)
     drivers = models.drivers(forcing, starts.mesh, starts.times, steps)
     observed = None if observations is None else steps_with(observations)
+    if observed is not None and observed.guides:
+        models.check_guidable()
     identity = identify(models, starts, drivers, request, observed)
     existing = _existing_layout(target, identity, steps)
 

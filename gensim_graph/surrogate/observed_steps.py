@@ -42,9 +42,11 @@ class ObservedSteps(ABC):
 
     Attributes:
         needs_ensemble: the correction needs all members at once.
+        guides: the steps are guided, which not all models allow.
     """
 
     needs_ensemble: bool = False
+    guides: bool = True
 
     @property
     @abstractmethod

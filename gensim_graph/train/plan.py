@@ -141,7 +141,9 @@ def plan_training(
     lead = config.data.lead
     trajectories: Sequence[TrainingData] = _read(sources, mesh, table, config, topology)
     transported = _transported(trajectories, table, config, start)
-    trajectories = with_transport(trajectories, table, transported, lead / np.timedelta64(1, "s"))
+    # Rollouts move the ice of their members; the training data need not be moved if the start knows the statistics.
+    moved = () if config.objective.name == "crps" and start is not None else transported
+    trajectories = with_transport(trajectories, table, moved, lead / np.timedelta64(1, "s"))
     if forcing is not None:
         trajectories = with_forcing(trajectories, forcing, table)
 
@@ -151,7 +153,7 @@ def plan_training(
     if start is None and config.data.drift_response:
         statistics = with_drift_response(statistics, trajectories, table)
 
-    split = _split(trajectories, mesh, table, config, validation, forcing, transported)
+    split = _split(trajectories, mesh, table, config, validation, forcing, moved)
     if start is None:
         normaliser = Normaliser(table, statistics)
         return TrainingPlan(config, split.training, normaliser, None, None, split.validation, split.text)

@@ -216,6 +216,15 @@ def test_observations_guide_the_members_of_each_model(tmp_path):
         assert not np.array_equal(free["siu"].isel(lead_time=1), inside["siu"].isel(lead_time=1))
 
 
+@pytest.mark.parametrize("method", ["guided", "both"])
+def test_a_student_cannot_be_guided_and_no_store_is_begun(tmp_path, method):
+    flow, student = (replace(FIRST, sampler=SamplerConfig(steps=steps)) for steps in (2, 1))
+    student = replace(student, sampler=SamplerConfig(steps=1, method="euler"), name="student")
+    with pytest.raises(gg.InputError, match="student: makes a step with one evaluation"):
+        write([flow, student], tmp_path / "fc.zarr", steps=1, members=4, observations=observed(method))
+    assert not (tmp_path / "fc.zarr").exists()
+
+
 def test_the_filter_takes_the_members_of_all_models_for_one_ensemble(tmp_path):
     """The analysis is that of the free members of both models, put together by hand."""
     given = observed("letkf")

@@ -19,7 +19,7 @@ from gensim_graph.cli.forecasts.forecast_setup import (
     prepare_forecast,
 )
 from gensim_graph.cli.forecasts.innovation_summary import print_innovations
-from gensim_graph.cli.forecasts.observed_input import check_guidable, numbers_by_variable, read_observed
+from gensim_graph.cli.forecasts.observed_input import numbers_by_variable, read_observed
 from gensim_graph.errors import InputError
 from gensim_graph.flow import GuidanceConfig
 from gensim_graph.forecast import write_forecast
@@ -174,7 +174,7 @@ def _check_settings(method: str, settings: dict[str, Any]) -> None:
 def _check_ensemble(setup: ForecastSetup, method: str, members: int) -> None:
     """Raise an error if the method cannot work with the model or the number of members."""
     if method != "letkf":
-        check_guidable(setup.models.models)
+        setup.models.check_guidable()
     states = max(setup.state.sizes.get(name, 1) for name in ("member", "trajectory"))
     count = setup.models.count_members(members, states)
     if method != "guided" and count < 2:

@@ -92,12 +92,9 @@ def forecast_command(
     count = steps or (DEFAULT_STEPS if years is None else steps_of(years, setup.model.lead_time))
     observed = None
     if observations:
-        from gensim_graph.cli.forecasts.observed_input import (  # a plain forecast needs none
-            check_guidable,
-            read_observed,
-        )
+        from gensim_graph.cli.forecasts.observed_input import read_observed  # a plain forecast needs none
 
-        check_guidable(setup.models.models)
+        setup.models.check_guidable()
         observed = read_observed(observations, setup, count, error)
 
     write_forecast(

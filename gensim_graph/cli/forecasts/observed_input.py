@@ -1,7 +1,6 @@
 """Observations of a command: read, made fewer, and checked: some of them must lie on the mesh and in the times."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,6 @@ import numpy as np
 from gensim_graph.assimilate import ObservationOperator, ObservationReport, Observations
 from gensim_graph.cli.forecasts.forecast_setup import ForecastSetup
 from gensim_graph.errors import InputError, naming
-from gensim_graph.surrogate import Surrogate
 from gensim_graph.units import KM_PER_METRE
 
 log = logging.getLogger(__name__)
@@ -51,25 +49,6 @@ def read_observed(
 
     _check_used(observations, setup, steps)
     return observations
-
-
-def check_guidable(models: Sequence[Surrogate]) -> None:
-    """Raise an error if observations cannot guide the steps of a model.
-
-    Args:
-        models: of the forecast.
-    """
-    for model in models:
-        if model.deterministic:
-            raise InputError(
-                f"{model.name}: a deterministic twin has no flow that observations could guide; use the model itself, "
-                "or gensim-graph assimilate --method letkf with an ensemble of initial states"
-            )
-        if model.sampler.evaluations == 1:
-            raise InputError(
-                f"{model.name}: makes a step with one evaluation, on the way of which nothing can be guided; use the "
-                "flow that it is a student of, or gensim-graph assimilate --method letkf"
-            )
 
 
 def _check_used(observations: Observations, setup: ForecastSetup, steps: int) -> None:

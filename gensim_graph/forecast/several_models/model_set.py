@@ -110,6 +110,24 @@ class ModelSet:
 
         return count
 
+    def check_guidable(self) -> None:
+        """Check that observations can guide the steps of all models.
+
+        Raises:
+            InputError: a deterministic twin, or a student that makes a step with one evaluation.
+        """
+        for name, model in zip(self.names, self.models, strict=True):
+            if model.deterministic:
+                raise InputError(
+                    f"{name}: a deterministic twin has no flow that observations could guide; use the model itself, or "
+                    "the filter (method letkf of assimilate) with an ensemble of initial states"
+                )
+            if model.sampler.evaluations == 1:
+                raise InputError(
+                    f"{name}: makes a step with one evaluation, on the way of which nothing can be guided; use the "
+                    "flow that it is a student of, or the filter (method letkf of assimilate)"
+                )
+
     def blocks(self, members: int) -> list[range]:
         """Return the members of each model: consecutive numbers; the first blocks have one more if they must differ.
 
