@@ -27,7 +27,8 @@ class RolloutSamples(Dataset[RolloutBatch]):
     """Samples of up to ``data.rollout`` steps in a row, on the cells of the meshes themselves (coarsening level 0).
 
     Over the first part of a run, the samples grow longer, one step at a time. With ``data.chain``, the samples of so
-    many batches lie on the same cells and follow each other in time; where data end before the chain, it begins again.
+    many batches lie on the same cells and follow each other in time; where data end before the chain, it goes on with
+    another trajectory and time.
 
     Args:
         data: trajectories, on any number of meshes.
@@ -70,14 +71,11 @@ class RolloutSamples(Dataset[RolloutBatch]):
         return len(self._draws)
 
     def __getitem__(self, number: int) -> RolloutBatch:
-        draw, link = self._draws.draw(self._drawn(number)), self._link(number)
-        part, steps = draw.part, self.steps_of(number)
-        begin, length = _begin(draw, steps * self.config.chain)
-        link %= max(1, length // steps)
-        begin, length = begin + link * steps * part.lead_steps, min(steps, length - link * steps)
+        draw, steps = self._draws.draw(self._drawn(number)), self.steps_of(number)
+        part = draw.part
+        trajectory, begin, length, link = self._place_in_chain(draw, steps, self._link(number))
         fields = [
-            part.read(draw.trajectory, begin + min(step, length - 1) * part.lead_steps, draw.cells)
-            for step in range(steps)
+            part.read(trajectory, begin + min(step, length - 1) * part.lead_steps, draw.cells) for step in range(steps)
         ]
 
         absent = absent_of(part, self.normaliser)
@@ -103,6 +101,24 @@ class RolloutSamples(Dataset[RolloutBatch]):
     def graph(self, number: int) -> MeshGraph:
         """Return the graph of a sample, without reading its values."""
         return self._draws.graph(self._drawn(number))
+
+    def _place_in_chain(self, draw: SampleDraw, steps: int, link: int) -> tuple[int, int, int, int]:
+        """Trajectory, first pair, number of known steps, and how many samples are before it in the same run of data.
+
+        Args:
+            draw: of the chain.
+            steps: of a sample.
+            link: place of the sample in the chain.
+        """
+        part, trajectory, start = draw.part, draw.trajectory, draw.start
+        while True:
+            begin, length = _begin(draw.rng, part, trajectory, start, steps * self.config.chain)
+            links = max(1, length // steps)
+            if link < links:
+                first = begin + link * steps * part.lead_steps
+                return trajectory, first, min(steps, length - link * steps), link
+            link -= links
+            trajectory, start = int(draw.rng.integers(part.n_trajectories)), int(draw.rng.integers(part.n_starts))
 
     def _drawn(self, number: int) -> int:
         """Number of the draw of a sample: one for a whole chain."""
@@ -132,13 +148,20 @@ class RolloutSamples(Dataset[RolloutBatch]):
         return rollout_window(self._parts[mesh].mesh, np.frombuffer(cells, dtype=np.int64), self.normaliser)
 
 
-def _begin(draw: SampleDraw, steps: int) -> tuple[int, int]:
-    """First pair of a sample, and how many pairs follow each other from there, up to some number of steps."""
-    part = draw.part
+def _begin(rng: np.random.Generator, part: TrainingData, trajectory: int, start: int, steps: int) -> tuple[int, int]:
+    """First pair of a run of pairs, and how many follow each other from there, up to some number of steps.
+
+    Args:
+        rng: draws the first pair, if the data are long enough for a choice.
+        part: the data.
+        trajectory: its number.
+        start: first pair, if they are not.
+        steps: that are wanted.
+    """
     free = part.n_starts - (steps - 1) * part.lead_steps
-    begin = draw.start if free < 1 else int(draw.rng.integers(free))
+    begin = start if free < 1 else int(rng.integers(free))
     length = min(steps, 1 + (part.n_starts - 1 - begin) // part.lead_steps)
-    while length > 1 and not _is_gapless(part, draw.trajectory, begin, length):
+    while length > 1 and not _is_gapless(part, trajectory, begin, length):
         length -= 1
 
     return begin, length
