@@ -1,12 +1,14 @@
 """Years of a model over the Arctic, driven by three genuine years again and again: does it stand, and does it drift?
 
-Usage: python benchmarks/decade.py --data DATA --model small-1 [--years 10] [--members 3] [--out bench/decade]
+Usage: python benchmarks/decade.py --data DATA --model small-1 [--years 10] [--members 3] [--sampler-steps 2]
+                                   [--out bench/decade]
 
 The mesh is that of the 60 km season runs of neXtSIM. Each member starts at the end of January of the first year and has
-noise of its own; wind, temperature and humidity of the three years are repeated. Every fifth day is kept. The table
-gives volume and extent of each year, means, spring and September, beside those of neXtSIM in the same year of the
-cycle, and the thickest cell. The same command continues an interrupted run. Results are written to ``OUT/decade.json``
-and ``OUT/decade.png``.
+noise of its own; wind, temperature and humidity of the three years are repeated. Every fifth day is kept. The tables
+give volume and extent of each year in spring and September, the thickest cell and the error of the ice edge in
+September (IIEE, the area where one of run and truth has ice and the other has none) beside those of neXtSIM in the same
+year of the cycle, then the mean of each month. The same command continues an interrupted run. Results are written to
+``OUT/decade.json``, ``OUT/decade.md`` and ``OUT/decade.png``.
 """
 
 import argparse
@@ -17,7 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import xarray as xr
-from shared import build_parser, prepare_process, write_json
+from shared import build_parser, prepare_process, write_json, write_text
 
 import gensim_graph as gg
 from gensim_graph.typing import Array
@@ -26,6 +28,7 @@ FIRST = 60
 """Record of the first year at which the runs start."""
 
 STEPS_OF_A_YEAR, EVERY = 730.5, 10
+CYCLE = ("volume", "truth_volume", "extent", "truth_extent")
 ICE = 0.15
 """Concentration above which a cell counts for the extent."""
 
@@ -39,18 +42,24 @@ def main() -> None:
     parser.add_argument("--years", type=float, default=10.0, help="length of the run")
     parser.add_argument("--members", type=int, default=3, help="members, each with noise of its own")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--sampler-steps", type=int, help="Heun steps of a flow in place of its own")
     options = parser.parse_args()
     prepare_process(options)
     options.out.mkdir(parents=True, exist_ok=True)
 
     files = sorted((options.data / "season").glob("season60_year*.nc"))
     mesh = gg.load_mesh(files[0])
-    store = run(gg.Surrogate.load(options.model), files, mesh, options)
+    model = gg.Surrogate.load(options.model)
+    if options.sampler_steps:
+        model.sampler = gg.SamplerConfig(steps=options.sampler_steps)
+    store = run(model, files, mesh, options)
     truth = xr.concat([xr.open_dataset(file)[["sit", "sic"]] for file in files], "time")
     found = compare(store, truth, mesh.areas)
     write_json(options.out / "decade.json", found)
     draw(found, options.out / "decade.png")
-    print(as_table(found))
+    text = f"{as_table(found)}\n\n{as_cycle(found)}\n"
+    write_text(options.out / "decade.md", text)
+    print(text)
 
 
 def run(model: gg.Surrogate, files: list[Path], mesh: gg.Mesh, options: argparse.Namespace) -> xr.Dataset:
@@ -83,14 +92,16 @@ def compare(store: xr.Dataset, truth: xr.Dataset, areas: Array) -> dict[str, Any
     times = store["valid_time"].values
     same = _same_of_cycle(times, truth["time"].values)
     thickness, concentration = store["sit"].values, store["sic"].values
+    has_ice, true_ice = concentration > ICE, truth["sic"].values[same] > ICE
 
     return {
         "time": [str(one) for one in times.astype("datetime64[D]")],
         "volume": (thickness @ areas / 1e12).tolist(),
-        "extent": ((concentration > ICE) @ areas / 1e12).tolist(),
+        "extent": (has_ice @ areas / 1e12).tolist(),
+        "edge_error": ((has_ice != true_ice) @ areas / 1e12).tolist(),
         "thickest": thickness.max(axis=-1).tolist(),
         "truth_volume": (truth["sit"].values[same] @ areas / 1e12).tolist(),
-        "truth_extent": ((truth["sic"].values[same] > ICE) @ areas / 1e12).tolist(),
+        "truth_extent": (true_ice @ areas / 1e12).tolist(),
         "truth_thickest": float(truth["sit"].values.max()),
         "impossible": int(((concentration <= 0) & (thickness > 0)).sum()),
     }
@@ -114,9 +125,11 @@ def as_table(found: dict[str, Any]) -> str:
     """
     months = np.array([int(one[5:7]) for one in found["time"]])
     years = np.array([int(one[:4]) for one in found["time"]])
-    fields = {name: np.array(found[name]) for name in ("volume", "extent", "truth_volume", "truth_extent", "thickest")}
-    lines = ["| year | volume, April | volume, September | extent, March | extent, September | thickest cell, m |"]
-    lines.append("|---" * 6 + "|")
+    fields = {name: np.array(values) for name, values in found.items() if name not in ("time", "impossible")}
+    lines = [
+        "| year | volume, April | volume, September | extent, March | extent, September | edge error | thickest, m |"
+    ]
+    lines.append("|---" * 7 + "|")
 
     for year in np.unique(years):
         cells = []
@@ -128,7 +141,9 @@ def as_table(found: dict[str, Any]) -> str:
             members = fields[name][:, chosen].mean(axis=1)
             text = f"{members.mean():.2f} ± {members.std():.2f}" if len(members) > 1 else f"{members[0]:.2f}"
             cells.append(f"{text} ({fields[f'truth_{name}'][chosen].mean():.2f})")
-        lines.append(f"| {year} | {' | '.join(cells)} | {fields['thickest'][:, years == year].max():.1f} |")
+        summer = (years == year) & (months == 9)
+        edge = f"{fields['edge_error'][:, summer].mean():.2f}" if summer.any() else ""
+        lines.append(f"| {year} | {' | '.join(cells)} | {edge} | {fields['thickest'][:, years == year].max():.1f} |")
 
     last = years > years.max() - 3
     for what, chosen in (("all years", years > 0), ("last three years", last)):
@@ -137,6 +152,22 @@ def as_table(found: dict[str, Any]) -> str:
     lines.append(
         f"\nneXtSIM's thickest cell: {found['truth_thickest']:.1f} m; impossible states: {found['impossible']}"
     )
+    return "\n".join(lines)
+
+
+def as_cycle(found: dict[str, Any]) -> str:
+    """One line a month: volume and extent of all years and members, and those of neXtSIM.
+
+    Args:
+        found: from :func:`compare`.
+    """
+    months = np.array([int(one[5:7]) for one in found["time"]])
+    lines = ["| month | volume | neXtSIM | extent | neXtSIM |", "|---" * 5 + "|"]
+    for month in range(1, 13):
+        chosen = months == month
+        if chosen.any():
+            means = [np.array(found[name])[..., chosen].mean() for name in CYCLE]
+            lines.append(f"| {month} | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
     return "\n".join(lines)
 
 

@@ -30,7 +30,7 @@ def main() -> None:
         __doc__, data="folder of the genuine data", out="bench/student", threads=torch.get_num_threads()
     )
     parser.add_argument("--model", default="small", help="the flow")
-    parser.add_argument("--stages", default="1:1500,1:1500:30", help="rollout:steps:chain, by stage")
+    parser.add_argument("--stages", default="1:1500,1:3000:40", help="rollout:steps:chain, by stage")
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="peak rate")
     parser.add_argument("--compile", action="store_true", help="compile the network: takes minutes, then runs faster")
     parser.add_argument("overrides", nargs="*", help="further settings, such as objective.members=4")

@@ -101,5 +101,5 @@ def student_overrides(flow: Surrogate, evaluations: int, overrides: Sequence[str
     objective = compose_config(None, chosen).objective.name
     if objective == "flow":
         raise InputError("distil: objective=flow trains a flow; leave it out, or call train")
-    # Steps in a row are for the score; what the user asks for is checked later.
-    return [EXPERIMENT, "data.rollout=1", *chosen[1:]] if objective == "consistency" else chosen
+    # Chains of steps are for the score; what the user asks for is checked later.
+    return [EXPERIMENT, "data.chain=1", *chosen[1:]] if objective == "consistency" else chosen

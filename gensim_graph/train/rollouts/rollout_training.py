@@ -69,6 +69,9 @@ class RolloutTraining(TrainingModule):
         state = batch.state[0].expand(self.objective.members, -1, -1)
         if not chained or self._ended is None or not any(part.continues for part in batch.parts):
             return state
+        if self._ended.shape != state.shape:  # resumed by another number of processes, each with other samples
+            return state
+
         sizes = [part.cells for part in batch.parts]
         continues = torch.tensor([part.continues for part in batch.parts]).repeat_interleave(torch.tensor(sizes))
         continues = torch.nn.functional.pad(continues, (0, state.shape[1] - len(continues)))
