@@ -40,6 +40,8 @@ class SamplingConfig:
         rollout: steps in a row through which members are trained, for ``objective=crps``; the flow learns single steps.
         chain: rollouts in a row, each of which goes on where the members of the one before ended, without gradients
             from one to the next, for ``objective=crps``. So a model meets the states that it makes itself.
+        chains: chains that are trained in turns, a batch of each. With few of them, a model follows the errors of the
+            chains at hand.
 
     Raises:
         InputError: a value is out of its range.
@@ -62,6 +64,7 @@ class SamplingConfig:
     on_device: bool | str = "auto"
     rollout: int = 1
     chain: int = 1
+    chains: int = 32
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -84,6 +87,7 @@ class SamplingConfig:
             "on_device": switch,
             "rollout": at_least(1),
             "chain": at_least(1),
+            "chains": at_least(1),
         }
         check_values(self, "data", rules)
 

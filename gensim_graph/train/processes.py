@@ -1,6 +1,7 @@
 """The processes of a distributed training: how many were started, which of them speaks and writes, sums over all."""
 
 import os
+from typing import TypeVar
 
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
@@ -15,6 +16,9 @@ _PLACE_NAMES = ("SLURM_PROCID", "NODE_RANK", "LOCAL_RANK")
 
 A job of SLURM that is started without srun has 0 in the first one, and the processes that Lightning starts inherit it.
 """
+
+
+_Value = TypeVar("_Value")
 
 
 def is_first_process() -> bool:
@@ -104,13 +108,13 @@ def any_process(flag: bool, device: torch.device) -> bool:
     return bool(sum_over_processes(torch.tensor(float(flag), device=device)) > 0)
 
 
-def gather_from_processes(value: Tensor | None) -> list[Tensor | None]:
-    """Return the tensors of all processes, of any shapes, by the number of the process.
+def gather_from_processes(value: _Value) -> list[_Value]:
+    """Return what all processes have, by the number of the process.
 
     Args:
-        value: of this process, on the CPU.
+        value: of this process; tensors in it lie on the CPU.
     """
-    gathered: list[Tensor | None] = [value] * count_processes()
+    gathered = [value] * count_processes()
     if len(gathered) > 1:
         distributed.all_gather_object(gathered, value)
     return gathered

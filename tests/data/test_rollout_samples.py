@@ -46,7 +46,7 @@ def test_states_and_forcing_follow_each_other_one_lead_time_apart():
 
 def test_batches_of_a_chain_follow_each_other_on_the_same_cells():
     data = trajectories()
-    samples = samples_of(data, rollout=2, chain=3)  # batches of two samples
+    samples = samples_of(data, rollout=2, chain=3, chains=1)  # batches of two samples
     for place in (0, 1):
         chain = [samples[2 * batch + place] for batch in range(3)]
         torch.testing.assert_close(chain[0].state[-1], chain[1].state[0])
@@ -59,7 +59,7 @@ def test_batches_of_a_chain_follow_each_other_on_the_same_cells():
 def test_chain_longer_than_the_data_goes_on_with_another_time():
     data = trajectories()
     short = DataPart(data, [0], range(1 + data.lead_steps))  # two pairs in a row at most
-    samples = samples_of(short, rollout=1, chain=5)
+    samples = samples_of(short, rollout=1, chain=5, chains=1)
     chain = [samples[2 * batch] for batch in range(5)]
     continues = [one.parts[0].continues for one in chain]
     assert continues.count(False) >= 3
@@ -68,8 +68,21 @@ def test_chain_longer_than_the_data_goes_on_with_another_time():
         assert goes_on == np.allclose(one.state[-1], other.state[0])
 
 
+def test_chains_take_turns():
+    samples = samples_of(trajectories(), rollout=1, chain=4, chains=3)  # batches of two samples
+    for chain in range(3):
+        own = [samples[2 * (3 * turn + chain)] for turn in range(9)]
+        begins = [not one.parts[0].continues for one in own]
+        first = (4 - chain * 4 // 3) % 4 or 4  # the first chains begin in their midst
+        assert begins[0]
+        assert [turn for turn, begin in enumerate(begins) if begin][1:3] == [first, first + 4][: sum(begins) - 1]
+        for one, other, begin in zip(own, own[1:], begins[1:], strict=False):
+            assert begin or torch.equal(one.state[-1], other.state[0])
+    assert len({samples[number].state.sum().item() for number in (0, 2, 4)}) == 3
+
+
 def test_rollouts_grow_between_chains_only():
-    samples = samples_of(trajectories(), count=40, growing=0.5, chain=4)
+    samples = samples_of(trajectories(), count=40, growing=0.5, chain=4, chains=1)
     lengths = [samples.steps_of(number) for number in range(0, 40, 2)]
     assert all(len(set(lengths[first : first + 4])) == 1 for first in range(0, 20, 4))
 

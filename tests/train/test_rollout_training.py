@@ -32,7 +32,7 @@ STORES = [small_trajectory(jittered_box(6), seed=seed) for seed in range(2)]
 
 def batch_of(model: Surrogate, rollout: int = 2, size: int = 1, first: int = 0, chain: int = 1):
     part = Trajectories.from_dataset(DATA, TABLE, np.timedelta64(6, "h"))
-    config = SamplingConfig(batch=size, lead_time="6h", rollout=rollout, chain=chain, partitions=1)
+    config = SamplingConfig(batch=size, lead_time="6h", rollout=rollout, chain=chain, chains=1, partitions=1)
     samples = RolloutSamples([part], model.normaliser, config, 0, 20)
     return collate_rollouts([samples[first + number] for number in range(size)])
 
@@ -131,7 +131,7 @@ def test_a_chain_goes_on_with_the_members_that_the_training_made():
     links = [batch_of(model, 1, size=2, first=number, chain=2) for number in (0, 2)]
     assert [part.continues for link in links for part in link.parts] == [False, False, True, True]
     torch.testing.assert_close(links[0].state[1], links[1].state[0])
-    training = training_of(model, "data.chain=2")
+    training = training_of(model, "data.chain=2", "data.chains=1")
     for link in links:
         training.training_loss(link)
 
@@ -145,8 +145,8 @@ def test_a_chain_goes_on_with_the_members_that_the_training_made():
     training._noise = lambda batch, step: noise[step]
     plan = model.operator.plan(both.graph)
     *_, ended = training._states(both, both.state[0].expand(2, -1, -1), training._evaluate, plan)
-    torch.testing.assert_close(training._ended, ended)
-    assert not training._ended.requires_grad
+    torch.testing.assert_close(training._ended[0], ended)
+    assert not training._ended[0].requires_grad
 
 
 class TestLoss:
@@ -237,7 +237,7 @@ class Killed(Exception):  # noqa: N818
 
 
 def test_resumes_bit_for_bit(flow, tmp_path, monkeypatch):
-    options = ("trainer.save_every=2", "trainer.warmup=1", "data.chain=3")
+    options = ("trainer.save_every=2", "trainer.warmup=1", "data.chain=3", "data.chains=2")
     whole = run(tmp_path / "whole", 4, flow, *options)
 
     step = TrainingModule.training_step

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
 
     Over the first part of a run, the samples grow longer, one step at a time. With ``data.chain``, the samples of so
     many batches lie on the same cells and follow each other in time; where data end before the chain, it goes on with
-    another trajectory and time.
+    another trajectory and time. The batches of ``data.chains`` chains take turns.
 
     Args:
         data: trajectories, on any number of meshes.
@@ -72,8 +73,8 @@ class RolloutSamples(Dataset[RolloutBatch]):
 
     def __getitem__(self, number: int) -> RolloutBatch:
         draw, steps = self._draws.draw(self._drawn(number)), self.steps_of(number)
-        part = draw.part
-        trajectory, begin, length, link = self._place_in_chain(draw, steps, self._link(number))
+        part, place = draw.part, self._place(number)
+        trajectory, begin, length, link = self._run_of_data(draw, steps, place.link)
         fields = [
             part.read(trajectory, begin + min(step, length - 1) * part.lead_steps, draw.cells) for step in range(steps)
         ]
@@ -91,7 +92,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
             _stacked([one.slow for one in fields]),
             known[:, None, None] * weight,
             window.is_held,
-            (RolloutPart(number, len(draw.cells), absent, window.transport, continues=link > 0),),
+            (RolloutPart(number, len(draw.cells), absent, window.transport, link > 0 and not place.is_first),),
         )
 
     def __getitems__(self, numbers: Sequence[int]) -> list[RolloutBatch]:
@@ -102,7 +103,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
         """Return the graph of a sample, without reading its values."""
         return self._draws.graph(self._drawn(number))
 
-    def _place_in_chain(self, draw: SampleDraw, steps: int, link: int) -> tuple[int, int, int, int]:
+    def _run_of_data(self, draw: SampleDraw, steps: int, link: int) -> tuple[int, int, int, int]:
         """Trajectory, first pair, number of known steps, and how many samples are before it in the same run of data.
 
         Args:
@@ -122,12 +123,17 @@ class RolloutSamples(Dataset[RolloutBatch]):
 
     def _drawn(self, number: int) -> int:
         """Number of the draw of a sample: one for a whole chain."""
-        batch, place = divmod(number, self.config.batch)
-        return batch // self.config.chain * self.config.batch + place
+        return self._place(number).chain * self.config.batch + number % self.config.batch
 
-    def _link(self, number: int) -> int:
-        """Place of a sample in its chain."""
-        return number // self.config.batch % self.config.chain
+    def _place(self, number: int) -> "_Place":
+        """Place of a sample in its chain. The first chains begin in their midst, so that all lengths are met."""
+        chains, length = self.config.chains, self.config.chain
+        turn, own = divmod(number // self.config.batch, chains)
+        skipped = own * length // chains
+        finished, link = divmod(turn + skipped, length)
+        begin = max(0, finished * length - skipped) * chains + own
+
+        return _Place(finished * chains + own, link, begin, turn == 0)
 
     def steps_of(self, number: int) -> int:
         """Return the number of steps of a sample, the same in all batches of a chain.
@@ -136,7 +142,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
             number: of the sample.
         """
         batch = self.config.batch
-        done = (number // batch - self._link(number)) / max(1, len(self) // batch)
+        done = self._place(number).begin / max(1, len(self) // batch)
         grown = 1.0 if done >= self.growing else done / self.growing
         return min(self.config.rollout, 1 + int(grown * self.config.rollout))
 
@@ -146,6 +152,22 @@ class RolloutSamples(Dataset[RolloutBatch]):
 
     def _prepare_window(self, mesh: str, cells: bytes) -> RolloutWindow:
         return rollout_window(self._parts[mesh].mesh, np.frombuffer(cells, dtype=np.int64), self.normaliser)
+
+
+class _Place(NamedTuple):
+    """Where in the chains a sample is.
+
+    Attributes:
+        chain: its number.
+        link: samples before it in the chain.
+        begin: number of the batch with which the chain begins.
+        is_first: True in the first batch of a chain that begins in its midst.
+    """
+
+    chain: int
+    link: int
+    begin: int
+    is_first: bool
 
 
 def _begin(rng: np.random.Generator, part: TrainingData, trajectory: int, start: int, steps: int) -> tuple[int, int]:

@@ -38,9 +38,10 @@ class RolloutTraining(TrainingModule):
         self.objective: ObjectiveConfig = config.objective
         self.sampler: SamplerConfig = config.sampler
         self._seed, self._is_chained = config.trainer.seed, config.data.chain > 1
+        self._batch, self._chains = config.data.batch, config.data.chains
         self._rollout = MemberRollout(normaliser, config.sampler)
         self._loss = EnsembleLoss(config.objective, normaliser.state_channels.vectors)
-        self._ended: Tensor | None = None  # members at the end of the last batch, for the next one of the chain
+        self._ended: dict[int, Tensor] = {}  # chain -> members at the end of its last batch, for the next one
 
     def _summed_loss_of(
         self, batch: RolloutBatch, evaluate: Evaluate, plan: GraphPlan, chained: bool = False
@@ -51,7 +52,7 @@ class RolloutTraining(TrainingModule):
             batch: the samples.
             evaluate: velocity of the network.
             plan: of the graph of the batch.
-            chained: go on with the members of the last batch, and keep those of this one.
+            chained: go on with the members of the last batch of the chain, and keep those of this one.
         """
         total, weights = batch.weight.new_zeros(()), batch.weight.new_zeros(())
         members = begin = self._first_states(batch, chained)
@@ -61,21 +62,26 @@ class RolloutTraining(TrainingModule):
             size = batch.weight[number].sum()
             total, weights = total + loss * size, weights + size
         if chained:
-            self._ended = members.detach()
+            self._ended[self._chain_of(batch)] = members.detach()
         return total, weights
 
     def _first_states(self, batch: RolloutBatch, chained: bool) -> Float[Tensor, "member face state"]:
         """States from which the members start: the truth, or that in which they ended before."""
         state = batch.state[0].expand(self.objective.members, -1, -1)
-        if not chained or self._ended is None or not any(part.continues for part in batch.parts):
+        ended = self._ended.get(self._chain_of(batch)) if chained else None
+        if ended is None or not any(part.continues for part in batch.parts):
             return state
-        if self._ended.shape != state.shape:  # resumed by another number of processes, each with other samples
+        if ended.shape != state.shape:  # resumed by another number of processes, each with other samples
             return state
 
         sizes = [part.cells for part in batch.parts]
         continues = torch.tensor([part.continues for part in batch.parts]).repeat_interleave(torch.tensor(sizes))
         continues = torch.nn.functional.pad(continues, (0, state.shape[1] - len(continues)))
-        return torch.where(continues.to(state.device).unsqueeze(-1), self._ended.to(state.device), state)
+        return torch.where(continues.to(state.device).unsqueeze(-1), ended.to(state.device), state)
+
+    def _chain_of(self, batch: RolloutBatch) -> int:
+        """Number of the chain, among those that take turns, to which a batch belongs."""
+        return batch.parts[0].number // self._batch % self._chains
 
     def _states(
         self, batch: RolloutBatch, state: Tensor, evaluate: Evaluate, plan: GraphPlan
@@ -119,8 +125,7 @@ class RolloutTraining(TrainingModule):
             checkpoint: that is saved.
         """
         if self._is_chained:
-            own = None if self._ended is None else self._ended.cpu()
-            checkpoint[_ENDED] = gather_from_processes(own)
+            checkpoint[_ENDED] = gather_from_processes({chain: one.cpu() for chain, one in self._ended.items()})
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take up the members of this process.
@@ -129,7 +134,7 @@ class RolloutTraining(TrainingModule):
             checkpoint: that was saved.
         """
         saved = checkpoint.get(_ENDED, [])
-        self._ended = saved[self.global_rank] if self.global_rank < len(saved) else None
+        self._ended = saved[self.global_rank] if self.global_rank < len(saved) else {}
 
     @torch.no_grad()
     def loss_of_average(self, batch: RolloutBatch) -> tuple[Tensor, Tensor]:
