@@ -33,6 +33,7 @@ Errors = float | Mapping[str, float]
 """Standard deviation of the errors of all observations, or by variable, in the units of the variable table."""
 
 _OTHER_NAMES = {"longitude": "lon", "latitude": "lat"}
+_CONSTANT = "--error sic=0.05 (in Python error={'sic': 0.05})"
 _BEYOND = 5.0  # a value may lie so many errors beyond the plausible range: noise goes beyond the bounds
 
 
@@ -79,7 +80,7 @@ def _check_columns(raw: pd.DataFrame, error: Errors | None) -> None:
     if lacking:
         raise InputError(
             f"a table of observations needs columns {', '.join(lacking)}; it has {', '.join(map(str, raw.columns))}"
-            + ("; a constant error can be given too, error={'sic': 0.05}" if "error" in lacking else "")
+            + (f"; a constant error can be given too, {_CONSTANT}" if "error" in lacking else "")
         )
 
 
@@ -177,7 +178,7 @@ def _check_values(rows: pd.DataFrame, table: VariableTable) -> None:
         came = rows["error"][wrong].iloc[0]
         raise InputError(
             f"{_rows_where(wrong)}: the error is {came:g}; expected a standard deviation above 0, in the unit of the "
-            "value. If it is not known, leave it empty and give a constant, error={'sic': 0.05}"
+            f"value. If it is not known, leave it empty and give a constant, {_CONSTANT}"
         )
 
     for name, chosen in rows.groupby("variable"):
