@@ -25,45 +25,57 @@ from typing import Any
 from unittest.mock import patch
 
 import pandas as pd
+import torch
 from shared import build_parser, prepare_process, show_progress, write_json, write_text
 
 import gensim_graph as gg
 from gensim_graph.benchmark.resolutions import Protocol, StudyOptions, TrainingBudget, read_plan, run_resolutions
 from gensim_graph.train import plan as train_plan
 
+Variants = dict[str, tuple[Any, tuple[str, ...]]]
+"""Name -> context to train and forecast in, and overrides of the configuration."""
+
 VARIABLES = ("sit", "sic", "snt", "sid", "siu", "siv")
 
 
-def main() -> None:
-    """Train and score all variants, then write the tables."""
-    options = _options()
+def compare(variants: Variants, options: argparse.Namespace, name: str) -> None:
+    """Train and score variants, then write the tables.
+
+    Args:
+        variants: all that can be chosen.
+        options: the command line.
+        name: of the files.
+    """
     prepare_process(options)
     plan = read_plan(options.plan)
     scores, deformation = [], []
 
     for seed in range(options.seeds):
-        for name in options.variants.split(","):
-            report = run_variant(name, seed, plan, options)
-            labels = {"variant": name, "seed": seed}
+        for variant in options.variants.split(","):
+            report = run_variant(variant, variants[variant], seed, plan, options)
+            labels = {"variant": variant, "seed": seed}
             scores += [row | labels for row in rows_of(report, "scores")]
             deformation += [row | labels for row in rows_of(report, "deformation")]
 
     text = summary(pd.DataFrame(scores), pd.DataFrame(deformation))
     print(text)
-    write_text(options.out / "transport_study.md", text)
-    write_json(options.out / "transport_study.json", {"scores": scores, "deformation": deformation})
+    write_text(options.out / f"{name}.md", text)
+    write_json(options.out / f"{name}.json", {"scores": scores, "deformation": deformation})
 
 
-def run_variant(name: str, seed: int, plan: Any, options: argparse.Namespace) -> dict[str, Any]:
+def run_variant(
+    name: str, variant: tuple[Any, tuple[str, ...]], seed: int, plan: Any, options: argparse.Namespace
+) -> dict[str, Any]:
     """Train a variant and forecast all tests with it; results of an earlier run are read.
 
     Args:
-        name: key of ``VARIANTS``.
+        name: of the variant.
+        variant: context to train and forecast in, and overrides of the configuration.
         seed: of weights and samples.
         plan: sets to train on and to forecast.
         options: the command line.
     """
-    change, overrides = VARIANTS[name]
+    change, overrides = variant
     settings = (*TrainingBudget.overrides, *overrides, f"trainer.seed={seed}", "data.validation=0")
     budget = TrainingBudget(options.preset, options.steps, settings, baselines=())
     out = options.out / f"{name.replace(' ', '_')}_{seed}"
@@ -138,7 +150,7 @@ def amounts_alone() -> Iterator[None]:
         yield
 
 
-VARIANTS: dict[str, tuple[Any, tuple[str, ...]]] = {
+VARIANTS: Variants = {
     "off": (unchanged, ("data.transport=false", "data.drift_response=false")),
     "on": (unchanged, ("data.transport=true", "data.drift_response=false")),
     "amounts": (amounts_alone, ("data.transport=true", "data.drift_response=false")),
@@ -147,8 +159,15 @@ VARIANTS: dict[str, tuple[Any, tuple[str, ...]]] = {
 """Name -> the context to train and forecast in, and overrides of the configuration."""
 
 
-def _options() -> argparse.Namespace:
-    parser = build_parser(__doc__, out="bench/transport")
+def read_options(description: str | None, variants: Variants, out: str) -> argparse.Namespace:
+    """Read the command line of a study.
+
+    Args:
+        description: docstring of the script.
+        variants: all that can be chosen; without a choice, all are trained.
+        out: default folder of the results.
+    """
+    parser = build_parser(description, out=out, threads=torch.get_num_threads())
     parser.add_argument("--data", type=Path, required=True, help="folder of the files that the plan names")
     parser.add_argument("--plan", default="transport", help="name of a plan, or a YAML file")
     parser.add_argument("--preset", default="tiny", help="size of the network")
@@ -156,9 +175,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--members", type=int, default=8, help="ensemble members of each forecast")
     parser.add_argument("--starts", type=int, default=2, help="forecasts of each trajectory")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="names separated by commas")
+    parser.add_argument("--variants", default=",".join(variants), help="names separated by commas")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    compare(VARIANTS, read_options(__doc__, VARIANTS, "bench/transport"), "transport_study")
