@@ -3,8 +3,8 @@ r"""Train a student with one evaluation a step from a trained flow, on the sets 
 Usage: python benchmarks/student.py --data DATA --out bench/student --compile
 
 The stages of --stages follow each other, each from the weights of the one before: ``1:1500`` are 1500 optimisation
-steps on single forecast steps, ``4:250`` are 250 through rollouts that grow to 4 steps, ``1:1500:30`` are 1500 on
-single steps in chains of 30, each from the states in which the step before ended. Trained stages are kept; the same
+steps on single forecast steps, ``4:250`` are 250 through rollouts that grow to 4 steps, ``1:2500:20`` are 2500 on
+single steps in chains of 20, each from the states in which the step before ended. Trained stages are kept; the same
 command continues an interrupted run. The student is scored as the flow is:
 
 python benchmarks/shipped.py --data DATA --out bench/student_scores --model bench/student/models/last --twin-steps 0
@@ -30,7 +30,7 @@ def main() -> None:
         __doc__, data="folder of the genuine data", out="bench/student", threads=torch.get_num_threads()
     )
     parser.add_argument("--model", default="small", help="the flow")
-    parser.add_argument("--stages", default="1:1500,1:3000:40", help="rollout:steps:chain, by stage")
+    parser.add_argument("--stages", default="1:2500,1:2500:20", help="rollout:steps:chain, by stage")
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="peak rate")
     parser.add_argument("--compile", action="store_true", help="compile the network: takes minutes, then runs faster")
     parser.add_argument("overrides", nargs="*", help="further settings, such as objective.members=4")
