@@ -16,6 +16,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from gensim_graph.config import ObjectiveConfig, RunConfig
+from gensim_graph.data import SamplingConfig
 from gensim_graph.errors import InputError
 from gensim_graph.system import check_space, write_atomically
 from gensim_graph.train.plan import RUN_FORMAT, TrainingPlan
@@ -45,7 +46,8 @@ CHANGEABLE = (
 _EARLIER: dict[str, Any] = {"validation": 0.0, "transport": "false", "drift_response": False}
 """Settings of the data in runs of earlier versions, which did not have them."""
 
-_ADDED: dict[str, Any] = {"data": {**_EARLIER, "rollout": 1}, "objective": asdict(ObjectiveConfig())}
+_CHAINS = {"rollout": 1, "chain": 1, "chains": SamplingConfig.chains}
+_ADDED: dict[str, Any] = {"data": {**_EARLIER, **_CHAINS}, "objective": asdict(ObjectiveConfig())}
 """Settings that runs of earlier versions did not have, with the values that they were trained with."""
 
 _LOCK = ".lock"
@@ -150,6 +152,8 @@ def _previous_run(path: Path) -> dict[str, Any]:
     try:
         previous = json.loads(path.read_text())
         version = previous["format_version"]
+        if previous["config"].get("objective", {}).get("name") == "crps":  # scored without it, if it is not named
+            previous["config"]["objective"].setdefault("deformation", 0.0)
         for group, values in _ADDED.items():
             previous["config"][group] = values | previous["config"].get(group, {})
     except (ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,7 @@
 """Training through rollouts: the steps of a forecast, with right gradients, and a loss that sees several scales."""
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -255,6 +256,17 @@ def test_resumes_bit_for_bit(flow, tmp_path, monkeypatch):
 
     for name, weights in whole.operator.state_dict().items():
         assert torch.equal(weights, resumed.operator.state_dict()[name]), name
+
+
+def test_a_run_from_before_the_score_of_the_deformation_goes_on_without_it(flow, tmp_path):
+    options = ("objective.deformation=0", "trainer.warmup=1")
+    run(tmp_path / "run", 1, flow, *options)
+    settings = json.loads((tmp_path / "run" / "run.json").read_text())
+    del settings["config"]["objective"]["deformation"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match=r"objective\.deformation"):
+        run(tmp_path / "run", 2, flow, "trainer.warmup=1")
+    assert run(tmp_path / "run", 2, flow, *options).information["steps"] == 2
 
 
 def test_student_is_a_surrogate_of_one_evaluation(flow, tmp_path):
