@@ -101,6 +101,11 @@ class TrainingModule(lightning.LightningModule):
         """Compute the velocity on a plan."""
         return self.operator.velocity(noised, flow_time, self.operator.prepare(conditions, plan))
 
+    def _evaluate_average(self, noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
+        """Compute the velocity of the averaged weights on a plan."""
+        average = cast(Operator, self.average.module)
+        return average.velocity(noised, flow_time, average.prepare(conditions, plan))
+
     def transfer_batch_to_device(self, batch: AnyBatch, device: torch.device, dataloader_idx: int) -> AnyBatch:
         """Copy a batch to a device without waiting for the copies.
 
@@ -118,9 +123,8 @@ class TrainingModule(lightning.LightningModule):
         Args:
             batch: validation samples.
         """
-        operator = cast(Operator, self.average.module)
-        prepared = operator.prepare(batch.conditions, operator.plan(batch.graph))
-        return self._summed_loss(batch, operator.velocity(batch.noised, batch.flow_time, prepared))
+        plan = self.operator.plan(batch.graph)
+        return self._summed_loss(batch, self._evaluate_average(batch.noised, batch.conditions, batch.flow_time, plan))
 
     def _summed_loss(self, batch: TrainingBatch, predicted: Tensor) -> tuple[Tensor, Tensor]:
         loss = self._squared_error(batch, predicted) if self.config.deterministic else self._nll(batch, predicted)

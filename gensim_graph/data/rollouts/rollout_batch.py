@@ -18,13 +18,15 @@ class RolloutPart(NamedTuple):
         cells: number of its cells.
         absent: names of variables that other training data have and these lack.
         transport: of the state on its cells; None for a model that has learned it.
-        continues: True if its first state is that in which the members of the batch before ended.
+        chain: number of its chain among those that take turns.
+        continues: True if its first state is that in which the members of the last batch of the chain ended.
     """
 
     number: int
     cells: int
     absent: tuple[str, ...]
     transport: StateTransport | None
+    chain: int = 0
     continues: bool = False
 
     def to(self, device: torch.device) -> "RolloutPart":

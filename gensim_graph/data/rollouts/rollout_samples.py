@@ -75,6 +75,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
         draw, steps = self._draws.draw(self._drawn(number)), self.steps_of(number)
         part, place = draw.part, self._place(number)
         trajectory, begin, length, link = self._run_of_data(draw, steps, place.link)
+        continues = link > 0 and not place.is_first
         fields = [
             part.read(trajectory, begin + min(step, length - 1) * part.lead_steps, draw.cells) for step in range(steps)
         ]
@@ -92,7 +93,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
             _stacked([one.slow for one in fields]),
             known[:, None, None] * weight,
             window.is_held,
-            (RolloutPart(number, len(draw.cells), absent, window.transport, link > 0 and not place.is_first),),
+            (RolloutPart(number, len(draw.cells), absent, window.transport, place.turn, continues),),
         )
 
     def __getitems__(self, numbers: Sequence[int]) -> list[RolloutBatch]:
@@ -133,7 +134,7 @@ class RolloutSamples(Dataset[RolloutBatch]):
         finished, link = divmod(turn + skipped, length)
         begin = max(0, finished * length - skipped) * chains + own
 
-        return _Place(finished * chains + own, link, begin, turn == 0)
+        return _Place(finished * chains + own, own, link, begin, turn == 0)
 
     def steps_of(self, number: int) -> int:
         """Return the number of steps of a sample, the same in all batches of a chain.
@@ -159,12 +160,14 @@ class _Place(NamedTuple):
 
     Attributes:
         chain: its number.
+        turn: its number among those that take turns.
         link: samples before it in the chain.
         begin: number of the batch with which the chain begins.
         is_first: True in the first batch of a chain that begins in its midst.
     """
 
     chain: int
+    turn: int
     link: int
     begin: int
     is_first: bool
@@ -183,19 +186,18 @@ def _begin(rng: np.random.Generator, part: TrainingData, trajectory: int, start:
     free = part.n_starts - (steps - 1) * part.lead_steps
     begin = start if free < 1 else int(rng.integers(free))
     length = min(steps, 1 + (part.n_starts - 1 - begin) // part.lead_steps)
-    while length > 1 and not _is_gapless(part, trajectory, begin, length):
-        length -= 1
 
-    return begin, length
+    return begin, _gapless_length(part, trajectory, begin, length)
 
 
-def _is_gapless(part: TrainingData, trajectory: int, begin: int, length: int) -> bool:
-    """Return True if each pair begins when the one before ends; data without times have no gaps."""
+def _gapless_length(part: TrainingData, trajectory: int, begin: int, length: int) -> int:
+    """Number of pairs, up to some length, each of which begins when the one before ends; all, if there are no times."""
     try:
         times = [part.pair_times(trajectory, begin + step * part.lead_steps) for step in range(length)]
     except InputError:
-        return True
-    return all(one[1] == other[0] for one, other in pairwise(times))
+        return length
+    breaks = (step for step, (one, other) in enumerate(pairwise(times), start=1) if one[1] != other[0])
+    return next(breaks, length)
 
 
 def _stacked(fields: list[Array]) -> torch.Tensor:

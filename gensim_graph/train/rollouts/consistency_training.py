@@ -6,7 +6,6 @@ let the noise decide where it lands. What it then lacks in sharpness and spread,
 """
 
 from copy import deepcopy
-from typing import cast
 
 import torch
 
@@ -49,12 +48,7 @@ class ConsistencyTraining(TrainingModule):
         Args:
             batch: validation samples.
         """
-        average = cast(Operator, self.average.module)
-
-        def evaluate(noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
-            return average.velocity(noised, flow_time, average.prepare(conditions, plan))
-
-        return self._loss(batch, evaluate, average.plan(batch.graph))
+        return self._loss(batch, self._evaluate_average, self.operator.plan(batch.graph))
 
     def _loss(self, batch: TrainingBatch, student: Evaluate, plan: GraphPlan) -> tuple[Tensor, Tensor]:
         """Squared difference of the velocities from a point to both ends, summed, and the sum of the weights.
@@ -72,8 +66,7 @@ class ConsistencyTraining(TrainingModule):
 
         with torch.no_grad():
             ahead = self._one_step_on(batch, point, begin, plan)
-            average = cast(Operator, self.average.module)
-            left = average.velocity(ahead, later, average.prepare(batch.conditions, plan))
+            left = self._evaluate_average(ahead, batch.conditions, later, plan)
             end = ahead + (1 - later)[:, faces, None] * left
             wanted = (end - point) / (1 - begin)[:, faces, None]
 

@@ -1,7 +1,7 @@
 """What Lightning trains with ``objective=crps``: members roll out, and their score is the loss."""
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -38,7 +38,6 @@ class RolloutTraining(TrainingModule):
         self.objective: ObjectiveConfig = config.objective
         self.sampler: SamplerConfig = config.sampler
         self._seed, self._is_chained = config.trainer.seed, config.data.chain > 1
-        self._batch, self._chains = config.data.batch, config.data.chains
         self._rollout = MemberRollout(normaliser, config.sampler)
         self._loss = EnsembleLoss(config.objective, normaliser.state_channels.vectors)
         self._ended: dict[int, Tensor] = {}  # chain -> members at the end of its last batch, for the next one
@@ -62,13 +61,13 @@ class RolloutTraining(TrainingModule):
             size = batch.weight[number].sum()
             total, weights = total + loss * size, weights + size
         if chained:
-            self._ended[self._chain_of(batch)] = members.detach()
+            self._ended[batch.parts[0].chain] = members.detach()
         return total, weights
 
     def _first_states(self, batch: RolloutBatch, chained: bool) -> Float[Tensor, "member face state"]:
         """States from which the members start: the truth, or that in which they ended before."""
         state = batch.state[0].expand(self.objective.members, -1, -1)
-        ended = self._ended.get(self._chain_of(batch)) if chained else None
+        ended = self._ended.get(batch.parts[0].chain) if chained else None
         if ended is None or not any(part.continues for part in batch.parts):
             return state
         if ended.shape != state.shape:  # resumed by another number of processes, each with other samples
@@ -78,10 +77,6 @@ class RolloutTraining(TrainingModule):
         continues = torch.tensor([part.continues for part in batch.parts]).repeat_interleave(torch.tensor(sizes))
         continues = torch.nn.functional.pad(continues, (0, state.shape[1] - len(continues)))
         return torch.where(continues.to(state.device).unsqueeze(-1), ended.to(state.device), state)
-
-    def _chain_of(self, batch: RolloutBatch) -> int:
-        """Number of the chain, among those that take turns, to which a batch belongs."""
-        return batch.parts[0].number // self._batch % self._chains
 
     def _states(
         self, batch: RolloutBatch, state: Tensor, evaluate: Evaluate, plan: GraphPlan
@@ -143,12 +138,7 @@ class RolloutTraining(TrainingModule):
         Args:
             batch: validation samples.
         """
-        operator = cast(Operator, self.average.module)
-
-        def evaluate(noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
-            return operator.velocity(noised, flow_time, operator.prepare(conditions, plan))
-
-        return self._summed_loss_of(batch, evaluate, operator.plan(batch.graph))
+        return self._summed_loss_of(batch, self._evaluate_average, self.operator.plan(batch.graph))
 
 
 def check_objective(config: RunConfig, start: object = None) -> None:
