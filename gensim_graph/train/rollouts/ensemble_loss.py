@@ -20,7 +20,7 @@ from gensim_graph.nn import stencil_sum
 from gensim_graph.typing import Float, Tensor
 
 _AT_REST = 0.02
-"""Deformation below which ice counts as at rest: change of the drift, over its deviation, in a length unit of the graph."""
+"""Deformation below which ice counts as at rest: change of the drift, over its deviation, in a length unit."""
 
 
 @dataclass(frozen=True)
