@@ -1,6 +1,6 @@
 """Count the kernels and bytes of one evaluation of the network after compilation for a GPU, on a machine without one.
 
-Usage: python benchmarks/kernel_count.py [tiny small base ...] [--cells 64] [--float32] [--list]
+Usage: python benchmarks/kernel_count.py [tiny small base ...] [--cells 64] [--float32] [--list] [--operators]
 
 The evaluation, conditions and velocity, is traced on a processor as ``torch.compile`` does it. The compiler then plans
 the kernels of the traced graphs as for an H100, with the options of the package; it generates no code, and nothing
@@ -41,10 +41,12 @@ from torch._inductor.runtime.hints import DeviceProperties
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import gensim_graph as gg
 from gensim_graph.graph import MeshGraph
 from gensim_graph.nn import PRESETS
+from gensim_graph.nn.native import loader
 from gensim_graph.nn.networks import GPU_OPTIONS
 
 STATE, CONDITIONS = 6, 18
@@ -135,6 +137,43 @@ def count_kernels(
         result.sum().backward()
 
     return sum(counts, Count())
+
+
+class OperatorCount(TorchDispatchMode):
+    """Counts the operators that move numbers: without compilation, a GPU starts about one kernel for each."""
+
+    number = 0
+
+    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count an operator, unless its result is a view or not written."""
+        name = operator._schema.name.partition("::")[2]
+        is_view = any(one.alias_info is not None and not one.alias_info.is_write for one in operator._schema.returns)
+        self.number += not (is_view or name in ("empty", "empty_like", "new_empty", "_unsafe_view"))
+        return operator(*args, **(kwargs or {}))
+
+
+def count_operators(preset: str, gradients: bool, cells: int = 64) -> int:
+    """Operators of one evaluation that is not compiled, on a square grid.
+
+    Args:
+        preset: size of the network.
+        gradients: add the backward pass.
+        cells: along each side of the grid.
+    """
+    axis = np.arange(cells) * 16e3
+    operator = gg.VelocityOperator(dataclasses.replace(PRESETS[preset], backend="triton"), STATE, CONDITIONS)
+    plan = operator.plan(gg.build_graph(gg.Mesh.from_grid(axis, axis)))
+    noised, conditions = torch.zeros(1, cells**2, STATE), torch.zeros(1, cells**2, CONDITIONS)
+
+    with ExitStack() as stack:
+        stack.enter_context(patch.object(loader, "native_available", lambda: False))
+        stack.enter_context(torch.set_grad_enabled(gradients))
+        stack.enter_context(torch.autocast("cpu", torch.bfloat16))
+        count = stack.enter_context(OperatorCount())
+        result = operator.velocity(noised, torch.zeros(1), operator.prepare(conditions, plan))
+        if gradients:
+            result.float().sum().backward()
+    return count.number
 
 
 def _with_tensors(item: Any, replace: Callable[[torch.Tensor], torch.Tensor]) -> Any:
@@ -261,8 +300,15 @@ def main() -> None:
     parser.add_argument("--float32", action="store_true", help="products in single precision")
     parser.add_argument("--list", action="store_true", help="print every kernel with its bytes, shape and origin")
     parser.add_argument("--plain-options", action="store_true", help="compile without the options of the package")
+    parser.add_argument("--operators", action="store_true", help="count the operators without compilation instead")
     parser.add_argument("--forward-only", action="store_true", help="leave the training out")
     arguments = parser.parse_args()
+
+    if arguments.operators:
+        for preset in arguments.presets:
+            counts = [count_operators(preset, gradients, arguments.cells) for gradients in (False, True)]
+            print(f"{preset}: {counts[0]} operators forward, {counts[1]} with gradients", flush=True)
+        return
 
     options = {} if arguments.plain_options else GPU_OPTIONS
     print("| preset | pass | kernels | of them matrix products and operators | kB a cell |\n|---|---|---|---|---|")

@@ -7,7 +7,7 @@ makes the ``__getattr__`` of a package some of whose names have moved to another
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -96,7 +96,7 @@ class _MovedModules(MetaPathFinder, Loader):
     """Find modules under their old names, and import them from their new place."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self, fullname: str, path: Iterable[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return a specification for modules of the table, None for all others.
 

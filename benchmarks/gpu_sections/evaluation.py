@@ -6,6 +6,8 @@ network, graph and inputs (``held``).
 """
 
 import argparse
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,16 @@ import torch
 from gensim_graph.benchmark.speed import BACKWARD, FORWARD, TimedCall, square_grid
 from gensim_graph.benchmark.speed.measure import seconds_of
 from gensim_graph.graph import MeshGraph, batch_graphs, build_graph
-from gensim_graph.nn import Channels, VelocityOperator
+from gensim_graph.nn import Channels, VelocityOperator, compile_network
 from gensim_graph.variables import default_variables
+from gpu_sections.kernels import kernels_of, recording
 from gpu_sections.record import Record
 
-_WAYS = (("plain", FORWARD), ("plain", BACKWARD), ("compiled", FORWARD), ("compiled", BACKWARD))
+PLAIN, RECORDED, COMPILED, OWN = "plain", "recorded", "compiled", "compiled with the options of PyTorch"
+"""Ways to compute: kernel by kernel; the same kernels replayed at once, so that the processor does not delay them;
+compiled with the options of the package; compiled without them."""
+
+_CELLS_OF_A_BATCH = 268**2
 
 _LARGEST_SQUARE = 1024**2
 """Cells of the largest grid that is prepared; larger ones consist of copies of it, which spares a minute."""
@@ -34,55 +41,85 @@ def measure_operator(record: Record, device: torch.device, options: argparse.Nam
     """
     preset, side = ("tiny", 64) if options.quick else ("base", 512)
     graph = build_graph(square_grid(side**2)).to(device)
+    recorded = [(RECORDED, FORWARD)] if device.type == "cuda" else []
+    if not options.quick:
+        _measure_a_small_one(record, device)
+    own = [(OWN, FORWARD), (OWN, BACKWARD)] if device.type == "cuda" else []
+    ours: dict[tuple[str, str], dict[str, Any] | None] = {}
 
-    for way, stage in _WAYS:
+    def measure_ours(way: str, stage: str) -> None:
         name = f"{preset}, {way}, {stage}"
-        ours = record.measure(name, lambda w=way, s=stage: record.timed(evaluation(preset, graph, s, w == "compiled")))
+        ours[way, stage] = record.measure(name, lambda: record.timed(evaluation(preset, graph, stage, way)))
+
+    def measure_gensim(way: str, stage: str) -> None:
+        run = partial(gensim_evaluation, options.gensim, side, stage, way, device)
+        record.measure(f"GenSIM as run, {way}, {stage}", lambda: _beside(ours, stage, record.timed(run())))
+
+    def measure_both(way: str, stage: str) -> None:
+        measure_ours(way, stage)
         if options.gensim:
-            _measure_gensim(record, device, options, (side, way, stage, ours))
+            measure_gensim(way, stage)
 
     if not options.gensim:
         record.skip("GenSIM", "no checkout; give its path with --gensim")
+    for way, stage in ((PLAIN, FORWARD), (PLAIN, BACKWARD), *recorded):
+        measure_both(way, stage)
+    for stage in (FORWARD, BACKWARD):
+        run = partial(evaluation, preset, graph, stage, PLAIN)
+        record.measure(f"{preset}, {PLAIN}, {stage}, kernels", lambda r=run: kernels_of(r(), device))
+    for stage in (FORWARD, BACKWARD):
+        measure_both(COMPILED, stage)
+    for way, stage in own:
+        measure_ours(way, stage)
+    for stage in (FORWARD, BACKWARD):
+        run = partial(evaluation, preset, graph, stage, COMPILED)
+        record.measure(f"{preset}, {COMPILED}, {stage}, kernels", lambda r=run: kernels_of(r(), device))
 
 
-def _measure_gensim(record: Record, device: torch.device, options: argparse.Namespace, like: tuple[Any, ...]) -> None:
-    """GenSIM's network with the windows of its authors, and its time and memory over ours."""
-    side, way, stage, ours = like
-
-    def run() -> dict[str, Any]:
-        found = record.timed(gensim_evaluation(options.gensim, side, stage, way == "compiled", device))
-        if ours:
-            found["time_over_ours"] = found["median_seconds"] / ours["median_seconds"]
-            found["memory_over_ours"] = found["peak_bytes"] / ours["peak_bytes"]
-        return found
-
-    record.measure(f"GenSIM as run, {way}, {stage}", run)
+def _measure_a_small_one(record: Record, device: torch.device) -> None:
+    """Time and memory of ``small`` on as many cells as a batch of a training has: does the device wait for kernels?"""
+    graph = build_graph(square_grid(_CELLS_OF_A_BATCH)).to(device)
+    ways = ((PLAIN, FORWARD), (PLAIN, BACKWARD), *([(RECORDED, FORWARD)] if device.type == "cuda" else []))
+    for way, stage in ways:
+        run = partial(evaluation, "small", graph, stage, way)
+        record.measure(f"small, {way}, {stage}", lambda r=run: record.timed(r()))
 
 
-def gensim_evaluation(checkout: Path, side: int, stage: str, compiled: bool, device: torch.device) -> TimedCall:
+def _beside(ours: Mapping[tuple[str, str], Any], stage: str, found: dict[str, Any]) -> dict[str, Any]:
+    """Add time and memory of GenSIM's network over those of ours, for all ways that have been measured."""
+    for (way, of_stage), own in ours.items():
+        if own and of_stage == stage:
+            found[f"time_over_ours_{way}"] = found["median_seconds"] / own["median_seconds"]
+            if own["peak_bytes"]:  # a recording has its memory already
+                found[f"memory_over_ours_{way}"] = found["peak_bytes"] / own["peak_bytes"]
+    return found
+
+
+def gensim_evaluation(checkout: Path, side: int, stage: str, way: str, device: torch.device) -> TimedCall:
     """Return an evaluation of GenSIM's network on a square, all windows at a time.
 
     Args:
         checkout: folder of GenSIM's repository.
         side: cells along a side, a multiple of 64.
         stage: ``forward`` or ``forward+backward``.
-        compiled: use torch.compile.
+        way: plain, recorded or compiled.
         device: where it runs.
     """
     from compare_gensim import contestant
 
-    settings = argparse.Namespace(gensim=checkout, batch=(side // 64) ** 2, compile=compiled)
-    return contestant("GenSIM as run", stage, side, device, settings)
+    settings = argparse.Namespace(gensim=checkout, batch=(side // 64) ** 2, compile=way == COMPILED)
+    run = contestant("GenSIM as run", stage, side, device, settings)
+    return recording(run) if way == RECORDED else run
 
 
-def evaluation(preset: str, graph: MeshGraph, stage: str, compiled: bool = False) -> TimedCall:
+def evaluation(preset: str, graph: MeshGraph, stage: str, way: str = PLAIN) -> TimedCall:
     """Return an evaluation of our network, with random weights in all layers.
 
     Args:
         preset: size of the network.
         graph: on the device.
         stage: ``forward`` or ``forward+backward``, which computes the gradients of all weights.
-        compiled: use torch.compile.
+        way: how it is computed.
     """
     device, table = graph.token_pos.device, default_variables()
     state = Channels.of(table.state)
@@ -95,15 +132,19 @@ def evaluation(preset: str, graph: MeshGraph, stage: str, compiled: bool = False
     time = torch.tensor([0.3], device=device)
     for weight in operator.parameters():
         weight.grad = torch.zeros_like(weight)
-    velocity = torch.compile(operator.velocity, fullgraph=True, dynamic=False) if compiled else operator.velocity
+    prepare, velocity = operator.prepare, operator.velocity
+    if way in (COMPILED, OWN):
+        prepare, velocity = compile_network(operator, device, **({"options": {}} if way == OWN else {}))
 
     def run() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            output = velocity(noised, time, operator.prepare(given, plan))
+            output = velocity(noised, time, prepare(given, plan))
         if stage == BACKWARD:
             output.float().square().mean().backward()
 
-    return run if stage == BACKWARD else torch.no_grad()(run)
+    if stage == BACKWARD:
+        return run
+    return recording(torch.no_grad()(run)) if way == RECORDED else torch.no_grad()(run)
 
 
 def random_operator(preset: str, state: Channels, conditions: Channels, device: torch.device) -> VelocityOperator:

@@ -1,8 +1,8 @@
 """Section ``forecast``: how long a year takes on a mesh of the Arctic, from a few steps of 12 h.
 
 The mesh is a disc of square cells, as many as an Arctic model has ocean cells. A step includes the noise, six steps of
-Heun (11 evaluations) and the bounds, but neither reading of forcing nor writing of states. ``replayed`` is what a
-forecast on a GPU does: a compiled step, recorded as a CUDA graph.
+Heun (11 evaluations) and the bounds, but neither reading of forcing nor writing of states. ``recorded`` is what a
+forecast on a GPU does: a step that is recorded once as a CUDA graph and then replayed.
 """
 
 import argparse
@@ -42,12 +42,11 @@ def measure(record: Record, device: torch.device, options: argparse.Namespace) -
     seconds = time.perf_counter() - start
     record.measure("prepare", lambda: {"mesh_graph_and_plan_seconds": seconds, "cells": plan.graph.n_cells})
 
-    ways = {"plain": None, "compiled": False, "replayed": True}  # with or without recordings, if it is compiled
-    for way in ("replayed", "plain", "compiled") if device.type == "cuda" else ("plain", "compiled"):
-        if ways[way] is not None:
-            model.compile(replay=bool(ways[way]))
-        else:
-            model._velocity = model._replay = None
+    ways = ("plain", "recorded", "recorded, compiled") if device.type == "cuda" else ("plain", "compiled")
+    for way in ways:
+        if "compiled" in way:
+            model.compile()
+        model.record("recorded" in way)
         record.measure(f"{preset}, {way}", lambda: a_year(record, model, plan))
 
 

@@ -45,7 +45,7 @@ def measure(record: Record, device: torch.device, options: argparse.Namespace) -
     """
     presets, batch = (("tiny",), 1) if options.quick else (("small", "medium", "base"), 32)
     plan = plan_training(data=training_data(), config=RunConfig(data=SamplingConfig(batch=batch)))
-    for way, preset in itertools.product(("plain", "compiled"), presets):
+    for preset, way in itertools.product(presets, ("plain", "compiled")):
         record.measure(f"{preset}, {way}", lambda p=preset, w=way: train(plan, p, w, device, options.quick))
 
 

@@ -67,6 +67,12 @@ class Normaliser:
         """(state,) True for the state variables that the model forecasts."""
         return self._tensor(self.statistics.present(self.table.state))
 
+    @property
+    def has_sources(self) -> bool:
+        """True if ice may grow or melt: something besides vectors, such as wind and current, drives the model."""
+        driving = [one for one in (*self.table.forcing, *self.table.slow) if one.vector is None]
+        return any(self.statistics.present(driving).tolist())
+
     @cached_property
     def _residual(self) -> tuple[Tensor, Tensor]:
         mean, std = self.statistics.of_residuals(self.table.state)

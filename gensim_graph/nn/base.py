@@ -5,6 +5,7 @@ The computation has three steps, because a forecast evaluates the network many t
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -35,6 +36,10 @@ class Prepared(Generic[Plan]):
 
     features: Tensor
     plan: Plan
+
+
+CompiledVelocity = Callable[[Tensor, Tensor, Prepared[Plan]], Tensor]
+"""Velocity of noised residual, flow time and prepared conditions."""
 
 
 class Operator(nn.Module, ABC, Generic[Plan]):
@@ -121,7 +126,17 @@ class Operator(nn.Module, ABC, Generic[Plan]):
             InputError: a noised residual of another shape than graph and operator expect.
         """
 
-    def _apply_block(self, block: nn.Module, *inputs: Any) -> Any:
+    def compiled(self, compile_function: Callable[..., Callable[..., Any]]) -> CompiledVelocity[Plan]:
+        """Return :meth:`velocity` in compiled form.
+
+        Networks of equal blocks compile one of them only, see :class:`~gensim_graph.nn.operator.VelocityOperator`.
+
+        Args:
+            compile_function: returns the compiled form of a function.
+        """
+        return compile_function(self.velocity)
+
+    def _apply_block(self, block: Callable[..., Any], *inputs: Any) -> Any:
         """Apply a block, which is computed again in the backward pass if ``checkpoint_blocks`` says so."""
         if self.checkpoint_blocks and torch.is_grad_enabled():
             return checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)  # nothing is random

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from gensim_graph.errors import InputError
-from gensim_graph.nn.base import Operator
+from gensim_graph.nn.base import Operator, Prepared
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.operator import VelocityOperator
 from gensim_graph.nn.operator_config import NETWORKS, OperatorConfig
@@ -121,16 +121,26 @@ def is_compiled_on(choice: str, device: torch.device) -> bool:
     return choice == "true"
 
 
-def compile_network(function: Callable[..., Any], device: torch.device, *, dynamic: bool, **options: Any) -> Any:
-    """Compile a function of the network at its first call.
+def compile_network(
+    operator: Operator[Any], device: torch.device, *, dynamic: bool = False, fullgraph: bool = True, **options: Any
+) -> tuple[Callable[..., Prepared[Any]], Callable[..., torch.Tensor]]:
+    """Return ``prepare`` and ``velocity`` of a network in compiled form; they are compiled at their first calls.
+
+    The velocity consists of parts, each of which is one graph for the compiler (:meth:`Operator.compiled`). To compile
+    equal blocks once takes a fifth of the time of compiling the whole of ``base``; the numbers are the same.
 
     Args:
-        function: such as the method ``velocity`` of an operator.
+        operator: the network.
         device: that computes.
         dynamic: compile once for all sizes; otherwise once for each size, and faster code.
+        fullgraph: refuse a network that needs several graphs for one of its parts.
         options: further arguments of ``torch.compile``.
     """
     if device.type == "cuda" and options.get("backend", "inductor") == "inductor":
         known = torch._inductor.list_options()  # other versions of PyTorch do not have all of them
         options = {"options": {name: value for name, value in GPU_OPTIONS.items() if name in known}, **options}
-    return torch.compile(function, dynamic=dynamic, **options)
+
+    def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+        return torch.compile(function, dynamic=dynamic, fullgraph=fullgraph, **options)
+
+    return compile_function(operator.prepare), operator.compiled(compile_function)

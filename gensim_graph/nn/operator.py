@@ -6,6 +6,9 @@ graph-kernel decoder on the cells. The same weights run on any :class:`~gensim_g
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -13,7 +16,7 @@ from torch import nn
 from gensim_graph.errors import InputError
 from gensim_graph.graph import MeshGraph, with_length_unit
 from gensim_graph.nn.attention import AttentionPlan, plan_attention
-from gensim_graph.nn.base import Operator, Prepared
+from gensim_graph.nn.base import CompiledVelocity, Operator, Prepared
 from gensim_graph.nn.block import Block, LongSkip
 from gensim_graph.nn.channels import Channels
 from gensim_graph.nn.chunks import in_chunks
@@ -151,6 +154,38 @@ class VelocityOperator(Operator[AttentionPlan]):
         Raises:
             InputError: a noised residual of another shape than graph and operator expect.
         """
+        return self._evaluate(_Regions(self._to_tokens, _block, _skip, self._to_cells), noised, flow_time, prepared)
+
+    def compiled(self, compile_function: Callable[..., Callable[..., Any]]) -> CompiledVelocity[AttentionPlan]:
+        """Return :meth:`velocity` in four compiled parts: all blocks share the code of one.
+
+        Args:
+            compile_function: returns the compiled form of a function.
+        """
+        parts = (self._to_tokens, _block, _skip, self._to_cells)
+        return partial(self._evaluate, _Regions(*(compile_function(part) for part in parts)))
+
+    def _evaluate(
+        self, regions: "_Regions", noised: Tensor, flow_time: Tensor, prepared: Prepared[AttentionPlan]
+    ) -> Tensor:
+        """Compute the velocity, with a long skip from each block of the first half to its mirror in the second half."""
+        cells, tokens, embedding, time = regions.to_tokens(noised, flow_time, prepared)
+        skipped: list[Tensor] = []
+        half = len(self.skips)
+
+        for index, block in enumerate(self.blocks):
+            if index >= len(self.blocks) - half:
+                tokens = regions.skip(self.skips[len(self.blocks) - 1 - index], tokens, skipped.pop())
+            tokens = self._apply_block(regions.block, block, tokens, embedding, prepared.plan)
+            if index < half:
+                skipped.append(tokens)
+
+        return regions.to_cells(tokens, cells, embedding, noised, time, prepared.plan)
+
+    def _to_tokens(
+        self, noised: Tensor, flow_time: Tensor, prepared: Prepared[AttentionPlan]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Encode and pool the cells. Returns cells, tokens, and the flow time of each graph, embedded and plain."""
         graph = prepared.plan.graph
         time = self._time_of_graphs(noised, flow_time, graph)
         embedding = self.embed(time)
@@ -159,7 +194,14 @@ class VelocityOperator(Operator[AttentionPlan]):
         for layer in self.encoder:
             cells = layer(cells, embedding, graph)
 
-        tokens = self._attend(self.pool(cells, graph), embedding, prepared.plan)
+        return cells, self.pool(cells, graph), embedding, time
+
+    def _to_cells(
+        self, tokens: Tensor, cells: Tensor, embedding: Tensor, noised: Tensor, time: Tensor, plan: AttentionPlan
+    ) -> Tensor:
+        """Unpool the tokens, decode the cells, and add the linear estimate of the velocity."""
+        graph = plan.graph
+
         cells = cells + self.unpool(self.token_norm(tokens), graph)
         for layer in self.decoder:
             cells = layer(cells, embedding, graph)
@@ -167,19 +209,22 @@ class VelocityOperator(Operator[AttentionPlan]):
         output = self.state.from_spins(self.project(self.cell_norm(cells)))
         return self._precondition(output, noised, time, graph)
 
-    def _attend(self, tokens: Tensor, embedding: Tensor, plan: AttentionPlan) -> Tensor:
-        """Apply the blocks, with a long skip from each block of the first half to its mirror in the second half."""
-        skipped: list[Tensor] = []
-        half = len(self.skips)
 
-        for index, block in enumerate(self.blocks):
-            if index >= len(self.blocks) - half:
-                tokens = self.skips[len(self.blocks) - 1 - index](tokens, skipped.pop())
-            tokens = self._apply_block(block, tokens, embedding, plan)
-            if index < half:
-                skipped.append(tokens)
+class _Regions(NamedTuple):
+    """Parts of an evaluation, plain or compiled: a compiler takes much longer for all blocks together than for one."""
 
-        return tokens
+    to_tokens: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]]
+    block: Callable[..., Tensor]
+    skip: Callable[..., Tensor]
+    to_cells: Callable[..., Tensor]
+
+
+def _block(block: nn.Module, tokens: Tensor, embedding: Tensor, plan: AttentionPlan) -> Tensor:
+    return block(tokens, embedding, plan)
+
+
+def _skip(layer: LongSkip, tokens: Tensor, earlier: Tensor) -> Tensor:
+    return layer(tokens, earlier)
 
 
 def _spins(width: int) -> Spins:

@@ -83,7 +83,7 @@ class StepModel:
         return np.timedelta64(round(self.normaliser.statistics.lead_hours * SECONDS_PER_HOUR), "s")
 
     def to(self: Model, device: torch.device | str, precision: Precision = "float32") -> Model:
-        """Move the model to another device, or compute in another precision. Returns the model itself.
+        """Move the model to another device, or compute in another precision; a GPU records. Returns the model itself.
 
         Args:
             device: such as ``cuda``. Datasets still come in and go out in the memory of the CPU.
@@ -92,20 +92,28 @@ class StepModel:
         self.operator = self.operator.to(device)
         self.normaliser = self.normaliser.to(torch.device(device))
         self._precision = precision
+        return self.record(self.device.type == "cuda")
+
+    def record(self: Model, wanted: bool = True) -> Model:
+        """Record a step on a GPU, and replay it later: the same numbers, sooner. Returns the model itself.
+
+        Args:
+            wanted: False starts the kernels of every step one by one, see ``system.replay``.
+        """
+        self._replay = Replay() if wanted else None
         return self
 
     def compile(self: Model, replay: bool = True, **options: Any) -> Model:
         """Compile the network (torch.compile) at the first evaluation with a number of members on a mesh.
 
-        This pays on a GPU and in long runs; on a CPU, compiling takes minutes. Returns the model itself.
+        Compiling takes minutes, and pays in long runs only. Returns the model itself.
 
         Args:
-            replay: on a GPU, record a step and replay it later; the numbers are the same (see ``system.replay``).
+            replay: on a GPU, record a step and replay it later, see :meth:`record`.
             options: of ``torch.compile``. With a ``mode``, which may record for itself, nothing is recorded here.
         """
-        self._velocity = compile_network(self.operator.velocity, self.device, dynamic=False, fullgraph=True, **options)
-        self._replay = Replay() if replay and "mode" not in options else None
-        return self
+        _, self._velocity = compile_network(self.operator, self.device, **options)
+        return self.record(replay and "mode" not in options)
 
     def is_mirrored_on(self, mesh: Mesh) -> bool:
         """Return True if steps on this mesh are computed in its mirror image."""
@@ -126,16 +134,11 @@ class StepModel:
 
         return replace(plan, is_mirrored=is_mirrored, is_closed=is_closed(mesh), transport=transport)
 
-    @property
-    def has_sources(self) -> bool:
-        """True if ice may grow or melt: the model is driven by something besides vectors such as wind and current."""
-        table, statistics = self.normaliser.table, self.normaliser.statistics
-        driving = [one for one in (*table.forcing, *table.slow) if one.vector is None]
-        return any(statistics.present(driving).tolist())
-
     def conserves_on(self, plan: GraphPlan) -> bool:
         """Return True if a step on a plan keeps the totals of the conserved variables."""
-        return self.conserve == "always" or (self.conserve == "auto" and plan.is_closed and not self.has_sources)
+        return self.conserve == "always" or (
+            self.conserve == "auto" and plan.is_closed and not self.normaliser.has_sources
+        )
 
     def to_frame(self, plan: GraphPlan, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Bring the inputs of a step to the frame of a plan, mirrored where the plan is.
@@ -286,10 +289,9 @@ class StepModel:
             conserve: keep the totals of the conserved variables; None decides by the mesh.
         """
         table = self.normaliser.table.state
-        present = self.normaliser.statistics.present(table).tolist()  # on the processor: no waiting for a GPU
         advanced, area = base.next_state(residual), plan.graph.area
-
-        rules = StateRules(table, present)
+        # What is present is known on the processor: no waiting for a GPU.
+        rules = StateRules(table, self.normaliser.statistics.present(table).tolist())
         keeps = self.conserves_on(plan) if conserve is None else conserve
         return self.from_frame(plan, rules.applied(advanced, base.state, area, keeps))
 
@@ -309,9 +311,8 @@ class StepModel:
     ) -> Float[Tensor, "batch face state"]:
         """Compute one step of some members of a forecast.
 
-        The noise depends on seed, member and step only, so a member is the same in any batch and on any machine.
-
-        The processor does not wait for a GPU: who copies a state from there checks it, see ``FiniteWatch``.
+        The noise depends on seed, member and step only, so a member is the same in any batch and on any machine. The
+        processor does not wait for a GPU: who copies a state from there checks it, see ``FiniteWatch``.
 
         Args:
             state: of these members at ``time``, as in :meth:`step`, on the device of the model.

@@ -1,7 +1,9 @@
 """The module that Lightning trains: network, scale model and average of the weights, with loss and optimiser."""
 
+import logging
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import lightning
@@ -18,6 +20,7 @@ from gensim_graph.nn import (
     Channels,
     GraphPlan,
     Operator,
+    Prepared,
     SpinLinear,
     compile_network,
     face_graph,
@@ -27,6 +30,8 @@ from gensim_graph.nn import (
 from gensim_graph.train.loop import build_adamw, suits_fused
 from gensim_graph.train.processes import count_processes, own_part, sum_over_processes
 from gensim_graph.typing import Tensor
+
+log = logging.getLogger(__name__)
 
 _MOST_UNCHECKED = 200
 """Values of which it is not known yet that they are finite: two for each step."""
@@ -93,18 +98,21 @@ class TrainingModule(lightning.LightningModule):
         if not is_compiled_on(str(self.config.compile), self.device):
             return self._evaluate
         if self._compiled is None:
-            # Compile for fixed sizes: the batches are padded to equal ones.
-            self._compiled = compile_network(self._evaluate, self.device, dynamic=False)
+            log.info(
+                "the network is compiled in the first step, which takes minutes; trainer.compile=false spares them"
+            )
+            # Compiled for fixed sizes: the batches are padded to equal ones.
+            self._compiled = partial(_evaluate, *compile_network(self.operator, self.device, fullgraph=False))
         return self._compiled
 
     def _evaluate(self, noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
         """Compute the velocity on a plan."""
-        return self.operator.velocity(noised, flow_time, self.operator.prepare(conditions, plan))
+        return _evaluate(self.operator.prepare, self.operator.velocity, noised, conditions, flow_time, plan)
 
     def _evaluate_average(self, noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
         """Compute the velocity of the averaged weights on a plan."""
         average = cast(Operator, self.average.module)
-        return average.velocity(noised, flow_time, average.prepare(conditions, plan))
+        return _evaluate(average.prepare, average.velocity, noised, conditions, flow_time, plan)
 
     def transfer_batch_to_device(self, batch: AnyBatch, device: torch.device, dataloader_idx: int) -> AnyBatch:
         """Copy a batch to a device without waiting for the copies.
@@ -244,6 +252,18 @@ class _Unchecked(NamedTuple):
     what: str
     rate: float
     value: Tensor
+
+
+def _evaluate(
+    prepare: Callable[..., Prepared],
+    velocity: Callable[..., Tensor],
+    noised: Tensor,
+    conditions: Tensor,
+    flow_time: Tensor,
+    plan: GraphPlan,
+) -> Tensor:
+    """Compute the velocity with the two steps of a network, plain or compiled."""
+    return velocity(noised, flow_time, prepare(conditions, plan))
 
 
 class WarmAverage(AveragedModel):

@@ -221,7 +221,7 @@ def _validation(plan: TrainingPlan, folder: FilePath) -> Validation:
         return list(BatchLoader(samples, sampling.batch, share=share, workers=workers))
 
     def averaged(module: TrainingModule) -> Surrogate:
-        return _surrogate(plan, module, module.global_step).to(module.device)
+        return _surrogate(plan, module, module.global_step).to(module.device).record(False)  # forecasts are short
 
     def save_best(module: TrainingModule) -> None:
         _surrogate(plan, module, module.global_step).save(folder / BEST)

@@ -1,4 +1,4 @@
-"""torch.compile gives the same numbers from a single graph, without recompilation for other meshes.
+"""torch.compile gives the same numbers from one graph for each part, without recompilation for other meshes.
 
 Each case runs in a process of its own, without the shape checks of the other tests, which the compiler would trace. The
 backend ``aot_eager`` traces forward and backward pass as the backend of a GPU does, but compiles no code.
@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 
 import pytest
@@ -71,7 +72,7 @@ def compiled_batches() -> dict:
     from gensim_graph.nn import compile_network
 
     operator = random_operator()
-    compiled = compile_network(operator.velocity, torch.device("cpu"), dynamic=False, backend="aot_eager")
+    _, compiled = compile_network(operator, torch.device("cpu"), backend="aot_eager")
     graph, errors = build_graph(jittered_box(20)), []
     for length in (8e3, 16e3, 24e3):
         fields = torch.randn(2, graph.n_cells, 24)
@@ -83,22 +84,46 @@ def compiled_batches() -> dict:
     return {"error": max(errors), "graphs": torch._dynamo.utils.counters["stats"]["unique_graphs"]}
 
 
+def compiled_depths() -> dict:
+    """Networks of 4 and of 8 blocks: the blocks share their code."""
+    from support.examples import SMALL, random_operator, relative_error
+    from support.meshes import jittered_box
+
+    from gensim_graph.graph import build_graph
+    from gensim_graph.nn import compile_network
+
+    graph, errors, graphs = build_graph(jittered_box(20)), [], []
+    for blocks in (4, 8):
+        torch.compiler.reset()
+        torch._dynamo.utils.counters.clear()
+        operator = random_operator(replace(SMALL, blocks=blocks))
+        prepare, velocity = compile_network(operator, torch.device("cpu"), backend="aot_eager")
+        fields, plan = torch.randn(1, graph.n_cells, 24), operator.plan(graph)
+        inputs = fields[..., :6], torch.tensor([0.3])
+        came = velocity(*inputs, prepare(fields[..., 6:], plan))
+        errors.append(relative_error(came, operator.velocity(*inputs, operator.prepare(fields[..., 6:], plan))))
+        graphs.append(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+    return {"error": max(errors), "graphs": graphs}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "case",
+    ("case", "graphs"),
     [
-        pytest.param("compiled_forecasts", marks=pytest.mark.slow),
-        pytest.param("compiled_gradients", marks=pytest.mark.slow),
-        pytest.param("compiled_batches", marks=pytest.mark.slow),
+        ("compiled_forecasts", 4),
+        ("compiled_gradients", 1),  # compiled as a whole
+        ("compiled_batches", 4),
+        ("compiled_depths", [6, 6]),  # the first skip is from a block to itself, and has a graph of its own
     ],
 )
-def test_one_graph_with_the_same_numbers(case):
+def test_one_graph_for_each_part_with_the_same_numbers(case, graphs):
     command = [sys.executable, __file__, case]
     environment = os.environ | {"UNCHECKED": "1", "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["error"] < 1e-4, found
-    assert found["graphs"] == 1
+    assert found["graphs"] == graphs
 
 
 def test_who_compiles():

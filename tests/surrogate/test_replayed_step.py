@@ -131,7 +131,7 @@ CHANGES = {
     "weights in place": (changed_in_place, 1),
     "other weights": (replaced, 2),
     "sampler": (lambda model: setattr(model, "sampler", dataclasses.replace(model.sampler, steps=4)), 2),
-    "precision": (lambda model: model.to("cpu", "bf16"), 2),
+    "precision": (lambda model: setattr(model, "_precision", "bf16"), 2),
     "conservation": (lambda model: setattr(model, "conserve", "never"), 2),
     "statistics": (lambda model: setattr(model, "normaliser", model_of("transport").normaliser), 2),
 }
@@ -165,10 +165,14 @@ def test_noise_and_state_are_not_part_of_the_recording():
     assert recorder.recorded == 1
 
 
-def test_only_compiled_models_on_a_gpu_record(monkeypatch):
+def test_only_models_on_a_gpu_record():
     model = model_of("plain")
     assert model._replay is None
-    model.compile(backend="eager")
+    assert model.to("cpu")._replay is None
+    assert model.to("meta")._replay is None
+    assert model.record()._replay is not None
+    assert model.record(False)._replay is None
+    model = model_of("plain").compile(backend="eager")
     assert not model._replay.applies_to(model.device)
     assert model._replay.applies_to(torch.device("cuda"))
     assert model.compile(backend="eager", replay=False)._replay is None

@@ -193,9 +193,12 @@ def compiled_training() -> dict:
         for parameter in operator.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape))
     module = TrainingModule(operator, TrainerConfig())
-    compiled = compile_network(module._evaluate, torch.device("cpu"), dynamic=False, backend="aot_eager")
+    prepare, velocity = compile_network(operator, torch.device("cpu"), backend="aot_eager")
     padding = BatchPadding.of_run(samples, 4, range(4))
     errors = []
+
+    def compiled(noised, conditions, flow_time, plan):
+        return velocity(noised, flow_time, prepare(conditions, plan))
 
     for plain in BatchLoader(samples, 4):
         batch = padding(plain)
@@ -216,7 +219,7 @@ def test_twenty_batches_are_compiled_once_or_twice():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["error"] < 1e-4, found
-    assert found["graphs"] <= 2, found
+    assert found["graphs"] <= 10, found  # five parts
 
 
 if __name__ == "__main__":

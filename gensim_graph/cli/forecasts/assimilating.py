@@ -98,7 +98,7 @@ def assimilate_command(
     batch: given.BatchOption = "auto",
     device: given.DeviceOption = "auto",
     precision: given.PrecisionOption = "float32",
-    compiled: given.CompileOption = None,
+    compiled: given.CompileOption = False,
     mirror: given.MirrorOption = "auto",
     conserve: given.ConserveOption = "auto",
     topology: given.TopologyOption = None,

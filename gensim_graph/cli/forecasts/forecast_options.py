@@ -48,10 +48,10 @@ BatchOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 PrecisionOption = Annotated[str, typer.Option(help="Precision of the network: float32 or bf16.")]
 CompileOption = Annotated[
-    bool | None,
+    bool,
     typer.Option(
         "--compile/--no-compile",
-        help="Compile the network, which takes minutes and pays in long runs. By default on a GPU.",
+        help="Compile the network, which takes minutes and may pay in long runs.",
     ),
 ]
 MirrorOption = Annotated[

@@ -10,7 +10,6 @@ from gensim_graph.errors import InputError
 from gensim_graph.forecast import Batch, ModelSet, Ranks, check_place, read_initial, split_initial
 from gensim_graph.io import load_mesh, mesh_from_dataset
 from gensim_graph.mesh import Mesh
-from gensim_graph.nn import is_compiled_on
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.system import choose_device, keep_freed_memory
 
@@ -55,7 +54,7 @@ def prepare_forecast(
     repeat_forcing: bool,
     device: str,
     precision: str,
-    compiled: bool | None,
+    compiled: bool,
     mirror: str,
     conserve: str,
     topology: str | None,
@@ -85,7 +84,7 @@ def prepare_forecast(
 
     for surrogate in models.models:
         surrogate.mirror, surrogate.conserve = mirror, conserve  # type: ignore[assignment]
-        if is_compiled_on("auto" if compiled is None else str(compiled).lower(), surrogate.device):
+        if compiled:
             surrogate.compile()
 
     table = models.table
