@@ -31,7 +31,7 @@ from gensim_graph.errors import Rule, check_values
 from gensim_graph.flow import GuidanceConfig, GuidedVelocity, Velocity
 from gensim_graph.mesh import Mesh
 from gensim_graph.surrogate import Guide, ObservedSteps, StepBase, StepTimes, steps_with
-from gensim_graph.typing import Float, Tensor
+from gensim_graph.typing import Array, Float, Tensor
 
 Method = Literal["guided", "letkf", "both"]
 
@@ -101,8 +101,19 @@ class Assimilation(ObservedSteps):
 
     @property
     def identity(self) -> str:
-        """Hash of the observations, with the settings."""
-        rows = pd.util.hash_pandas_object(self.observations.rows, index=False).to_numpy()
+        """Hash of all observations in their order, with the settings."""
+        return self._identified(pd.util.hash_pandas_object(self.observations.rows, index=False).to_numpy())
+
+    def identity_until(self, time: np.datetime64) -> str:
+        """Return a hash of the observations up to a time in any order, with the settings.
+
+        Args:
+            time: of the last moment.
+        """
+        rows = self.observations.rows[self.observations.moments <= time]
+        return self._identified(np.sort(pd.util.hash_pandas_object(rows, index=False).to_numpy()))
+
+    def _identified(self, rows: Array) -> str:
         digest = hashlib.blake2b(rows.tobytes(), digest_size=8).hexdigest()
         settings = {"guided": [self.guidance], "letkf": [self.filter], "both": [self.guidance, self.filter, self.share]}
         return f"{digest} {self.method} {settings[self.method]}"

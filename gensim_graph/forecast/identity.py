@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,8 @@ def identify(
     starts: Starts,
     forcings: Sequence[Forcing],
     request: Request,
-    observed: ObservedSteps | None = None,
 ) -> Identity:
-    """Compute the identity of a forecast.
+    """Compute the identity of a forecast, but for observations.
 
     It includes the first record of the forcing; later records are compared when the forecast reaches them.
 
@@ -33,7 +33,6 @@ def identify(
         starts: initial states.
         forcings: forcing of each model.
         request: what the user asks for.
-        observed: observations that act on the steps.
     """
     identity: Identity = {
         "model": models.hash,
@@ -55,10 +54,46 @@ def identify(
     conserving = models.shared(one.conserve for one in models.models)
     if conserving != "auto":
         identity["conserve"] = conserving
-    if observed is not None:
-        identity["observations"] = observed.identity
 
     return identity
+
+
+@dataclass(frozen=True)
+class ObservedIdentity:
+    """Identity of a forecast whose steps observations act on: when it goes on, there may be later ones.
+
+    Attributes:
+        free: identity without observations.
+        observed: the observations; None for a free forecast.
+        begin: last initial time.
+        lead_time: of a step.
+    """
+
+    free: Identity
+    observed: ObservedSteps | None
+    begin: np.datetime64
+    lead_time: np.timedelta64
+
+    def after(self, steps: int) -> Identity:
+        """Return the identity of a number of steps.
+
+        Args:
+            steps: of the forecast.
+        """
+        if self.observed is None:
+            return self.free
+        return self.free | {"observations": self.observed.identity_until(self.begin + steps * self.lead_time)}
+
+    def of_store(self, existing: Identity, steps: int) -> Identity:
+        """Return the identity that a store with these observations must have, in the form in which it was written.
+
+        Args:
+            existing: identity in the store.
+            steps: of the forecast in the store.
+        """
+        if self.observed is not None and existing.get("observations") == self.observed.identity:
+            return self.free | {"observations": self.observed.identity}
+        return self.after(steps)
 
 
 def check_same(target: Path, existing: Identity, requested: Identity) -> None:

@@ -18,7 +18,7 @@ from gensim_graph.data import Forcing
 from gensim_graph.errors import InputError, check_count
 from gensim_graph.forecast.batches import choose_batch, split_units, units_of_rank
 from gensim_graph.forecast.forecast_run import ForecastRun
-from gensim_graph.forecast.identity import Identity, check_same, identify
+from gensim_graph.forecast.identity import Identity, ObservedIdentity, check_same, identify
 from gensim_graph.forecast.layout import (
     StoreLayout,
     check_forecast_space,
@@ -138,8 +138,9 @@ def write_forecast(
     observed = None if observations is None else steps_with(observations)
     if observed is not None and observed.guides:
         models.check_guidable()
-    identity = identify(models, starts, drivers, request, observed)
-    existing = _existing_layout(target, identity, steps)
+    free = identify(models, starts, drivers, request)
+    known = ObservedIdentity(free, observed, starts.times.max(), models.first.lead_time)
+    existing, identity = _existing_layout(target, known, steps), known.after(steps)
 
     whole = observed is not None and observed.needs_ensemble
     together = _batch_size(batch, None if whole else existing, identity, starts, models, ranks)
@@ -151,7 +152,7 @@ def write_forecast(
         count_members(layout.members, starts.states.shape[1], deterministic=False)  # says how the members begin
         create_or_extend_store(target, layout, models, starts, request, _origin(drivers), common_fields(shares.guards))
     else:
-        layout = _wait_for_layout(target, identity, steps)
+        layout = _wait_for_layout(target, known, steps)
 
     units = units_of_rank(split_units(len(starts.times), layout.members, layout.batch), ranks)
     done = {unit: steps_done(target, unit) for unit in units}
@@ -183,12 +184,12 @@ def _check_batch(batch: Batch) -> None:
         raise InputError(str(error).replace("; came", ", or auto; came")) from None
 
 
-def _existing_layout(target: FilePath, identity: Identity, steps: int) -> StoreLayout | None:
+def _existing_layout(target: FilePath, known: ObservedIdentity, steps: int) -> StoreLayout | None:
     """Return the layout of this forecast, or None if it has not begun.
 
     Args:
         target: the store.
-        identity: identity of this forecast.
+        known: identity of this forecast.
         steps: number of steps that are asked for.
 
     Raises:
@@ -198,7 +199,7 @@ def _existing_layout(target: FilePath, identity: Identity, steps: int) -> StoreL
     if existing is None:
         return None
 
-    check_same(target, existing.identity, identity)
+    check_same(target, existing.identity, known.of_store(existing.identity, existing.steps))
     if existing.steps > steps:
         raise InputError(
             f"{target}: holds {existing.steps} steps of this forecast, more than the {steps} asked for; "
@@ -239,18 +240,18 @@ def _batch_size(
     return dividing[-1] if models.has_several and dividing else fitting
 
 
-def _wait_for_layout(target: FilePath, identity: Identity, steps: int) -> StoreLayout:
+def _wait_for_layout(target: FilePath, known: ObservedIdentity, steps: int) -> StoreLayout:
     """Wait until the first process has created or extended the store, and return its layout.
 
     Args:
         target: the store.
-        identity: identity of this forecast.
+        known: identity of this forecast.
         steps: number of steps that are asked for.
     """
-    existing = _existing_layout(target, identity, steps)
+    existing = _existing_layout(target, known, steps)
     while existing is None or existing.steps < steps:
         time.sleep(0.1)
-        existing = _existing_layout(target, identity, steps)
+        existing = _existing_layout(target, known, steps)
     return existing
 
 

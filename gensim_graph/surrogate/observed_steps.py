@@ -51,7 +51,15 @@ class ObservedSteps(ABC):
     @property
     @abstractmethod
     def identity(self) -> str:
-        """Text that differs for other observations and settings, which would give another forecast."""
+        """Text that differs for other observations and settings, in which forecasts of version 0.1 are identified."""
+
+    @abstractmethod
+    def identity_until(self, time: np.datetime64) -> str:
+        """Return text that differs for other settings, and for other observations that belong to steps up to a time.
+
+        Args:
+            time: end of the last step. Observations after it may come later, when the forecast goes on.
+        """
 
     @abstractmethod
     def guide(self, times: StepTimes, members: range, mesh: Mesh, normaliser: Normaliser) -> Guide | None:

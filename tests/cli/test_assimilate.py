@@ -13,6 +13,7 @@ import xarray as xr
 from support.forecasts import in_a_process, killed_at, same_files, small_model
 
 import gensim_graph as gg
+from gensim_graph.assimilate import Assimilation
 from gensim_graph.cli import main
 from gensim_graph.cli.main import load_command
 from gensim_graph.evaluate import score_innovations
@@ -149,6 +150,46 @@ def test_a_killed_run_goes_on(folder, tmp_path, monkeypatch, method):
         assert in_a_process(lambda number=kill: begin(number)) == -signal.SIGKILL
     assert in_a_process(lambda: call(tmp_path / "killed.zarr")) == 0
     assert same_files(tmp_path / "whole.zarr", tmp_path / "killed.zarr")
+
+
+def with_steps(given: list[object], steps: int) -> list[object]:
+    return [steps if before == "--steps" else one for before, one in zip([None, *given], given, strict=False)]
+
+
+def test_it_goes_on_when_later_observations_come(run, folder, tmp_path):
+    """Two files in turn give the analysis of both at once, in whatever order they are given."""
+    rows = rows_of(gg.open_store(folder / "run.nc"))
+    first, second = (rows[rows["time"] == time] for time in np.unique(rows["time"])[:2])
+    for name, part in (("b_first.csv", first), ("c_second.csv", second), ("changed.csv", first.assign(value=0.5))):
+        part.to_csv(tmp_path / name, index=False)
+
+    def call(out: str, steps: int, *files: str) -> tuple[int, str]:
+        more = [one for file in files[1:] for one in ("--observations", tmp_path / file)]
+        given = arguments(folder, tmp_path / out, *more, observations=tmp_path / files[0])
+        code, _, error = run(*with_steps(given, steps))
+        return code, error
+
+    assert call("a.zarr", 1, "b_first.csv")[0] == 0
+    code, error = call("a.zarr", 2, "changed.csv", "c_second.csv")
+    assert code == 2
+    assert "holds a forecast with observations" in error
+    assert call("a.zarr", 2, "c_second.csv", "b_first.csv")[0] == 0
+    assert call("b.zarr", 2, "b_first.csv", "c_second.csv")[0] == 0
+
+    one, other = (xr.open_zarr(tmp_path / name) for name in ("a.zarr", "b.zarr"))
+    for name in NAMES:
+        np.testing.assert_array_equal(one[name].values, other[name].values)
+    assert gg.open_innovations(tmp_path / "a.zarr").sizes == gg.open_innovations(tmp_path / "b.zarr").sizes
+
+
+def test_a_store_of_an_earlier_version_goes_on(run, folder, tmp_path, monkeypatch):
+    """It is identified by all observations in their order."""
+    given = arguments(folder, tmp_path / "a.zarr")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Assimilation, "identity_until", lambda self, time: self.identity)
+        assert run(*with_steps(given, 1))[0] == 0
+    code, _, error = run(*given)
+    assert code == 0, error
 
 
 # Wrong input

@@ -305,6 +305,7 @@ def test_registers_are_enough(binaries):
 
 
 @needs_triton
+@pytest.mark.slow
 def test_kernels_are_few_and_compile_in_a_minute(binaries):
     """A training uses one precision and one size of clusters: three kernels, each compiled once."""
     for number, capability in itertools.product(NUMBERS, (80, 90)):
