@@ -330,7 +330,7 @@ def test_on_a_gpu_it_agrees_with_the_reference(name, batch):
 @needs_triton
 @pytest.mark.parametrize("name", GRAPHS)
 def test_on_a_gpu_in_low_precision(name):
-    """But for the widths of the heads: one number each, whose error by rounding alone differs tenfold from draw to draw."""
+    """But for the widths of the heads: one number each, whose error by rounding differs tenfold from draw to draw."""
     errors = low_errors(GRAPHS[name]().to("cuda"), 1, torch.bfloat16)
     del errors["scale"]
     assert max(errors.values()) < 1.3, errors
