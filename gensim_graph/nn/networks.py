@@ -135,7 +135,12 @@ def compile_network(
         dynamic: compile once for all sizes; otherwise once for each size, and faster code.
         fullgraph: refuse a network that needs several graphs for one of its parts.
         options: further arguments of ``torch.compile``.
+
+    Raises:
+        InputError: a function in place of the network, as in version 0.1.
     """
+    if not isinstance(operator, Operator):
+        raise InputError("compile_network: expected the network, not one of its methods; give operator")
     if device.type == "cuda" and options.get("backend", "inductor") == "inductor":
         known = torch._inductor.list_options()  # other versions of PyTorch do not have all of them
         options = {"options": {name: value for name, value in GPU_OPTIONS.items() if name in known}, **options}

@@ -17,7 +17,7 @@ from support.places import ROOT
 
 from gensim_graph.config import TrainerConfig
 from gensim_graph.errors import InputError
-from gensim_graph.nn import compile_choice, is_compiled_on
+from gensim_graph.nn import compile_choice, compile_network, is_compiled_on
 from gensim_graph.nn.networks import GPU_OPTIONS
 
 
@@ -69,7 +69,6 @@ def compiled_batches() -> dict:
     from support.meshes import jittered_box
 
     from gensim_graph.graph import build_graph, with_length_unit
-    from gensim_graph.nn import compile_network
 
     operator = random_operator()
     _, compiled = compile_network(operator, torch.device("cpu"), backend="aot_eager")
@@ -90,7 +89,6 @@ def compiled_depths() -> dict:
     from support.meshes import jittered_box
 
     from gensim_graph.graph import build_graph
-    from gensim_graph.nn import compile_network
 
     graph, errors, graphs = build_graph(jittered_box(20)), [], []
     for blocks in (4, 8):
@@ -143,6 +141,11 @@ def test_choices_and_booleans_of_earlier_versions(given, kept):
 def test_another_choice_is_refused():
     with pytest.raises(InputError, match=r"trainer\.compile: expected one of auto, true, false; came 'fast'"):
         TrainerConfig(compile="fast")
+
+
+def test_a_method_in_place_of_the_network_is_refused():
+    with pytest.raises(InputError, match="expected the network, not one of its methods"):
+        compile_network(torch.relu, torch.device("cpu"))
 
 
 def test_the_compiler_knows_the_options():
