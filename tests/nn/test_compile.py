@@ -143,11 +143,6 @@ def test_another_choice_is_refused():
         TrainerConfig(compile="fast")
 
 
-def test_a_method_in_place_of_the_network_is_refused():
-    with pytest.raises(InputError, match="expected the network, not one of its methods"):
-        compile_network(torch.relu, torch.device("cpu"))
-
-
 def test_the_compiler_knows_the_options():
     assert set(GPU_OPTIONS) <= set(torch._inductor.list_options())
 
