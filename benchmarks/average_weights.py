@@ -5,7 +5,8 @@ Usage: python benchmarks/average_weights.py --models A B:0.5 C --out FOLDER
 A number after a colon is the share of a model, 1 by default. Trainings that begin from the same weights end in the same
 valley of the loss, and their mean lies deeper in it than they do (Wortsman et al. 2022, arXiv:2203.05482). It blends
 what trainings of different kinds have learned, such as short steps and slow drifts. Statistics and sampler are those of
-the first model. A model is a folder, the name of one that ships, or the checkpoint of a training (``last.ckpt``).
+the first model. A model is a folder or the name of one that ships; those after the first may be the checkpoint of a
+training (``last.ckpt``).
 """
 
 import argparse
@@ -33,7 +34,8 @@ def main() -> None:
 
     parts = [_model_and_share(text) for text in options.models]
     first = Surrogate.load(parts[0][0])
-    weights = averaged([(weights_of(name), share) for name, share in parts])
+    others = [(weights_of(name), share) for name, share in parts[1:]]
+    weights = averaged([(first.operator.state_dict(), parts[0][1]), *others])
     first.operator.load_state_dict(weights)
     shares = ", ".join(f"{Path(name).name} {share:g}" for name, share in parts)
     replace(first, information=first.information | {"average_of": shares}).save(options.out)
@@ -69,7 +71,10 @@ def weights_of(name: str) -> Weights:
 
 def _model_and_share(text: str) -> tuple[str, float]:
     name, _, share = text.rpartition(":")
-    return (name, float(share)) if name else (text, 1.0)
+    try:
+        return (name, float(share)) if name else (text, 1.0)
+    except ValueError:
+        sys.exit(f"{text}: expected a number after the colon, the share of the model; came '{share}'")
 
 
 if __name__ == "__main__":

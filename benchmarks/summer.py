@@ -9,17 +9,17 @@ those of neXtSIM, and the error of the thickness, at the end of every 30 days. R
 ``OUT/summer.json``.
 """
 
+import sys
+
 import numpy as np
 import torch
 import xarray as xr
+from decade import ICE
 from shared import build_parser, prepare_process, write_json
 
 import gensim_graph as gg
 from gensim_graph.data import Forcing
 from gensim_graph.io import mesh_from_dataset
-
-ICE = 0.15
-"""Concentration above which a cell counts for the extent."""
 
 
 def main() -> None:
@@ -35,9 +35,12 @@ def main() -> None:
     prepare_process(options)
 
     files = sorted((options.data / "season").glob("season60_year*.nc"))
-    truth = xr.concat([gg.open_store(file)[["sit", "sic"]] for file in files], "time", data_vars="minimal")
-    initial = next(one for one in map(gg.open_store, files) if one["time"].values[-1] > np.datetime64(options.start))
-    initial = initial.sel(time=options.start + "T00", method="nearest")
+    years, begin = [gg.open_store(file) for file in files], np.datetime64(options.start)
+    truth = xr.concat([year[["sit", "sic"]] for year in years], "time", data_vars="minimal")
+    first, last = truth["time"].values[[0, -1]]
+    if not first <= begin <= last - np.timedelta64(options.days, "D"):
+        sys.exit(f"--start {begin}, --days {options.days}: expected days within the data, {first:.10} to {last:.10}")
+    initial = next(year for year in years if year["time"].values[-1] >= begin).sel(time=begin, method="nearest")
     forcing = gg.open_forcing([str(file) for file in files], gg.load_mesh(files[0]))
     found = {}
     for name in options.models:

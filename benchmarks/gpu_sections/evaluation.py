@@ -6,6 +6,7 @@ network, graph and inputs (``held``).
 """
 
 import argparse
+import itertools
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -44,36 +45,28 @@ def measure_operator(record: Record, device: torch.device, options: argparse.Nam
     recorded = [(RECORDED, FORWARD)] if device.type == "cuda" else []
     if not options.quick:
         _measure_a_small_one(record, device)
-    own = [(OWN, FORWARD), (OWN, BACKWARD)] if device.type == "cuda" else []
     ours: dict[tuple[str, str], dict[str, Any] | None] = {}
 
-    def measure_ours(way: str, stage: str) -> None:
-        name = f"{preset}, {way}, {stage}"
-        ours[way, stage] = record.measure(name, lambda: record.timed(evaluation(preset, graph, stage, way)))
+    def measure(way: str, stage: str) -> None:
+        run = partial(evaluation, preset, graph, stage, way)
+        ours[way, stage] = record.measure(f"{preset}, {way}, {stage}", lambda: record.timed(run()))
+        if options.gensim and way != OWN:
+            peer = partial(gensim_evaluation, options.gensim, side, stage, way, device)
+            record.measure(f"GenSIM as run, {way}, {stage}", lambda: _beside(ours, stage, record.timed(peer())))
 
-    def measure_gensim(way: str, stage: str) -> None:
-        run = partial(gensim_evaluation, options.gensim, side, stage, way, device)
-        record.measure(f"GenSIM as run, {way}, {stage}", lambda: _beside(ours, stage, record.timed(run())))
-
-    def measure_both(way: str, stage: str) -> None:
-        measure_ours(way, stage)
-        if options.gensim:
-            measure_gensim(way, stage)
+    def list_kernels(way: str) -> None:
+        for stage in (FORWARD, BACKWARD):
+            run = partial(evaluation, preset, graph, stage, way)
+            record.measure(f"{preset}, {way}, {stage}, kernels", lambda r=run: kernels_of(r(), device))
 
     if not options.gensim:
         record.skip("GenSIM", "no checkout; give its path with --gensim")
     for way, stage in ((PLAIN, FORWARD), (PLAIN, BACKWARD), *recorded):
-        measure_both(way, stage)
-    for stage in (FORWARD, BACKWARD):
-        run = partial(evaluation, preset, graph, stage, PLAIN)
-        record.measure(f"{preset}, {PLAIN}, {stage}, kernels", lambda r=run: kernels_of(r(), device))
-    for stage in (FORWARD, BACKWARD):
-        measure_both(COMPILED, stage)
-    for way, stage in own:
-        measure_ours(way, stage)
-    for stage in (FORWARD, BACKWARD):
-        run = partial(evaluation, preset, graph, stage, COMPILED)
-        record.measure(f"{preset}, {COMPILED}, {stage}, kernels", lambda r=run: kernels_of(r(), device))
+        measure(way, stage)
+    list_kernels(PLAIN)
+    for way, stage in itertools.product((COMPILED, OWN) if device.type == "cuda" else (COMPILED,), (FORWARD, BACKWARD)):
+        measure(way, stage)
+    list_kernels(COMPILED)
 
 
 def _measure_a_small_one(record: Record, device: torch.device) -> None:

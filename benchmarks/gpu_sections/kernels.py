@@ -7,6 +7,8 @@ from shared import show_progress
 from torch.profiler import ProfilerActivity, profile
 
 from gensim_graph.benchmark.speed import TimedCall
+from gensim_graph.system.replay import GraphRecorder
+from gensim_graph.typing import Tensor
 
 
 def kernels_of(run: TimedCall, device: torch.device, shown: int = 12) -> dict[str, Any]:
@@ -42,14 +44,11 @@ def recording(run: TimedCall) -> TimedCall:
     Args:
         run: the call, on a GPU.
     """
-    beside = torch.cuda.Stream()
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(2):
-            run()
-    torch.cuda.current_stream().wait_stream(beside)
 
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    def work() -> Tensor:
         run()
-    return graph.replay
+        return torch.zeros((), device="cuda")
+
+    recorder = GraphRecorder()
+    recorder.prepare(work)
+    return recorder.record(work)[0]

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -58,21 +57,21 @@ def identify(
     return identity
 
 
-@dataclass(frozen=True)
 class ObservedIdentity:
     """Identity of a forecast whose steps observations act on: when it goes on, there may be later ones.
 
-    Attributes:
+    Args:
         free: identity without observations.
         observed: the observations; None for a free forecast.
         begin: last initial time.
         lead_time: of a step.
     """
 
-    free: Identity
-    observed: ObservedSteps | None
-    begin: np.datetime64
-    lead_time: np.timedelta64
+    def __init__(
+        self, free: Identity, observed: ObservedSteps | None, begin: np.datetime64, lead_time: np.timedelta64
+    ) -> None:
+        self._free, self._observed, self._begin, self._lead_time = free, observed, begin, lead_time
+        self._known: dict[int, Identity] = {}  # a process that waits for a store asks ten times a second
 
     def after(self, steps: int) -> Identity:
         """Return the identity of a number of steps.
@@ -80,9 +79,12 @@ class ObservedIdentity:
         Args:
             steps: of the forecast.
         """
-        if self.observed is None:
-            return self.free
-        return self.free | {"observations": self.observed.identity_until(self.begin + steps * self.lead_time)}
+        if self._observed is None:
+            return self._free
+        if steps not in self._known:
+            seen = self._observed.identity_until(self._begin + steps * self._lead_time)
+            self._known[steps] = self._free | {"observations": seen}
+        return self._known[steps]
 
     def of_store(self, existing: Identity, steps: int) -> Identity:
         """Return the identity that a store with these observations must have, in the form in which it was written.
@@ -91,9 +93,11 @@ class ObservedIdentity:
             existing: identity in the store.
             steps: of the forecast in the store.
         """
-        if self.observed is not None and existing.get("observations") == self.observed.identity:
-            return self.free | {"observations": self.observed.identity}
-        return self.after(steps)
+        asked = self.after(steps)
+        if self._observed is None or existing.get("observations") == asked["observations"]:
+            return asked
+        everything = self._observed.identity  # so stores of version 0.1 are identified
+        return asked | ({"observations": everything} if existing.get("observations") == everything else {})
 
 
 def check_same(target: Path, existing: Identity, requested: Identity) -> None:
@@ -112,13 +116,17 @@ def check_same(target: Path, existing: Identity, requested: Identity) -> None:
     if not differing:
         return
 
-    words = [
-        f"another {name}"
-        if name in ("model", "mesh", "initial state", "forcing")
-        else f"{name} {existing.get(name, 'no')}, not {requested.get(name, 'no')}"
-        for name in differing
-    ]
+    words = [_difference(name, existing.get(name, "no"), requested.get(name, "no")) for name in differing]
     raise InputError(
         f"{target}: holds a forecast with {'; '.join(words)}; give it the arguments it began with to go on, "
         "remove it, or choose another path with --out"
     )
+
+
+def _difference(name: str, kept: int | str, asked: int | str) -> str:
+    """Say in what a forecast differs; digests say nothing to a reader."""
+    if name in ("model", "mesh", "initial state", "forcing"):
+        return f"another {name}"
+    if name == "observations" and str(kept).partition(" ")[2] == str(asked).partition(" ")[2] != "":
+        return "other observations of the times that it has passed"
+    return f"{name} {kept}, not {asked}"

@@ -126,8 +126,8 @@ def compile_network(
 ) -> tuple[Callable[..., Prepared[Any]], Callable[..., torch.Tensor]]:
     """Return ``prepare`` and ``velocity`` of a network in compiled form; they are compiled at their first calls.
 
-    The velocity consists of parts, each of which is one graph for the compiler (:meth:`Operator.compiled`). To compile
-    equal blocks once takes a fifth of the time of compiling the whole of ``base``; the numbers are the same.
+    The velocity consists of parts, each of which is one graph for the compiler (:meth:`Operator.compiled`): equal
+    blocks are compiled once. The numbers are the same.
 
     Args:
         operator: the network.

@@ -102,17 +102,17 @@ class TrainingModule(lightning.LightningModule):
                 "the network is compiled in the first step, which takes minutes; trainer.compile=false spares them"
             )
             # Compiled for fixed sizes: the batches are padded to equal ones.
-            self._compiled = partial(_evaluate, *compile_network(self.operator, self.device, fullgraph=False))
+            self._compiled = partial(_velocity_of, *compile_network(self.operator, self.device, fullgraph=False))
         return self._compiled
 
     def _evaluate(self, noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
         """Compute the velocity on a plan."""
-        return _evaluate(self.operator.prepare, self.operator.velocity, noised, conditions, flow_time, plan)
+        return _velocity_of(self.operator.prepare, self.operator.velocity, noised, conditions, flow_time, plan)
 
     def _evaluate_average(self, noised: Tensor, conditions: Tensor, flow_time: Tensor, plan: GraphPlan) -> Tensor:
         """Compute the velocity of the averaged weights on a plan."""
         average = cast(Operator, self.average.module)
-        return _evaluate(average.prepare, average.velocity, noised, conditions, flow_time, plan)
+        return _velocity_of(average.prepare, average.velocity, noised, conditions, flow_time, plan)
 
     def transfer_batch_to_device(self, batch: AnyBatch, device: torch.device, dataloader_idx: int) -> AnyBatch:
         """Copy a batch to a device without waiting for the copies.
@@ -254,7 +254,7 @@ class _Unchecked(NamedTuple):
     value: Tensor
 
 
-def _evaluate(
+def _velocity_of(
     prepare: Callable[..., Prepared],
     velocity: Callable[..., Tensor],
     noised: Tensor,

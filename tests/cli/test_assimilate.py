@@ -172,7 +172,7 @@ def test_it_goes_on_when_later_observations_come(run, folder, tmp_path):
     assert call("a.zarr", 1, "b_first.csv")[0] == 0
     code, error = call("a.zarr", 2, "changed.csv", "c_second.csv")
     assert code == 2
-    assert "holds a forecast with observations" in error
+    assert "holds a forecast with other observations of the times that it has passed" in error
     assert call("a.zarr", 2, "c_second.csv", "b_first.csv")[0] == 0
     assert call("b.zarr", 2, "b_first.csv", "c_second.csv")[0] == 0
 

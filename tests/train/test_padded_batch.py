@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from gensim_graph.graph import GraphSizes, batch_graphs, build_graph, extract_su
 from gensim_graph.nn import BASELINES, build_operator
 from gensim_graph.nn.attention.triton.token_lists import list_readers
 from gensim_graph.train.batch_loader import BatchLoader, BatchPadding
-from gensim_graph.train.training_module import TrainingModule
+from gensim_graph.train.training_module import TrainingModule, _velocity_of
 
 TABLE = gg.default_variables()
 LARGER = GraphSizes(cells=1500, edges=5000, clusters=11, neighbours=7, keys=832)
@@ -193,12 +194,9 @@ def compiled_training() -> dict:
         for parameter in operator.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape))
     module = TrainingModule(operator, TrainerConfig())
-    prepare, velocity = compile_network(operator, torch.device("cpu"), backend="aot_eager")
+    compiled = partial(_velocity_of, *compile_network(operator, torch.device("cpu"), backend="aot_eager"))
     padding = BatchPadding.of_run(samples, 4, range(4))
     errors = []
-
-    def compiled(noised, conditions, flow_time, plan):
-        return velocity(noised, flow_time, prepare(conditions, plan))
 
     for plain in BatchLoader(samples, 4):
         batch = padding(plain)
