@@ -1,11 +1,12 @@
 r"""Twin experiments of the assimilation: a genuine storm is observed in a few cells, with noise, and analysed.
 
-Usage: python benchmarks/assimilation.py --data DATA [--model small] [--members 16] [--cycles 3] [--out DIR]
+Usage: python benchmarks/assimilation.py --data DATA [--wind 2] [--model small] [--members 16] [--cycles 3] [--out DIR]
 
 Drift and concentration are observed every 12 hours in 5 % of the cells, with errors of 2 cm/s and 3 %. The ensemble
 starts from a state that is wrong: to thickness, concentration and snow of the truth, errors are added that are smooth
 over 100 to 300 km (``--uncertainty`` is the deviation of the logarithm of the thickness; concentration is wrong by half
-of it). With ``--uncertainty 0`` all members start from the truth, and only the errors of the steps are left.
+of it). With ``--uncertainty 0`` all members start from the truth, and only the errors of the steps are left. With
+``--wind`` the winds are uncertain, too, as those of a weather forecast are: each member is driven by its own.
 
 Methods: free (no observations), letkf, guided, both (see ``gensim_graph.assimilate.assimilation``). The result is the
 CRPS over all cells divided by that of the free ensemble at the end, in thickness and snow (not observed) and in what is
@@ -36,9 +37,11 @@ from gensim_graph.mesh import Mesh
 ERRORS = {"siu": 0.02, "siv": 0.02, "sic": 0.03}
 """Observed variables and the deviations of their errors, m/s and 1."""
 
-SETS = {"16 km": ("triangles_16km", 4), "8 km": ("triangles_8km", 1), "grid": ("triangles_on_grid", 1)}
-"""Name in the table -> set of configs/benchmark/shipped.yaml, and number of its storms."""
+SETS = {"16 km": "triangles_16km", "8 km": "triangles_8km", "grid": "triangles_on_grid"}
+"""Name in the table -> set of configs/benchmark/shipped.yaml."""
 
+_LABELS = ("set", "storm", "method", "uncertainty", "wind")
+_WIND_MEMORY = 24.0  # hours after which errors of the wind have decreased by e
 _FIRST, _EVERY = 8, 4  # records of three hours: start at 24 h, steps of 12 h
 
 
@@ -48,19 +51,20 @@ def main() -> None:
     prepare_process(options)
     path = options.out / "assimilation.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    done = {(row["set"], row["storm"], row["method"], row["uncertainty"]) for row in rows}
+    done = {tuple(row[key] for key in _LABELS) for row in rows}
     model = gg.Surrogate.load(options.model)
 
     for name in options.sets.split(","):
-        key, count = SETS[name]
-        storms = read_plan("shipped").sets[key].sources("test", options.data, options.out / "data")[:count]
+        sources = read_plan("shipped").sets[SETS[name]].sources("test", options.data, options.out / "data")
+        storms = sources[: options.storms]
         for number, storm in enumerate(storms):
             for method in options.methods.split(","):
-                if (name, number, method, options.uncertainty) in done:
+                values = (name, number, method, options.uncertainty, options.wind)
+                if values in done:
                     continue
                 show_progress(f"{name}, storm {number + 1} of {len(storms)}: {method}")
                 scores = run(model, storm, method, number, options)
-                labels = {"set": name, "storm": number, "method": method, "uncertainty": options.uncertainty}
+                labels = dict(zip(_LABELS, values, strict=True))
                 rows += [labels | one for one in scores]
                 write_json(path, rows)
 
@@ -84,15 +88,15 @@ def run(
     mesh = mesh_from_dataset(storm)
     observed = observe(storm, mesh, options.cycles, seed)
     initial = first_ensemble(storm.isel(time=_FIRST), mesh, options.members, options.uncertainty, seed)
+    winds = wind_ensemble(storm, mesh, options, seed)
     chosen = None
     if method != "free":
-        chosen = Assimilation(
-            observed, method, filter=replace(DEFAULT_FILTER, radius=1e3 * options.radius, inflation=1.05)
-        )
+        radius = {name: 1e3 * (options.radius if name == "sic" else options.drift_radius) for name in ERRORS}
+        chosen = Assimilation(observed, method, filter=replace(DEFAULT_FILTER, radius=radius, inflation=1.05))
 
     began = time.process_time()
     ensemble = model.forecast(
-        initial, storm, options.cycles, options.members, batch=8, progress=False, observations=chosen
+        initial, winds, options.cycles, options.members, batch=8, progress=False, observations=chosen
     )
     seconds = time.process_time() - began
     truth = storm.isel(time=_FIRST + _EVERY * options.cycles)
@@ -153,9 +157,43 @@ def first_ensemble(truth: xr.Dataset, mesh: Mesh, members: int, uncertainty: flo
     return truth.drop_vars(["sit", "sic", "snt"]).assign(changed)
 
 
-def _smooth(mesh: Mesh, rng: np.random.Generator) -> np.ndarray:
-    """Random waves of 100 to 300 km with a variance of about one."""
-    length = rng.uniform(100e3, 300e3, 12)
+def wind_ensemble(storm: xr.Dataset, mesh: Mesh, options: argparse.Namespace, seed: int) -> xr.Dataset:
+    """Winds of each member: those of the truth with errors that are smooth in space and time.
+
+    Args:
+        storm: the truth.
+        mesh: its mesh.
+        options: the command line, with the number of cycles and members and the deviation of a component, m/s.
+        seed: of the errors.
+    """
+    records = storm.isel(time=_FIRST + _EVERY * np.arange(options.cycles + 1))
+    if not options.wind:
+        return records
+
+    rng = np.random.default_rng([seed, 2])
+    errors = np.array([_errors_in_time(mesh, rng, options.cycles + 1) for _ in range(options.members + 1)])
+    errors = options.wind * (errors[1:] + errors[0]) / 2**0.5  # the first is of all members: their mean is wrong
+    shifted = {
+        name: (("member", "time", "face"), records[name].values + errors[..., number, :], records[name].attrs)
+        for number, name in enumerate(("uas", "vas"))
+    }
+
+    return records.assign(shifted)
+
+
+def _errors_in_time(mesh: Mesh, rng: np.random.Generator, count: int) -> np.ndarray:
+    """Errors of a wind, (time, component, face) with a variance of about one, 12 hours apart."""
+    kept = np.exp(-12.0 / _WIND_MEMORY)
+    series = [np.stack([_smooth(mesh, rng, 300e3, 900e3) for _ in range(2)])]
+    for _ in range(count - 1):
+        fresh = np.stack([_smooth(mesh, rng, 300e3, 900e3) for _ in range(2)])
+        series.append(kept * series[-1] + np.sqrt(1 - kept**2) * fresh)
+    return np.stack(series)
+
+
+def _smooth(mesh: Mesh, rng: np.random.Generator, shortest: float = 100e3, longest: float = 300e3) -> np.ndarray:
+    """Random waves between two lengths (m) with a variance of about one."""
+    length = rng.uniform(shortest, longest, 12)
     angle, phase = rng.uniform(0, 2 * np.pi, (2, 12))
     number = 2 * np.pi / length * np.stack([np.cos(angle), np.sin(angle)])
     return np.cos(mesh.centres @ number + phase).sum(axis=1) / 6**0.5
@@ -196,7 +234,7 @@ def as_text(rows: pd.DataFrame, options: argparse.Namespace) -> str:
         rows: all results.
         options: the command line.
     """
-    keys = ["uncertainty", "set", "storm", "variable"]
+    keys = ["uncertainty", "wind", "set", "storm", "variable"]
     free = rows[rows["method"] == "free"][[*keys, "crps", "seconds"]]
     rows = rows.merge(free, on=keys, suffixes=("", "_free"))
     rows["ratio"], rows["time"] = rows["crps"] / rows["crps_free"], rows["seconds"] / rows["seconds_free"]
@@ -204,17 +242,17 @@ def as_text(rows: pd.DataFrame, options: argparse.Namespace) -> str:
     names = list(dict.fromkeys(rows["variable"]))
     title = f"CRPS after {options.cycles} cycles over that of the free ensemble [smallest, largest] (spread / error)"
     lines = [title, ""]
-    lines += ["| uncertainty | set | method | " + " | ".join(names) + " | time | out of bounds |"]
-    lines += ["|---" * (len(names) + 5) + "|"]
+    lines += ["| uncertainty | wind | set | method | " + " | ".join(names) + " | time | out of bounds |"]
+    lines += ["|---" * (len(names) + 6) + "|"]
 
-    for (uncertainty, name, method), part in rows.groupby(["uncertainty", "set", "method"], sort=False):
+    for (uncertainty, wind, name, method), part in rows.groupby(["uncertainty", "wind", "set", "method"], sort=False):
         cells = []
         for variable in names:
             one = part[part["variable"] == variable]
             extent = f" [{one.ratio.min():.2f}, {one.ratio.max():.2f}]" if len(one) > 1 and method != "free" else ""
             cells.append(f"{one.ratio.mean():.2f}{extent} ({one.reliability.mean():.2f})")
         last = f"{part['time'].mean():.1f} | {part['outside'].sum()}"
-        lines.append(f"| {uncertainty} | {name} | {method} | " + " | ".join(cells) + f" | {last} |")
+        lines.append(f"| {uncertainty} | {wind:g} | {name} | {method} | " + " | ".join(cells) + f" | {last} |")
 
     return "\n".join(lines) + "\n"
 
@@ -227,7 +265,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--members", type=int, default=16, help="ensemble members")
     parser.add_argument("--cycles", type=int, default=3, help="analyses, 12 hours apart")
     parser.add_argument("--uncertainty", type=float, default=0.3, help="of the first ensemble")
-    parser.add_argument("--radius", type=float, default=60.0, help="of the filter, km")
+    parser.add_argument("--wind", type=float, default=0.0, help="deviation of the error of a component, m/s")
+    parser.add_argument("--storms", type=int, default=4, help="largest number of storms of a set")
+    parser.add_argument("--radius", type=float, default=60.0, help="of the filter for concentration, km")
+    parser.add_argument("--drift-radius", type=float, default=60.0, help="of the filter for drift, km")
     return parser.parse_args()
 
 

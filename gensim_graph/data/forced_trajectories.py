@@ -10,9 +10,11 @@ from itertools import chain
 
 import numpy as np
 
-from gensim_graph.data.forcing import Forcing, open_forcing
+from gensim_graph.data.forcing import Forcing
+from gensim_graph.data.forcing_files import open_forcing
 from gensim_graph.data.statistics import RunningMoments, TrainingMoments
 from gensim_graph.data.training_data import DerivedData, StatePair, TrainingData
+from gensim_graph.errors import InputError
 from gensim_graph.io import Source
 from gensim_graph.io.export import FieldValues
 from gensim_graph.typing import Array
@@ -129,7 +131,7 @@ def with_forcing(
         topology: name of the UGRID topology, for files with several.
 
     Raises:
-        InputError: the forcing cannot be read, or does not cover a mesh or the times.
+        InputError: the forcing cannot be read, has several members, or does not cover a mesh or the times.
 
     Example:
         >>> import numpy as np
@@ -149,6 +151,11 @@ def _forced(
     part: TrainingData, forcing: Source | Sequence[Source], table: VariableTable, topology: str | None
 ) -> TrainingData:
     opened = open_forcing(forcing, part.mesh, table, interpolate=True, topology=topology)
+    if opened.n_members > 1:
+        raise InputError(
+            f"forcing: {opened.n_members} members, but a trajectory was driven by one weather; choose one member, "
+            "ds.isel(member=0)"
+        )
     times = _times_of_pairs(part)
     opened.check(times)  # before the degree days, which take minutes
 

@@ -5,19 +5,17 @@ Variables may come from several sets of files, each with its own times (:mod:`~g
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 
-from gensim_graph.data.series import DEGREE_DAYS, TEMPERATURE, DegreeDays, ForcingSeries, series_of
-from gensim_graph.errors import InputError, check_type
-from gensim_graph.io import MESH_ADVICE, Records, Source, expand, has_topology, mesh_from_dataset, with_given_mesh
+from gensim_graph.data.series import DEGREE_DAYS, TEMPERATURE, DegreeDays, ForcingSeries
 from gensim_graph.io.export import FieldValues
 from gensim_graph.mesh import Mesh
+from gensim_graph.moved import moved_names
 from gensim_graph.typing import Array
-from gensim_graph.variables import Variable, VariableTable, default_variables
+from gensim_graph.variables import Variable, VariableTable
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +24,8 @@ class Drivers(NamedTuple):
     """Forcing and slow inputs at one time, in the order of the variable table; zeros for absent variables.
 
     Attributes:
-        forcing: (F, forcing) float32.
-        slow: (F, slow) float32.
+        forcing: (F, forcing) float32; (M, F, forcing) for members with forcing of their own.
+        slow: (F, slow) or (M, F, slow) float32.
     """
 
     forcing: Array
@@ -40,7 +38,7 @@ class Drivers(NamedTuple):
 
 
 class Forcing:
-    """Forcing on a mesh, made by :func:`open_forcing`.
+    """Forcing on a mesh, made by :func:`~gensim_graph.open_forcing`.
 
     Files are opened when they are read, in each process that reads them, until :meth:`close`.
 
@@ -48,6 +46,8 @@ class Forcing:
         mesh: the mesh.
         times: (T,) datetime64[ns] of all records.
         names: variables that it has.
+        series: the variables, by the times of their records.
+        degree_days: slow inputs that are computed; None for none.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Forcing:
         degree_days: DegreeDays | None = None,
     ) -> None:
         self.mesh, self.table = mesh, table
-        self.series, self._degree_days = tuple(series), degree_days
+        self.series, self.degree_days = tuple(series), degree_days
         self.times = np.unique(np.concatenate([one.times for one in series]))
         self.names = frozenset(name for one in series for name in one.names) | frozenset(
             () if degree_days is None else degree_days.names
@@ -69,8 +69,17 @@ class Forcing:
         """The files, for the history of a forecast."""
         return "; ".join(dict.fromkeys(one.origin for one in self.series))
 
-    def at(self, time: np.datetime64) -> Drivers:
+    @property
+    def n_members(self) -> int:
+        """Number of members with forcing of their own; 1 if all members of a forecast share it."""
+        return 1
+
+    def at(self, time: np.datetime64, members: Sequence[int] = ()) -> Drivers:
         """Return the forcing at a time.
+
+        Args:
+            time: datetime64.
+            members: numbers of members of a forecast; here all have the same forcing.
 
         Raises:
             InputError: there are no values at that time, or they cannot be read.
@@ -97,8 +106,8 @@ class Forcing:
         for one in self.series:
             if not unwanted.issuperset(one.names):
                 values |= one.at(time, faces)
-        if slow and self._degree_days is not None:
-            values |= self._degree_days.at(time, faces)
+        if slow and self.degree_days is not None:
+            values |= self.degree_days.at(time, faces)
 
         return values
 
@@ -126,17 +135,35 @@ class Forcing:
             InputError: the temperature has a gap, or cannot be read.
         """
         chosen = [name for name in names if name in DEGREE_DAYS and name not in self.names]
-        temperature = next((one for one in self.series if TEMPERATURE in one.names), None)
+        temperature = self.temperature
         if temperature is None or not chosen:
             return self
 
-        first, last = (None, None) if times is None else (times.min(), times.max())
         begins = np.datetime_as_string(temperature.times[0], "m")
         log.warning(
             "forcing: %s computed from %s of %s, which begins at %s; before that nothing is added up",
             ", ".join(chosen), TEMPERATURE, temperature.origin, begins,
         )  # fmt: skip
-        return Forcing(self.series, self.mesh, self.table, DegreeDays(temperature, self.mesh, chosen, first, last))
+        first, last = (None, None) if times is None else (times.min(), times.max())
+        return self._with_sums(lambda series: DegreeDays(series, self.mesh, chosen, first, last))
+
+    @property
+    def temperature(self) -> ForcingSeries | None:
+        """The series with the temperature of the air."""
+        return next((one for one in self.series if TEMPERATURE in one.names), None)
+
+    def in_order(self, table: VariableTable) -> "Forcing":
+        """Return the forcing with its variables in the order of another table, before degree days were added.
+
+        Args:
+            table: with all variables that were read.
+        """
+        return Forcing(self.series, self.mesh, table)
+
+    def _with_sums(self, summed: Callable[[ForcingSeries], DegreeDays]) -> "Forcing":
+        """The forcing with degree days of its temperature, which it has."""
+        assert self.temperature is not None
+        return Forcing(self.series, self.mesh, self.table, summed(self.temperature))
 
     def close(self) -> None:
         """Close the files."""
@@ -151,79 +178,4 @@ class Forcing:
         return columns
 
 
-def open_forcing(
-    source: Source | Sequence[Source],
-    mesh: Mesh | xr.Dataset,
-    table: VariableTable | None = None,
-    *,
-    interpolate: bool = False,
-    repeat: bool = False,
-    topology: str | None = None,
-) -> Forcing:
-    """Open forcing for a mesh. Each record is read when a forecast needs it.
-
-    Args:
-        source: file, glob pattern, folder, dataset (lazy ones stay lazy), or a list of them. Files with the same
-            variables follow each other in time; files with other variables, which may have other times and grids, are
-            merged. Fields on another mesh or grid are remapped; vectors are turned to the axes of the plane of
-            ``mesh``.
-        mesh: mesh of the forecast, or a dataset on it.
-        table: the forcing and slow variables of this table are read; None for the default table.
-        interpolate: interpolate linearly in time between records.
-        repeat: repeat the record: whole years by the calendar (29 February takes the values of 28 February if the
-            record has none), a shorter record from its beginning.
-        topology: name of the UGRID topology, for files with several.
-
-    Raises:
-        InputError: a file cannot be read, two have the same variable at the same time, there is no forcing variable,
-            or the domain is another one.
-
-    Example:
-        >>> import gensim_graph as gg
-        >>> import numpy as np
-        >>> from gensim_graph.data import cyclone_trajectories
-        >>> path = cyclone_trajectories("test")[0]
-        >>> forcing = gg.open_forcing(path, mesh=gg.load_mesh(path), interpolate=True)
-        >>> sorted(forcing.names)
-        ['uas', 'vas']
-        >>> forcing.at(np.datetime64("2000-01-02T04:30")).forcing.shape
-        (2640, 4)
-        >>> forcing.close()
-    """
-    mesh = mesh_from_dataset(mesh) if isinstance(mesh, xr.Dataset) else mesh
-    check_type("mesh", mesh, Mesh, MESH_ADVICE)
-    table = table or default_variables()
-    wanted = VariableTable((*table.forcing, *table.slow))
-
-    parts = []
-    for item in expand(source):
-        parts.append(Records(item, mesh, wanted, topology))
-        parts[-1].close()  # years of daily files would be more than a process may have open
-
-    return Forcing(series_of(parts, interpolate, repeat), mesh, table)
-
-
-def as_forcing(forcing: xr.Dataset | Forcing, mesh: Mesh, table: VariableTable) -> Forcing:
-    """Return forcing on a mesh from a dataset; :class:`Forcing` is returned unchanged.
-
-    Args:
-        forcing: a dataset with its mesh, or with values for all faces or nodes of ``mesh``; or opened forcing.
-        mesh: mesh of the forecast.
-        table: the variable table.
-
-    Raises:
-        InputError: as :func:`open_forcing`, or the forcing is on another mesh.
-    """
-    if isinstance(forcing, xr.Dataset):
-        forcing = with_given_mesh(forcing, mesh, table)
-        own_mesh = mesh_from_dataset(forcing, crs=mesh.crs) if has_topology(forcing) else None
-    else:
-        own_mesh = forcing.mesh
-
-    if own_mesh is not None and not own_mesh.matches(mesh):
-        raise InputError(
-            f"forcing: on another mesh ({own_mesh.n_faces} faces) than the initial state ({mesh.n_faces} faces); "
-            "open it with open_forcing(..., mesh), or both with open_store(..., mesh=mesh), to have them on one"
-        )
-
-    return forcing if isinstance(forcing, Forcing) else open_forcing(forcing, mesh, table)
+__getattr__ = moved_names(__name__)

@@ -68,7 +68,7 @@ class GuardOutput:
         parts = list(self._shares.parts(self._unit.members))
         states = state.split([len(part.members) for part in parts])
         for guard, part, some in zip(self._parts, parts, states, strict=True):
-            guard.add(time, some, *part.share.drivers(time))
+            guard.add(time, some, *part.share.drivers(time, part.members))
 
     def write(self) -> Tensor | None:
         """Warn of what was measured and write it; return the history for the restart file, None without a guard."""

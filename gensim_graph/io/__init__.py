@@ -16,6 +16,7 @@ from gensim_graph.io.export import write_dataset
 from gensim_graph.io.fields import RECORDS, Fields, holds_fields, opened_fields
 from gensim_graph.io.formats import find_format
 from gensim_graph.io.load import load_mesh
+from gensim_graph.io.member_records import MemberRecords
 from gensim_graph.io.nextsim import drift, open_moving, write_output, write_restart
 from gensim_graph.io.records import Records
 from gensim_graph.io.sources import Source, expand, with_given_mesh
@@ -39,6 +40,7 @@ __all__ = [
     "RECORDS",
     "ArchiveFile",
     "Fields",
+    "MemberRecords",
     "RecordListing",
     "Records",
     "Source",

@@ -18,6 +18,7 @@ import xarray as xr
 from gensim_graph.errors import InputError, naming
 from gensim_graph.io.cf import LonLatFields, is_foreign, is_gridded, mesh_in_file, on_faces_of
 from gensim_graph.io.checks import log_remapping
+from gensim_graph.io.coordinates import TRAJECTORY, with_trajectories
 from gensim_graph.io.export import FieldValues, on_other_mesh
 from gensim_graph.io.fields import Fields
 from gensim_graph.io.formats import find_format
@@ -54,6 +55,7 @@ class Records:
         source: the file or dataset.
         times: (T,) datetime64[ns].
         names: variables of the table that the source has.
+        n_members: number of members of an ensemble; 1 for a single record.
 
     Raises:
         InputError: a file that cannot be read, no times, none of the variables, or another domain.
@@ -72,6 +74,8 @@ class Records:
         with naming(self.name), reading(table):
             raw, is_other = self._open()
             self.times = _times(raw)
+            self.n_members = int(raw.sizes.get(TRAJECTORY, 1))
+            raw = _of_member(raw, 0)
             self._grid = LonLatFields.for_mesh(raw, mesh, table) if is_other and not has_topology(raw) else None
             self._in_file = mesh_in_file(raw.isel(time=[0]), mesh) if is_other and self._grid is None else None
 
@@ -113,6 +117,7 @@ class Records:
 
         raw = with_given_mesh(with_topology(raw, self._topology), self._target, self._table)
         is_other = is_foreign(raw)
+        raw = with_trajectories(raw, report=False)
         self._raw = with_time(raw) if is_other else with_own_time(raw)
         self._process = os.getpid()
 
@@ -136,13 +141,16 @@ class Records:
 
         return remap
 
-    def read(self, index: int, faces: Array | None = None, names: Collection[str] | None = None) -> FieldValues:
+    def read(
+        self, index: int, faces: Array | None = None, names: Collection[str] | None = None, member: int = 0
+    ) -> FieldValues:
         """Read one record.
 
         Args:
             index: number of the record in :attr:`times`.
             faces: (n,) numbers of the faces; None for all.
             names: variables to read, both components of a vector; None for all.
+            member: number of the member, in an ensemble.
 
         Returns:
             Variable -> (F,) or (n,) float32 in the units of the table, vectors along the axes of the mesh.
@@ -153,9 +161,9 @@ class Records:
         if self._grid is not None:
             name = self._name_of(index)
             with _naming_damage(name), reading(self._table):
-                return self._grid.read(name, self._dataset().isel(time=[index]), faces, names)
+                return self._grid.read(name, _of_member(self._dataset(), member).isel(time=[index]), faces, names)
 
-        values = self._to_mesh(self._fields(index).read_all(slice(0, 1)))
+        values = self._to_mesh(self._fields(index, member).read_all(slice(0, 1)))
         chosen = values if names is None else {name: values[name] for name in names}
         whole = {name: array[0].astype(np.float32, copy=False) for name, array in chosen.items()}
 
@@ -164,11 +172,11 @@ class Records:
     def _name_of(self, index: int) -> str:
         return f"{self.name} at {np.datetime_as_string(self.times[index], 'm')}"
 
-    def _fields(self, index: int) -> Fields:
+    def _fields(self, index: int, member: int = 0) -> Fields:
         """One record in memory, on the mesh of the file."""
         name = self._name_of(index)
         with _naming_damage(name):
-            record = self._dataset().isel(time=[index])
+            record = _of_member(self._dataset(), member).isel(time=[index])
             if self._in_file is not None:
                 with reading(self._table):
                     record = on_faces_of(self._in_file, record)
@@ -181,6 +189,10 @@ class Records:
         record.encoding["source"] = name
         with naming(name):
             return Fields.on(self._mesh, record, self._table)
+
+
+def _of_member(raw: xr.Dataset, member: int) -> xr.Dataset:
+    return raw.isel({TRAJECTORY: member}) if TRAJECTORY in raw.dims else raw
 
 
 def _nothing_known(raw: xr.Dataset, table: VariableTable) -> InputError:
@@ -228,8 +240,6 @@ def _is_read_in_parts(path: FilePath) -> bool:
 
 
 def _times(raw: xr.Dataset) -> Array:
-    if "trajectory" in raw.dims:
-        raise InputError(f"holds {raw.sizes['trajectory']} trajectories; choose one, .isel(trajectory=...)")
     if "time" not in raw.dims or "time" not in raw.coords:
         raise InputError("needs a dimension 'time' with calendar dates, such as 'hours since 2000-01-01'")
 

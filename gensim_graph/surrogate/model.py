@@ -134,7 +134,8 @@ class Surrogate(StepModel):
                 dataset that this function could read. With a dimension ``trajectory`` or ``member``, each member starts
                 from its own state, in turn if there are more members than states.
             forcing: at the initial time and at every step after it, on the same mesh: a dataset, or files of any size
-                opened with :func:`~gensim_graph.data.open_forcing`.
+                opened with :func:`~gensim_graph.data.open_forcing`. With a dimension of members, each member is driven
+                by its own weather, in turn.
             steps: number of steps.
             members: ensemble members; the deterministic twin has one for each initial state.
             seed: of the noise. A member does not depend on the number of members or on ``batch``, up to rounding.
@@ -192,7 +193,7 @@ class Surrogate(StepModel):
 
         for number, chosen in enumerate(batches):
             some = state[chosen.start : chosen.stop].to(self.device)
-            guards.add(number, start, some, *self.drivers_at(drivers, start)[1:])
+            guards.add(number, start, some, *self.drivers_at(drivers, start, chosen)[1:])
         shown = terms.beside(state, None).cpu() if terms else state
         yield step_dataset(shown, written, start, 0 * self.lead_time).assign(guards.variables())
 
@@ -205,7 +206,7 @@ class Surrogate(StepModel):
                 some = state[chosen.start : chosen.stop].to(self.device)
                 guide = observed.guide(times, chosen, mesh, self.normaliser) if observed else None
                 advanced = self.advance(some, drivers, time, step, chosen, seed, plan, guide)
-                guards.add(number, times.end, advanced, *self.drivers_at(drivers, times.end)[1:])
+                guards.add(number, times.end, advanced, *self.drivers_at(drivers, times.end, chosen)[1:])
                 parts.append(advanced.cpu())
                 check_finite(parts[-1], time, step)
 

@@ -168,9 +168,9 @@ class StepModel:
     def step(
         self,
         state: Float[Tensor, "batch face state"],
-        forcing: Float[Tensor, "face forcing"],
-        next_forcing: Float[Tensor, "face forcing"],
-        slow: Float[Tensor, "face slow"],
+        forcing: Float[Tensor, "*batch face forcing"],
+        next_forcing: Float[Tensor, "*batch face forcing"],
+        slow: Float[Tensor, "*batch face slow"],
         plan: GraphPlan,
         generators: list[torch.Generator],
         guide: Guide | None = None,
@@ -179,7 +179,7 @@ class StepModel:
 
         Args:
             state: now, in the units of the variable table; vectors along the axes of the mesh plane.
-            forcing: now; the same for all members.
+            forcing: now; the same for all members, or with a first dimension of members.
             next_forcing: one lead time later.
             slow: slowly varying inputs, now.
             plan: from :meth:`plan`, for the mesh.
@@ -328,23 +328,23 @@ class StepModel:
             InputError: the forcing has no values at one of the two times, they cannot be read, or the new state is not
                 finite, on a processor.
         """
-        now, then = (self.drivers_at(forcing, one) for one in (time, time + self.lead_time))
+        now, then = (self.drivers_at(forcing, one, members) for one in (time, time + self.lead_time))
         generators = [noise_generator(seed, member, step) for member in members]
 
         advanced = self.step(state, now.forcing, then.forcing, now.slow, plan, generators, guide)
         if self.device.type == "cpu":
             check_finite(advanced, time, step)
-
         return advanced
 
-    def drivers_at(self, forcing: Forcing, time: np.datetime64) -> DeviceDrivers:
+    def drivers_at(self, forcing: Forcing, time: np.datetime64, members: range = range(1)) -> DeviceDrivers:
         """Return the forcing at a time, on the device of the model; the last two records are kept.
 
         Args:
             forcing: that is read.
             time: valid time.
+            members: numbers of the members.
 
         Raises:
             InputError: there are no values at that time, or they cannot be read.
         """
-        return self._recent.at(forcing, time, self.device)
+        return self._recent.at(forcing, time, members, self.device)

@@ -178,11 +178,6 @@ def test_records_are_read_when_they_are_needed(tmp_path):
         winds(forcing, DATA["time"].values[5])
 
 
-def test_several_trajectories_are_refused():
-    with pytest.raises(InputError, match="2 trajectories"):
-        open_forcing(DATA.assign({name: DATA[name].expand_dims(trajectory=2) for name in WINDS}), MESH, TABLE)
-
-
 def test_a_uniform_wind_on_another_mesh():
     """Remapping does not change a uniform wind."""
     there = small_trajectory(regular_grid(15))

@@ -21,9 +21,9 @@ def counted(forcing):
     """The same forcing, and the times at which it is read."""
     times, read = [], forcing.at
 
-    def at(time):
+    def at(time, members):
         times.append(time)
-        return read(time)
+        return read(time, members)
 
     forcing.at = at
     return forcing, times
@@ -44,7 +44,7 @@ def test_values_are_those_of_the_time_and_of_the_forcing():
     first, second = as_forcing(DATA, MESH, TABLE), as_forcing(other, MESH, TABLE)
     for forcing in (first, second, first):
         for time in (START, START + LEAD, START):
-            came = recent.at(forcing, time, CPU)
+            came = recent.at(forcing, time, range(1), CPU)
             np.testing.assert_array_equal(came.forcing, forcing.at(time).forcing)
             np.testing.assert_array_equal(came.slow, forcing.at(time).slow)
             assert came.read.digest == forcing.at(time).digest
@@ -56,7 +56,7 @@ def test_nothing_is_kept_of_forcing_that_is_gone():
         data = DATA.copy()
         data["uas"] = data["uas"] + shift
         forcing = as_forcing(data, MESH, TABLE)
-        np.testing.assert_array_equal(recent.at(forcing, START, CPU).forcing, forcing.at(START).forcing)
+        np.testing.assert_array_equal(recent.at(forcing, START, range(1), CPU).forcing, forcing.at(START).forcing)
 
 
 def test_models_that_have_forecast_can_be_copied():

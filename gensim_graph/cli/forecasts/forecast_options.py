@@ -16,7 +16,8 @@ InitialOption = Annotated[str, typer.Option(help="Initial state: FILE@TIME, or F
 ForcingOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Winds and temperatures on any grid: file, folder or pattern; repeat it. Without it, the state's file."
+        help="Winds and temperatures on any grid: file, folder or pattern; repeat it. Of an ensemble, each "
+        "member has its own. Without it, the state's file."
     ),
 ]
 MeshOption = Annotated[Path | None, typer.Option(help="Mesh to forecast on; state and winds are remapped to it.")]

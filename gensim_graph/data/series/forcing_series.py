@@ -11,7 +11,7 @@ import numpy as np
 
 from gensim_graph.data.cycle import Cycle, cycle_of
 from gensim_graph.errors import InputError
-from gensim_graph.io import Records
+from gensim_graph.io import MemberRecords, Records
 from gensim_graph.io.export import FieldValues
 from gensim_graph.typing import Array
 
@@ -36,16 +36,27 @@ class ForcingSeries:
 
     Attributes:
         times: (T,) datetime64[ns] of all records.
+        n_members: number of members of an ensemble; 1 for a single record.
+
+    Raises:
+        InputError: files with different numbers of members.
     """
 
-    def __init__(self, names: Sequence[str], parts: Sequence[Records], interpolate: bool, cycle: Cycle | None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        parts: Sequence[Records | MemberRecords],
+        interpolate: bool,
+        cycle: Cycle | None,
+    ) -> None:
         self.names, self.parts, self.cycle = tuple(names), tuple(parts), cycle
         self.times: Array = np.concatenate([part.times for part in parts])
+        self.n_members = _common_members(self.parts)
         self._interpolate = interpolate
         self._first = np.cumsum([0, *(len(part.times) for part in parts)])
         self._longest = _LONGEST_STEP * np.median(np.diff(self.times)) if len(self.times) > 2 else None
         self._kept: dict[int, FieldValues] = {}
-        self._open: dict[int, Records] = {}  # the file that was read last is the last one
+        self._open: dict[int, Records | MemberRecords] = {}  # the file that was read last is the last one
 
     @property
     def origin(self) -> str:
@@ -124,6 +135,18 @@ class ForcingSeries:
         """Return the series of one of the variables, which reads no other."""
         return ForcingSeries([name], self.parts, self._interpolate, self.cycle)
 
+    def of_member(self, member: int) -> "ForcingSeries":
+        """Return the series of one member of an ensemble; the same series if it has no members.
+
+        Args:
+            member: its number.
+        """
+        if self.n_members == 1:
+            return self
+
+        parts = [one if isinstance(one, MemberRecords) else MemberRecords(one, member) for one in self.parts]
+        return ForcingSeries(self.names, parts, self._interpolate, self.cycle)
+
     def close(self) -> None:
         """Close the files; they are opened again when they are read."""
         for part in self.parts:
@@ -184,10 +207,21 @@ def series_of(parts: Sequence[Records], interpolate: bool, repeat: bool) -> list
     return result
 
 
+def _common_members(parts: Sequence[Records | MemberRecords]) -> int:
+    counts = {part.n_members: part.name for part in parts}
+    if len(counts) > 1:
+        (one, name), (other, other_name) = list(counts.items())[:2]
+        raise InputError(
+            f"forcing: {name} has {one} members and {other_name} {other}; give files that follow each other in time "
+            "with the same members"
+        )
+    return next(iter(counts))
+
+
 def _check_order(parts: Sequence[Records], names: Sequence[str]) -> None:
     for earlier, later in itertools.pairwise(parts):
         if later.times[0] <= earlier.times[-1]:
             raise InputError(
                 f"forcing: {earlier.name} and {later.name} overlap in time, and both have {', '.join(names)}; give "
-                "each variable once at each time"
+                "each variable once at each time. Members of an ensemble belong in one file, along a dimension 'member'"
             )

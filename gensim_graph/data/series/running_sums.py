@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from gensim_graph.data.series.forcing_series import ForcingSeries
+from gensim_graph.io import MemberRecords
 from gensim_graph.mesh import Mesh
 from gensim_graph.system import cache_folder, write_atomically
 from gensim_graph.typing import Array
@@ -104,7 +105,8 @@ def _key(series: ForcingSeries, mesh: Mesh, times: Array) -> str | None:
         if not isinstance(part.source, str | Path) or not Path(part.source).is_file():
             return None
         state = Path(part.source).stat()
-        digest.update(f"{Path(part.source).resolve()} {state.st_size} {state.st_mtime_ns}".encode())
+        member = f" member {part.member}" if isinstance(part, MemberRecords) else ""
+        digest.update(f"{Path(part.source).resolve()} {state.st_size} {state.st_mtime_ns}{member}".encode())
 
     return digest.hexdigest()
 

@@ -210,7 +210,7 @@ def _in_order(forcing: object, table: VariableTable) -> object:
     if (forcing.table.forcing, forcing.table.slow) == (table.forcing, table.slow):
         return forcing
 
-    return Forcing(forcing.series, forcing.mesh, table)
+    return forcing.in_order(table)
 
 
 def digest_of_drivers(records: Sequence[Drivers]) -> str:

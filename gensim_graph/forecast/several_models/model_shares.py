@@ -44,9 +44,14 @@ class ModelShare:
         """Splits the change in a step into transport and source."""
         return StepBudget(self.model.normaliser, self.plan, self.mesh)
 
-    def drivers(self, time: np.datetime64) -> tuple[Tensor, Tensor]:
-        """Return forcing and slow inputs at a valid time, on the device."""
-        drivers = self.model.drivers_at(self.forcing, time)
+    def drivers(self, time: np.datetime64, members: range) -> tuple[Tensor, Tensor]:
+        """Return forcing and slow inputs at a valid time, on the device.
+
+        Args:
+            time: valid time.
+            members: numbers of the members.
+        """
+        drivers = self.model.drivers_at(self.forcing, time, members)
         return drivers.forcing, drivers.slow
 
 
@@ -126,5 +131,5 @@ class ModelShares:
             members: their numbers.
             time: valid time.
         """
-        models = [part.share for part in self.parts(members)]
-        return digest_of_drivers([share.model.drivers_at(share.forcing, time).read for share in models])
+        parts = self.parts(members)
+        return digest_of_drivers([one.model.drivers_at(one.forcing, time, some).read for one, some in parts])

@@ -90,7 +90,7 @@ class PartGuard:
         Args:
             time: valid time.
             state: of these members, in the units of the variable table.
-            drivers: forcing and slow inputs of their model at that time, (face, variable) each.
+            drivers: forcing and slow inputs of their model at that time, (face, variable) or (member, face, variable).
         """
         self._steps += 1
         if self._guard is not None:

@@ -60,12 +60,13 @@ class ForecastGuard:
 
         Args:
             state: in the units of the variable table.
-            drivers: forcing and slow inputs at the same time, (face, variable) each.
+            drivers: forcing and slow inputs at the same time, (face, variable) or (member, face, variable) each.
         """
         if self._of_drivers is None:
             return self._of_state.measure(state), None
 
-        return self._of_state.measure(state), self._of_drivers.measure(torch.cat(drivers, dim=-1)[None])
+        fields = torch.cat(drivers, dim=-1)
+        return self._of_state.measure(state), self._of_drivers.measure(fields if fields.ndim == 3 else fields[None])
 
 
 class _Step(NamedTuple):
@@ -101,7 +102,7 @@ class MemberGuard:
         Args:
             time: valid time.
             state: in the units of the variable table.
-            drivers: forcing and slow inputs at that time, (face, variable) each, on the device of the state.
+            drivers: forcing and slow inputs at that time, as in :meth:`ForecastGuard.measure`, on the device.
         """
         self._steps.append(_Step(time, *self._guard.measure(state, *drivers)))
 
@@ -129,10 +130,12 @@ class MemberGuard:
             return values
 
         drivers = _on_cpu(step.drivers)
-        guard.warnings.check(guard.drivers, drivers.position, drivers.cell, step.time)
-        shared = np.repeat(_measures(drivers, drivers.position), len(values), axis=0)
+        is_shared = len(drivers.position) == 1
+        members = None if is_shared else self._members
+        guard.warnings.check(guard.drivers, drivers.position, drivers.cell, step.time, members)
+        measures = _measures(drivers, drivers.position)
 
-        return np.concatenate([values, shared], axis=1)
+        return np.concatenate([values, np.repeat(measures, len(values), axis=0) if is_shared else measures], axis=1)
 
 
 class _Measured(NamedTuple):

@@ -55,7 +55,7 @@ class GuardWarnings:
             position: (member, quantity, 2) positions.
             cell: (member, quantity, 2) their cells.
             time: valid time.
-            members: numbers of the members; None for forcing, which all members share.
+            members: numbers of the members; None for forcing that all members share.
             ahead: (member, quantity, 2) extrapolated positions; None for forcing.
         """
         alarming = position > BEYOND_RANGE
