@@ -40,7 +40,9 @@ def identify(
         "start": ", ".join(np.datetime_as_string(starts.times, "m")) + (" (several)" if starts.has_dimension else ""),
         "initial state": hashlib.sha256(starts.states.numpy().tobytes()).hexdigest()[:16],
         "forcing": digest_of_drivers([one.at(starts.times[0]) for one in dict.fromkeys(forcings)])[:16],
-        "members": models.count_members(request.members, starts.states.shape[1]),
+        "members": models.count_members(
+            request.members, max(starts.states.shape[1], *(one.n_members for one in forcings))
+        ),
         "seed": request.seed,
         "every": request.every,
         "variables": ", ".join(variable.name for _, variable in request.written_variables(models.first)),

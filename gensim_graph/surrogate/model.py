@@ -137,7 +137,7 @@ class Surrogate(StepModel):
                 opened with :func:`~gensim_graph.data.open_forcing`. With a dimension of members, each member is driven
                 by its own weather, in turn.
             steps: number of steps.
-            members: ensemble members; the deterministic twin has one for each initial state.
+            members: ensemble members; the deterministic twin has one for each initial state or weather.
             seed: of the noise. A member does not depend on the number of members or on ``batch``, up to rounding.
             batch: members computed together.
             mesh: mesh of the forecast. A dataset without a mesh is taken as values on its faces or nodes, an initial
@@ -165,7 +165,7 @@ class Surrogate(StepModel):
         states = self.first_states(initial)
         start = np.atleast_1d(initial["time"].values)[0]
         drivers = self.drivers(forcing, mesh, [start], steps)
-        count = count_members(members, len(states), self.deterministic)
+        count = count_members(members, len(states), self.deterministic, drivers.n_members)
 
         members_states = states_of_members(states, range(count))
         observed = None if observations is None else steps_with(observations)
@@ -237,7 +237,7 @@ class Surrogate(StepModel):
                 :meth:`rollout`.
             forcing: as in :meth:`rollout`, for all starts.
             steps: number of steps.
-            members: ensemble members; the deterministic twin has one for each initial state.
+            members: ensemble members; the deterministic twin has one for each initial state or weather.
             seed: of the noise, the same for all starts.
             batch: members computed together.
             mesh: as in :meth:`rollout`.

@@ -74,15 +74,16 @@ def states_of_members(states: Float[Tensor, "origin face state"], members: range
     return states[[member % len(states) for member in members]]
 
 
-def count_members(members: int, origins: int, deterministic: bool) -> int:
+def count_members(members: int, origins: int, deterministic: bool, weathers: int = 1) -> int:
     """Return the number of members of a forecast, and log how they begin if there are several initial states.
 
     Args:
         members: as asked for.
         origins: number of initial states.
-        deterministic: the model is a deterministic twin, which has one member for each initial state.
+        deterministic: the model is a deterministic twin, whose members differ by initial state or forcing alone.
+        weathers: number of members of the forcing.
     """
-    count = min(members, origins) if deterministic else members
+    count = min(members, max(origins, weathers)) if deterministic else members
     if origins > 1:
         how = "in turn" if count > origins else "each from its own"
         log.info("%d members start from %d states of the initial ensemble, %s", count, min(count, origins), how)

@@ -231,6 +231,8 @@ def test_wrong_observations(run, folder, tmp_path, columns, message):
         (["--share", 0.5], "--share: method guided does not use it"),
         (["--method", "both", "--share", 2], "share"),
         (["--method", "letkf", "--radius", "a=b"], "--radius a=b: expected one number"),
+        (["--groups", "sic"], "--groups: method guided does not use it"),
+        (["--method", "letkf", "--groups", "sic,ice"], "--groups: no variable ice; expected names out of sit, sic"),
         (["--method", "letkf", "--inflation", 0.5], "inflation: expected a factor of 1 or more"),
         (["--method", "letkf", "--members", 1], "the filter needs two members or more"),
         (["--thin", -1], "--thin: "),
@@ -242,6 +244,35 @@ def test_wrong_options(run, folder, tmp_path, options, message):
     assert code == 2
     assert message in error
     assert not (tmp_path / "a.zarr").exists()
+
+
+def test_groups_of_the_filter(run, folder, free, tmp_path):
+    """Thickness is corrected with the concentration by default, and stays that of the free steps if it is alone."""
+    for name, groups in (("default", []), ("apart", ["--groups", "sic", "--groups", "siu,siv"])):
+        given = with_steps(arguments(folder, tmp_path / f"{name}.zarr", "--method", "letkf", *groups), 1)
+        code, _, error = run(*given)
+        assert code == 0, error
+    default, apart = (xr.open_zarr(tmp_path / f"{name}.zarr")["sit"].values[:, 1] for name in ("default", "apart"))
+    np.testing.assert_allclose(apart, free["sit"].values[:, 1], rtol=1e-6)
+    assert np.abs(default - apart).max() > 1e-3
+
+
+def test_winds_of_an_ensemble_spread_a_twin(run, folder, tmp_path):
+    """A twin has no noise: its members differ by their winds alone, and the filter needs two."""
+    data = xr.open_dataset(folder / "run.nc")
+    winds = [data[["uas", "vas"]] * factor for factor in (0.8, 1.0, 1.2)]
+    together = xr.concat(winds, "number")
+    for name in ("uas", "vas"):
+        together[name].attrs = data[name].attrs
+    data.drop_vars(["uas", "vas"]).assign(together).to_netcdf(tmp_path / "winds.nc")
+    given = [folder / "twin" if one == folder / "model" else one for one in arguments(folder, tmp_path / "a.zarr")]
+    code, _, error = run(*given, "--method", "letkf")
+    assert code == 2
+    assert "two members or more" in error
+    code, _, error = run(*given, "--method", "letkf", "--forcing", tmp_path / "winds.nc")
+    assert code == 0, error
+    assert xr.open_zarr(tmp_path / "a.zarr").sizes["member"] == 3
+    assert "(3 members)" in xr.open_zarr(tmp_path / "a.zarr").attrs["forcing"]
 
 
 def test_errors_of_rows_without_one(run, folder, tmp_path):

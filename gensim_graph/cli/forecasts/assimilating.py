@@ -36,7 +36,7 @@ def _in_km(radius: float | Mapping[str, float]) -> str:
 
 
 _NEEDS = {"share": ("both",), "products": ("guided", "both")} | dict.fromkeys(
-    ("radius", "inflation", "relaxation"), ("letkf", "both")
+    ("radius", "groups", "inflation", "relaxation"), ("letkf", "both")
 )
 """Option -> methods that use it."""
 
@@ -72,6 +72,13 @@ def assimilate_command(
         typer.Option(
             help="Filter: km to which observations reach, a number or sic=20,siu=50,siv=50; "
             f"{_in_km(_FILTER.radius)} if not given."
+        ),
+    ] = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Filter: variables that correct each other, such as sit,sic; repeat it for each group. "
+            f"{' and '.join(','.join(one) for one in _FILTER.groups or ())} if not given; all for one group."
         ),
     ] = None,
     inflation: Annotated[
@@ -114,10 +121,11 @@ def assimilate_command(
     check_choice("method", method, get_args(Method))
     if steps is not None and days is not None:
         raise InputError("--steps and --days: give one of them")
-    settings = {
+    settings: dict[str, Any] = {
         "share": share,
         "products": products,
         "radius": radius,
+        "groups": groups,
         "inflation": inflation,
         "relaxation": relaxation,
     }
@@ -139,6 +147,7 @@ def assimilate_command(
         topology=topology,
     )
     _check_ensemble(setup, method, members)
+    settings["groups"] = _groups(groups, setup)
     count = steps or (DEFAULT_STEPS if days is None else _steps_of(days, setup))
     observed = _assimilation(read_observed(observations, setup, count, error, thin, average), method, settings)
 
@@ -176,7 +185,7 @@ def _check_ensemble(setup: ForecastSetup, method: str, members: int) -> None:
     if method != "letkf":
         setup.models.check_guidable()
     states = max(setup.state.sizes.get(name, 1) for name in ("member", "trajectory"))
-    count = setup.models.count_members(members, states)
+    count = setup.models.count_members(members, max(states, setup.forcing.n_members))
     if method != "guided" and count < 2:
         raise InputError(f"--method {method}: the filter needs two members or more; came {count}")
 
@@ -186,6 +195,22 @@ def _steps_of(days: float, setup: ForecastSetup) -> int:
     if not 0 < days < np.inf:
         raise InputError(f"--days {days:g}: expected a number above 0")
     return max(1, round(days * (np.timedelta64(1, "D") / setup.model.lead_time)))
+
+
+def _groups(texts: list[str] | None, setup: ForecastSetup) -> list[list[str]] | None:
+    """Groups of variables of the filter; None if they are not given."""
+    known = [one.name for _, one in setup.model.forecast_variables]
+    if texts is None or texts == ["all"]:
+        return None if texts is None else [known]
+
+    groups = [[name.strip() for name in text.split(",")] for text in texts]
+    unknown = [name for group in groups for name in group if name not in known]
+    if unknown:
+        raise InputError(
+            f"--groups: no variable {', '.join(unknown)}; expected names out of {', '.join(known)}, separated by "
+            "commas, such as --groups sit,sic --groups siu,siv, or all"
+        )
+    return groups
 
 
 def _assimilation(observations: Observations, method: str, settings: dict[str, Any]) -> Assimilation:

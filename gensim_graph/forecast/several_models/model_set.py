@@ -96,7 +96,7 @@ class ModelSet:
 
         Args:
             asked: number that the user asks for.
-            origins: number of initial states; each deterministic twin has one member for each of them.
+            origins: number of initial states or of weathers; a deterministic twin has one member for each of them.
 
         Raises:
             InputError: fewer members than models.

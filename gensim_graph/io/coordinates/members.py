@@ -41,7 +41,8 @@ def with_trajectories(ds: xr.Dataset, report: bool = True) -> xr.Dataset:
 
     if report:
         log.info("'%s' has %d members: each is a trajectory", dim, ds.sizes[dim])
-    return ds.drop_vars(dim, errors="ignore").rename_dims({dim: TRAJECTORY})
+    # A state of a single trajectory may have the number of that as a coordinate.
+    return ds.drop_vars([dim, TRAJECTORY], errors="ignore").rename_dims({dim: TRAJECTORY})
 
 
 def member_dimension(ds: xr.Dataset) -> str | None:
