@@ -10,7 +10,8 @@ of it). With ``--uncertainty 0`` all members start from the truth, and only the 
 
 Methods: free (no observations), letkf, guided, both (see ``gensim_graph.assimilate.assimilation``). The result is the
 CRPS over all cells divided by that of the free ensemble at the end, in thickness and snow (not observed) and in what is
-observed; spread over error; the probability that the ranks of the truth are flat; values out of bounds; and the time.
+observed; the same for means over squares of 64 km; spread over error; the probability that the ranks of the truth are
+flat; values out of bounds; and the time.
 
 Results are written to ``OUT/assimilation.json`` and ``assimilation.md``; the same command goes on.
 """
@@ -42,6 +43,7 @@ SETS = {"16 km": "triangles_16km", "8 km": "triangles_8km", "grid": "triangles_o
 
 _LABELS = ("set", "storm", "method", "uncertainty", "wind")
 _WIND_MEMORY = 24.0  # hours after which errors of the wind have decreased by e
+_SQUARE = 64e3  # m; the observed cells of 16 km triangles are 60 to 70 km apart
 _FIRST, _EVERY = 8, 4  # records of three hours: start at 24 h, steps of 12 h
 
 
@@ -200,7 +202,7 @@ def _smooth(mesh: Mesh, rng: np.random.Generator, shortest: float = 100e3, longe
 
 
 def score(members: np.ndarray, truth: np.ndarray, variable: Any, mesh: Mesh) -> dict[str, float]:
-    """CRPS, error, spread, flatness of the ranks and values out of bounds of an ensemble.
+    """CRPS of the cells and of means over squares, error, spread, flatness of ranks and values out of bounds.
 
     Args:
         members: (member, face).
@@ -209,22 +211,36 @@ def score(members: np.ndarray, truth: np.ndarray, variable: Any, mesh: Mesh) -> 
         mesh: of both.
     """
     count, share = len(members), mesh.areas / mesh.areas.sum()
-    ordered = np.sort(members, axis=0)
-    weights = (2 * np.arange(1, count + 1) - count - 1)[:, None]
-    crps = np.abs(members - truth).mean(axis=0) - (weights * ordered).sum(axis=0) / (count * (count - 1))
     error = members.mean(axis=0) - truth
 
     # Every thirtieth cell: neighbours have the same rank.
-    ranks = np.bincount((ordered < truth).sum(axis=0)[::30], minlength=count + 1)
+    ranks = np.bincount((members < truth).sum(axis=0)[::30], minlength=count + 1)
     outside = int(((members < variable.lower) | (members > variable.upper)).sum())
 
+    _, square = np.unique((mesh.centres // _SQUARE).astype(int), axis=0, return_inverse=True)
+    means = np.array([_means(one, square.ravel(), share) for one in (truth, *members)])
+    share_of_square = np.bincount(square.ravel(), share)
+
     return {
-        "crps": float((share * crps).sum()),
+        "crps": float((share * _crps(members, truth)).sum()),
+        "crps_of_means": float((share_of_square * _crps(means[1:], means[0])).sum()),
         "rmse": float(np.sqrt((share * error**2).sum())),
         "spread": float(np.sqrt((share * members.var(axis=0, ddof=1)).sum() * (1 + 1 / count))),
         "flat": float(chisquare(ranks).pvalue),
         "outside": outside,
     }
+
+
+def _crps(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Fair CRPS of each place, (F,)."""
+    count = len(members)
+    weights = (2 * np.arange(1, count + 1) - count - 1)[:, None]
+    distances = (weights * np.sort(members, axis=0)).sum(axis=0) / (count * (count - 1))
+    return np.abs(members - truth).mean(axis=0) - distances
+
+
+def _means(values: np.ndarray, square: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return np.bincount(square, share * values) / np.bincount(square, share)
 
 
 def as_text(rows: pd.DataFrame, options: argparse.Namespace) -> str:
@@ -235,12 +251,14 @@ def as_text(rows: pd.DataFrame, options: argparse.Namespace) -> str:
         options: the command line.
     """
     keys = ["uncertainty", "wind", "set", "storm", "variable"]
-    free = rows[rows["method"] == "free"][[*keys, "crps", "seconds"]]
+    free = rows[rows["method"] == "free"][[*keys, "crps", "crps_of_means", "seconds"]]
     rows = rows.merge(free, on=keys, suffixes=("", "_free"))
     rows["ratio"], rows["time"] = rows["crps"] / rows["crps_free"], rows["seconds"] / rows["seconds_free"]
+    rows["coarse"] = rows["crps_of_means"] / rows["crps_of_means_free"]
     rows["reliability"] = rows["spread"] / rows["rmse"]
     names = list(dict.fromkeys(rows["variable"]))
-    title = f"CRPS after {options.cycles} cycles over that of the free ensemble [smallest, largest] (spread / error)"
+    measures = "[smallest, largest], of means over 64 km (spread / error)"
+    title = f"CRPS after {options.cycles} cycles over that of the free ensemble {measures}"
     lines = [title, ""]
     lines += ["| uncertainty | wind | set | method | " + " | ".join(names) + " | time | out of bounds |"]
     lines += ["|---" * (len(names) + 6) + "|"]
@@ -250,7 +268,7 @@ def as_text(rows: pd.DataFrame, options: argparse.Namespace) -> str:
         for variable in names:
             one = part[part["variable"] == variable]
             extent = f" [{one.ratio.min():.2f}, {one.ratio.max():.2f}]" if len(one) > 1 and method != "free" else ""
-            cells.append(f"{one.ratio.mean():.2f}{extent} ({one.reliability.mean():.2f})")
+            cells.append(f"{one.ratio.mean():.2f}{extent} {one.coarse.mean():.2f} ({one.reliability.mean():.2f})")
         last = f"{part['time'].mean():.1f} | {part['outside'].sum()}"
         lines.append(f"| {uncertainty} | {wind:g} | {name} | {method} | " + " | ".join(cells) + f" | {last} |")
 

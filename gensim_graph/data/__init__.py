@@ -2,10 +2,10 @@
 
 Read ``training_data`` (what samples need), ``trajectories`` (arrays in memory), ``statistics`` and ``normalise``
 (scales), then ``sampling_config``, ``training_batch`` and ``sampling`` (samples for the training; ``augment`` turns
-them). ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``,
-``forcing_ensemble`` that of each member, ``forcing_files`` opens both; ``forced_trajectories`` adds
-it to training data, ``transported_trajectories`` the transport of the ice. The room ``on_device`` keeps the data on
-a GPU and makes the samples there. ``builtin`` lists the files that come with the package.
+them). ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``; ``forcing_ensemble`` gives
+that of each member, ``forcing_files`` opens both; ``forced_trajectories`` adds it to training data,
+``transported_trajectories`` the transport of the ice. The room ``on_device`` keeps the data on a GPU and makes the
+samples there. ``builtin`` lists the files that come with the package.
 """
 
 from gensim_graph.data.augment import turn_graph

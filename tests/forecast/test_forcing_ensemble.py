@@ -1,6 +1,9 @@
 """Forcing with members: each member of a forecast is the one that its own weather alone drives."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -8,9 +11,11 @@ from support.examples import regular_grid, small_trajectory
 from support.forecasts import DATA, FORECAST, MESH, TABLE, write
 from support.model_lists import named_model
 
+from gensim_graph.assimilate import Observations
 from gensim_graph.data import ForcingEnsemble, Trajectories, open_forcing, with_forcing
 from gensim_graph.data.series import TEMPERATURE
 from gensim_graph.errors import InputError
+from gensim_graph.flow import SamplerConfig
 
 WINDS = ("uas", "vas")
 FIRST, SECOND = named_model("first", 0), named_model("second", 1)
@@ -70,6 +75,18 @@ def test_names_of_the_dimension(dim):
     assert isinstance(forcing, ForcingEnsemble)
     assert forcing.n_members == 3
     assert forcing.at(DATA["time"].values[0]).forcing.shape == (3, MESH.n_faces, len(TABLE.forcing))
+
+
+def test_observations_guide_members_under_their_own_weather():
+    x, y = MESH.centres[::3].T
+    rows = {"x": x, "y": y, "value": 0.1, "error": 0.01, "variable": "siu", "time": DATA["time"].values[2]}
+    seen = Observations.from_table(pd.DataFrame(rows))
+    model = replace(FIRST, sampler=SamplerConfig(steps=2))
+    together = forecast(ensemble(), model, observations=seen)
+    for member in (1, 3):
+        alone = forecast(weather(member % 3), model, observations=seen)
+        np.testing.assert_allclose(together["siu"][member], alone["siu"][member], atol=1e-6)
+    assert not np.allclose(together["siu"][1], forecast(ensemble(), model)["siu"][1], atol=1e-3)
 
 
 def test_states_and_weathers_go_together():

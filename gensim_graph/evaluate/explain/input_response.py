@@ -93,6 +93,11 @@ def _inputs_of_step(
     state = model.first_state(initial)
     start = np.atleast_1d(initial["time"].values)[0]
     drivers = model.drivers(forcing, mesh, [start], 1)
+    if drivers.n_members > 1:
+        raise InputError(
+            f"sensitivity: expected one weather, came forcing with {drivers.n_members} members; choose one, such as "
+            "forcing.isel(member=0)"
+        )
     now, then = drivers.at(start), drivers.at(start + model.lead_time)
 
     values = (state, torch.from_numpy(now.forcing), torch.from_numpy(then.forcing))

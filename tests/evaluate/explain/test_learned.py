@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy.integrate import quad
 from support.surrogates import DATA, MESH, random_surrogate
 
@@ -88,3 +89,9 @@ def test_maps_of_all_inputs_and_their_figure(twin: Surrogate):
 def test_no_such_variable(twin: Surrogate):
     with pytest.raises(InputError, match="no state variable 'uas'"):
         sensitivity(twin, DATA.isel(time=0), DATA, "uas", POINT)
+
+
+def test_winds_of_an_ensemble(twin: Surrogate):
+    winds = {name: xr.concat([DATA[name]] * 3, "member") for name in ("uas", "vas")}
+    with pytest.raises(InputError, match=r"expected one weather, came forcing with 3 members"):
+        sensitivity(twin, DATA.isel(time=0), DATA.assign(winds), "sit", POINT)
