@@ -59,7 +59,6 @@ _NAMES = {
     },
     "data": dict.fromkeys(("open_store", "open_stores", "drift", "open_moving"), "io")
     | dict.fromkeys(("write_dataset", "write_output", "write_restart"), "io"),
-    "data.forcing": dict.fromkeys(("as_forcing", "open_forcing"), "data"),
     "evaluate": {"Observations": "evaluate:ObservedProduct"},
     "evaluate.observations": {"Observations": "evaluate.observations:ObservedProduct"},
     "forecast": {"choose_device": "system"},

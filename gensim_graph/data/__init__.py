@@ -2,19 +2,17 @@
 
 Read ``training_data`` (what samples need), ``trajectories`` (arrays in memory), ``statistics`` and ``normalise``
 (scales), then ``sampling_config``, ``training_batch`` and ``sampling`` (samples for the training; ``augment`` turns
-them). ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``; ``forcing_ensemble`` gives
-that of each member, ``forcing_files`` opens both; ``forced_trajectories`` adds it to training data,
-``transported_trajectories`` the transport of the ice. The room ``on_device`` keeps the data on a GPU and makes the
-samples there. ``builtin`` lists the files that come with the package.
+them). The room ``forcing`` gives the forcing at any time, with ``cycle`` and the room ``series``;
+``forced_trajectories`` adds it to training data, ``transported_trajectories`` the transport of the ice. The room
+``on_device`` keeps the data on a GPU and makes the samples there. ``builtin`` lists the files that come with the
+package.
 """
 
 from gensim_graph.data.augment import turn_graph
 from gensim_graph.data.builtin import cyclone_meshes, cyclone_trajectories
 from gensim_graph.data.drift_response import fit_drift_response, with_drift_response
 from gensim_graph.data.forced_trajectories import ForcedTrajectories, with_forcing
-from gensim_graph.data.forcing import Drivers, Forcing
-from gensim_graph.data.forcing_ensemble import ForcingEnsemble
-from gensim_graph.data.forcing_files import as_forcing, open_forcing
+from gensim_graph.data.forcing import Drivers, Forcing, ForcingEnsemble, as_forcing, open_forcing
 from gensim_graph.data.held_out import DataPart, DataSplit, hold_out
 from gensim_graph.data.normalise import Normaliser
 from gensim_graph.data.prepared import PreparedTrajectories, is_prepared, prepare

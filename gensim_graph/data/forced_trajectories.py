@@ -10,8 +10,7 @@ from itertools import chain
 
 import numpy as np
 
-from gensim_graph.data.forcing import Forcing
-from gensim_graph.data.forcing_files import open_forcing
+from gensim_graph.data.forcing import Forcing, open_forcing
 from gensim_graph.data.statistics import RunningMoments, TrainingMoments
 from gensim_graph.data.training_data import DerivedData, StatePair, TrainingData
 from gensim_graph.errors import InputError

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from gensim_graph.data.forcing import Forcing
-from gensim_graph.data.forcing_ensemble import ForcingEnsemble
+from gensim_graph.data.forcing.forcing_ensemble import ForcingEnsemble
+from gensim_graph.data.forcing.forcing_in_time import Forcing
 from gensim_graph.data.series import ForcingSeries, series_of
 from gensim_graph.errors import InputError, check_type
 from gensim_graph.io import MESH_ADVICE, Records, Source, expand, has_topology, mesh_from_dataset, with_given_mesh

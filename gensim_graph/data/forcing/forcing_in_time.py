@@ -13,7 +13,6 @@ import numpy as np
 from gensim_graph.data.series import DEGREE_DAYS, TEMPERATURE, DegreeDays, ForcingSeries
 from gensim_graph.io.export import FieldValues
 from gensim_graph.mesh import Mesh
-from gensim_graph.moved import moved_names
 from gensim_graph.typing import Array
 from gensim_graph.variables import Variable, VariableTable
 
@@ -176,6 +175,3 @@ class Forcing:
             if variable.name in values:
                 columns[:, channel] = values[variable.name]
         return columns
-
-
-__getattr__ = moved_names(__name__)

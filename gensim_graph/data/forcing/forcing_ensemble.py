@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gensim_graph.data.forcing import Drivers, Forcing
+from gensim_graph.data.forcing.forcing_in_time import Drivers, Forcing
 from gensim_graph.data.series import DegreeDays, ForcingSeries
 from gensim_graph.variables import VariableTable
 
