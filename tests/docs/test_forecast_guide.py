@@ -49,7 +49,7 @@ def test_commands_of_the_guide(place, monkeypatch):
 
 
 def test_python_of_the_guide(place):
-    read, terms, inside, streamed = blocks(PAGE, "python")
+    read, terms, weathers, inside, streamed = blocks(PAGE, "python")
     names: dict = {}
     exec(inside, names)
     names["forecast"].to_zarr(place / "forecast.zarr", consolidated=False)
@@ -61,4 +61,8 @@ def test_python_of_the_guide(place):
     exec(terms, names)
     assert names["added"].shape == (2, 3)
     exec(streamed, names)
+
+    exec(weathers, names)
+    speed = np.hypot(names["forecast"]["siu"], names["forecast"]["siv"])[:, 1].mean("face").values
+    assert (np.diff(speed) > 0).all()  # a stronger wind moves the ice faster
     assert xr.open_zarr(place / "decade.zarr")["sic"].sizes["lead_time"] == 5
