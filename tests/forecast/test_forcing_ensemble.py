@@ -50,7 +50,7 @@ def driven() -> xr.Dataset:
     return forecast(ensemble())
 
 
-@pytest.mark.parametrize("member", range(5))
+@pytest.mark.parametrize("member", [0, 4])
 def test_a_member_is_driven_by_its_own_weather(driven, member):
     """The noise depends on the number of the member alone, so the forecast under one weather has the same member."""
     alone = forecast(weather(member % 3))
@@ -81,12 +81,11 @@ def test_observations_guide_members_under_their_own_weather():
     x, y = MESH.centres[::3].T
     rows = {"x": x, "y": y, "value": 0.1, "error": 0.01, "variable": "siu", "time": DATA["time"].values[2]}
     seen = Observations.from_table(pd.DataFrame(rows))
-    model = replace(FIRST, sampler=SamplerConfig(steps=2))
-    together = forecast(ensemble(), model, observations=seen)
-    for member in (1, 3):
-        alone = forecast(weather(member % 3), model, observations=seen)
-        np.testing.assert_allclose(together["siu"][member], alone["siu"][member], atol=1e-6)
-    assert not np.allclose(together["siu"][1], forecast(ensemble(), model)["siu"][1], atol=1e-3)
+    model, fewer = replace(FIRST, sampler=SamplerConfig(steps=2)), {"steps": 2, "members": 2}
+    together = forecast(ensemble(), model, observations=seen, **fewer)
+    alone = forecast(weather(1), model, observations=seen, **fewer)
+    np.testing.assert_allclose(together["siu"][1], alone["siu"][1], atol=1e-6)
+    assert not np.allclose(together["siu"][1], forecast(ensemble(), model, **fewer)["siu"][1], atol=1e-3)
 
 
 def test_states_and_weathers_go_together():

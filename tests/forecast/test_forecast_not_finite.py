@@ -67,9 +67,9 @@ def test_the_forcing_of_a_forecast_is_read_once_a_time(tmp_path, monkeypatch):
     forcing = MODEL.drivers(DATA, MESH, [DATA["time"].values[0]], 4)
     times, read = [], forcing.at
 
-    def at(time):
+    def at(time, members=()):
         times.append(time)
-        return read(time)
+        return read(time, members)
 
     forcing.at = at
     write(MODEL, tmp_path / "fc.zarr", forcing=forcing, steps=4, members=2, batch=2)

@@ -62,7 +62,8 @@ def test_a_run_without_validation_and_picture(report_of, tmp_path):
     assert "1,200 training steps, without a validation." in " ".join(page.words)
 
 
-@pytest.mark.parametrize("content", [pytest.param(None, marks=pytest.mark.slow), "step,measure\n1,loss\n"])
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [None, "step,measure\n1,loss\n"])
 def test_a_report_without_a_usable_record(report_of, tmp_path, content, caplog):
     """Models without a record, such as those that ship, and damaged records: the report is made, without curves."""
     run = tmp_path / "run"
