@@ -32,6 +32,7 @@ from shared import build_parser, prepare_process, show_progress, write_json, wri
 import gensim_graph as gg
 from gensim_graph.assimilate import DEFAULT_FILTER, Assimilation
 from gensim_graph.benchmark.resolutions import read_plan
+from gensim_graph.evaluate.verify import fair_crps
 from gensim_graph.io import mesh_from_dataset
 from gensim_graph.mesh import Mesh
 
@@ -53,7 +54,7 @@ def main() -> None:
     prepare_process(options)
     path = options.out / "assimilation.json"
     rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    done = {tuple(row[key] for key in _LABELS) for row in rows}
+    done = {tuple(row.get(key) for key in _LABELS) for row in rows}
     model = gg.Surrogate.load(options.model)
 
     for name in options.sets.split(","):
@@ -211,36 +212,25 @@ def score(members: np.ndarray, truth: np.ndarray, variable: Any, mesh: Mesh) -> 
         mesh: of both.
     """
     count, share = len(members), mesh.areas / mesh.areas.sum()
-    error = members.mean(axis=0) - truth
+    deviation = (members - truth).astype(float)
+    error = deviation.mean(axis=0)
 
     # Every thirtieth cell: neighbours have the same rank.
     ranks = np.bincount((members < truth).sum(axis=0)[::30], minlength=count + 1)
     outside = int(((members < variable.lower) | (members > variable.upper)).sum())
 
     _, square = np.unique((mesh.centres // _SQUARE).astype(int), axis=0, return_inverse=True)
-    means = np.array([_means(one, square.ravel(), share) for one in (truth, *members)])
     share_of_square = np.bincount(square.ravel(), share)
+    means = np.array([np.bincount(square.ravel(), share * one) for one in deviation]) / share_of_square
 
     return {
-        "crps": float((share * _crps(members, truth)).sum()),
-        "crps_of_means": float((share_of_square * _crps(means[1:], means[0])).sum()),
+        "crps": float((share * fair_crps(deviation)).sum()),
+        "crps_of_means": float((share_of_square * fair_crps(means)).sum()),
         "rmse": float(np.sqrt((share * error**2).sum())),
         "spread": float(np.sqrt((share * members.var(axis=0, ddof=1)).sum() * (1 + 1 / count))),
         "flat": float(chisquare(ranks).pvalue),
         "outside": outside,
     }
-
-
-def _crps(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Fair CRPS of each place, (F,)."""
-    count = len(members)
-    weights = (2 * np.arange(1, count + 1) - count - 1)[:, None]
-    distances = (weights * np.sort(members, axis=0)).sum(axis=0) / (count * (count - 1))
-    return np.abs(members - truth).mean(axis=0) - distances
-
-
-def _means(values: np.ndarray, square: np.ndarray, share: np.ndarray) -> np.ndarray:
-    return np.bincount(square, share * values) / np.bincount(square, share)
 
 
 def as_text(rows: pd.DataFrame, options: argparse.Namespace) -> str:

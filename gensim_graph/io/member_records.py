@@ -11,7 +11,7 @@ class MemberRecords:
     """The records of one member of an ensemble: a view, which shares the open file with the other members.
 
     Args:
-        records: of the ensemble, or a single record that all members share.
+        records: of the ensemble.
         member: number of the member.
 
     Attributes:
@@ -22,7 +22,7 @@ class MemberRecords:
     n_members = 1
 
     def __init__(self, records: Records, member: int) -> None:
-        self.member, self._records = (member if records.n_members > 1 else 0), records
+        self.member, self._records = member, records
         self.name, self.source, self.times, self.names = records.name, records.source, records.times, records.names
 
     def read(self, index: int, faces: Array | None = None, names: Collection[str] | None = None) -> FieldValues:
