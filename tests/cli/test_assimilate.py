@@ -54,7 +54,7 @@ def folder(tmp_path_factory) -> Path:
     gg.Observations.from_table(rows).to_dataset().to_netcdf(place / "obs.nc")
     rows.to_csv(place / "obs.csv", index=False)
     model = small_model(size=0.02)
-    model.sampler = SamplerConfig(steps=3)
+    model.sampler = SamplerConfig(steps=2)
     model.save(place / "model")
     model.deterministic = True
     model.save(place / "twin")

@@ -6,6 +6,7 @@ years are added. The records of a segment come from the pieces of one run of sou
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class RecordLayout:
     shard_records: int
     segments: tuple[Segment, ...] = ()
 
-    @property
+    @cached_property
     def table(self) -> VariableTable:
         """The variable table."""
         return VariableTable.from_dict(self.variables)
@@ -119,7 +120,7 @@ class RecordLayout:
         """Length of the array along its records, with the padding of last shards."""
         return self.n_shards * self.shard_records
 
-    @property
+    @cached_property
     def n_state(self) -> int:
         """Number of channels of the state; they come first."""
         table = self.table

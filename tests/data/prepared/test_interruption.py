@@ -4,10 +4,12 @@ import filecmp
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +27,11 @@ MESH = jittered_box(6)
 OPTIONS = {"lead_times": [np.timedelta64(6, "h")], "progress": False}
 
 
-@pytest.fixture
-def sources(tmp_path: Path) -> list[Path]:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Two runs of 25 records, one of them in two files."""
-    (tmp_path / "archive").mkdir()
-    paths = [tmp_path / "archive" / f"{name}.nc" for name in ("a1", "a2", "b")]
+    folder = tmp_path_factory.mktemp("archive")
+    paths = [folder / f"{name}.nc" for name in ("a1", "a2", "b")]
     whole = small_trajectory(MESH, hours=72)
     whole.isel(time=slice(0, 12)).to_netcdf(paths[0])
     whole.isel(time=slice(12, 25)).to_netcdf(paths[1])
@@ -37,10 +39,24 @@ def sources(tmp_path: Path) -> list[Path]:
     return paths
 
 
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
+@pytest.fixture(scope="module", autouse=True)
+def small_shards() -> Iterator[None]:
     """Four records in a shard."""
-    monkeypatch.setattr(record_layout, "SHARD_BYTES", 4 * MESH.n_faces * 7 * 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record_layout, "SHARD_BYTES", 4 * MESH.n_faces * 7 * 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(sources: list[Path], small_shards: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Store of the sources, prepared without interruption; tests only read it."""
+    return prepare(sources, tmp_path_factory.mktemp("whole") / "whole.zarr", **OPTIONS)
+
+
+@pytest.fixture
+def store(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it, which a test may damage."""
+    return Path(shutil.copytree(whole, tmp_path / "store.zarr"))
 
 
 def assert_same_files(one: Path, other: Path) -> None:
@@ -66,9 +82,8 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 @pytest.mark.parametrize(
     "counts", [pytest.param([1], marks=pytest.mark.slow), [3, 1, 2], pytest.param([14, 2], marks=pytest.mark.slow)]
 )
-def test_the_bytes_do_not_depend_on_interruptions(sources, tmp_path, monkeypatch, counts):
+def test_the_bytes_do_not_depend_on_interruptions(sources, whole, tmp_path, monkeypatch, counts):
     """Fourteen shards; the last stop comes when the moments of the whole store are saved."""
-    whole = prepare(sources, tmp_path / "whole.zarr", **OPTIONS)
     for count in counts:
         stop_after(monkeypatch, count)
         with pytest.raises(KeyboardInterrupt):
@@ -88,8 +103,7 @@ def test_an_interrupted_extension_leaves_the_old_store_readable(sources, tmp_pat
     assert PreparedTrajectories.open(out, table, lead).n_pairs == 23 + 23
 
 
-def test_several_processes_write_the_same_bytes(sources, tmp_path, monkeypatch):
-    whole = prepare(sources, tmp_path / "whole.zarr", **OPTIONS)
+def test_several_processes_write_the_same_bytes(sources, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(work_pool, "_SMALL", 0)
     assert_same_files(whole, prepare(sources, tmp_path / "shared.zarr", workers=2, **OPTIONS))
 
@@ -137,30 +151,27 @@ def _lose_moments(store: Path) -> None:
         (_lose_moments, "moments.safetensors cannot be read"),
     ],
 )
-def test_a_damaged_store_is_refused(sources, tmp_path, damage, message):
-    out = prepare(sources, tmp_path / "store.zarr", **OPTIONS)
-    damage(out)
+def test_a_damaged_store_is_refused(store, damage, message):
+    damage(store)
     with pytest.raises(InputError, match=message):
-        PreparedTrajectories.open(out, default_variables(), np.timedelta64(6, "h"))
+        PreparedTrajectories.open(store, default_variables(), np.timedelta64(6, "h"))
 
 
-def test_damaged_values_are_found_when_they_are_read(sources, tmp_path):
-    out = prepare(sources, tmp_path / "store.zarr", **OPTIONS)
-    file = out / "values" / "c" / "0" / "0" / "0"
+def test_damaged_values_are_found_when_they_are_read(store):
+    file = store / "values" / "c" / "0" / "0" / "0"
     content = bytearray(file.read_bytes())
     content[-20:] = bytes(20)
     file.write_bytes(content)
-    data = PreparedTrajectories.open(out, default_variables(), np.timedelta64(6, "h"))
+    data = PreparedTrajectories.open(store, default_variables(), np.timedelta64(6, "h"))
     with pytest.raises(InputError, match="damaged"):
         data.read(0, 0)
 
 
-def test_other_options_are_refused(sources, tmp_path):
-    out = prepare(sources, tmp_path / "store.zarr", **OPTIONS)
+def test_other_options_are_refused(sources, whole):
     with pytest.raises(InputError, match="--precision"):
-        prepare(sources, out, precision="float16", **OPTIONS)
+        prepare(sources, whole, precision="float16", **OPTIONS)
     with pytest.raises(InputError, match="another mesh"):
-        prepare(sources, out, regular_grid(4), **OPTIONS)
+        prepare(sources, whole, regular_grid(4), **OPTIONS)
     with pytest.raises(InputError, match="is no prepared store"):
         prepare(sources, sources[0], **OPTIONS)
 
