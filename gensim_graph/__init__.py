@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # type checkers and the documentation see the names; Python i
     from gensim_graph.nn import VelocityOperator
     from gensim_graph.simulate import simulate_cyclone
     from gensim_graph.surrogate import Surrogate
-    from gensim_graph.train import distil, train
+    from gensim_graph.train import calibrate, distil, train
     from gensim_graph.variables import Variable, VariableTable, default_variables
 
 __version__ = "0.1.0"
@@ -41,6 +41,7 @@ __all__ = [
     "VelocityOperator",
     "attach",
     "build_graph",
+    "calibrate",
     "default_variables",
     "distil",
     "evaluate",
@@ -67,6 +68,7 @@ _HOMES = {
     "VelocityOperator": "nn",
     "attach": "io",
     "build_graph": "graph",
+    "calibrate": "train",
     "default_variables": "variables",
     "distil": "train",
     "load_mesh": "io",

@@ -54,6 +54,10 @@ COMMANDS = {
         "distilling:distil_command",
         "Train a student of a flow: a model that needs one evaluation of the network in each step instead of eleven.",
     ),
+    "calibrate": (
+        "distilling:calibrate_command",
+        "Remove the biases with which long runs of a student drift away.",
+    ),
     "forecast": (
         "forecasts.forecasting:forecast_command",
         "Forecast an ensemble into a zarr store, of any length, on one process or many.",

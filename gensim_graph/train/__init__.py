@@ -6,9 +6,11 @@ Read ``plan`` (settings and data, checked), ``run_folder`` (files of a run), the
 ``batch_loader``, ``processes`` and ``sharded_training`` the work of several processes, the room ``validating``,
 ``measures``, ``training_record`` and ``learning_curves`` what a run shows of itself, ``simulated_data`` the data for a
 mesh that comes without any. The room ``rollouts`` trains the members of an ensemble through several steps;
-``distillation`` makes a student of a flow with it.
+``distillation`` makes a student of a flow with it, the room ``calibrating`` fits the last layer of a student to the
+tendencies of free runs.
 """
 
+from gensim_graph.train.calibrating import SetErrors, calibrate
 from gensim_graph.train.distillation import distil, student_overrides
 from gensim_graph.train.learning_curves import draw_curves
 from gensim_graph.train.plan import TrainingPlan, config_of, plan_training
@@ -20,7 +22,9 @@ from gensim_graph.train.training_run import fit, train
 
 __all__ = [
     "CHANGEABLE",
+    "SetErrors",
     "TrainingPlan",
+    "calibrate",
     "check_folder",
     "config_of",
     "distil",

@@ -1,0 +1,153 @@
+r"""Free runs of a model in windows of a trajectory: the errors of its tendencies, and what its last layer saw.
+
+A network with one evaluation in a step ends with a linear map, :math:`x = W h(s, z) + b`, and the residual is x. In a
+cell where the new value v is not at a bound, a change of the weights of one variable by :math:`\delta` changes v by
+:math:`\sigma\, \delta \cdot (h, 1)`, where :math:`\sigma` is the deviation of the residual of that variable. Its
+tendency should change by the error
+
+.. math:: e = (y_{k+1} - y_k) - (v_{k+1} - v_k)
+
+of the step, in which y is the truth. Single cells are mostly error of the weather: means over groups of 64 cells that
+lie together are kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+
+from gensim_graph.graph import TOKEN_CELLS
+from gensim_graph.io import mesh_from_dataset
+from gensim_graph.nn import GraphPlan, SpinLinear, VelocityOperator
+from gensim_graph.surrogate import Surrogate
+from gensim_graph.typing import Float, Tensor
+
+_GROUP = TOKEN_CELLS**3
+_TRAJECTORIES = 100_000
+"""Distance of the seeds of two trajectories: more than a trajectory has records."""
+
+
+class TendencyErrors(NamedTuple):
+    """One step of a free run, summed over groups of cells with their share of the area of the mesh.
+
+    Attributes:
+        change: change of the new value for a change of each weight of the last layer by one; the bias comes last.
+        error: of the tendency.
+    """
+
+    change: Float[Tensor, "variable group feature"]
+    error: Float[Tensor, "variable group"]
+
+
+class FreeWindows:
+    """Free runs of a model through a trajectory, in windows of which each begins in the middle of the one before.
+
+    Args:
+        model: with one evaluation of the network in a step.
+        data: one trajectory.
+        channels: of the state variables that are looked at.
+        window: length of a window; a shorter trajectory is one window.
+        members: of which the mean is taken.
+        number: of the trajectory, for the noise.
+    """
+
+    def __init__(
+        self,
+        model: Surrogate,
+        data: xr.Dataset,
+        channels: Sequence[int],
+        window: np.timedelta64,
+        members: int = 1,
+        number: int = 0,
+    ) -> None:
+        self._mesh = mesh_from_dataset(data)
+        times = data["time"].values
+        forcing = model.drivers(data, self._mesh, times[:1], 0)
+        self._model, self._forcing, self._data = model.driven_by(forcing), forcing, data
+        self._channels, self._members, self._number = list(channels), members, number
+        self._windows = [
+            (first, steps) for first in _starts(times, window) if (steps := self._steps(times, first, window))
+        ]
+
+    def __len__(self) -> int:
+        """Number of steps of all windows."""
+        return sum(steps for _, steps in self._windows)
+
+    def __iter__(self) -> Iterator[TendencyErrors]:
+        """Run freely, and yield every step."""
+        model, members = self._model, range(self._members)
+        plan, layer = model.plan(self._mesh), _last_layer(model)
+        group, times = plan.graph.slot // _GROUP, self._data["time"].values
+        seen: list[Tensor] = []
+        hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+
+        try:
+            for first, steps in self._windows:
+                truth = self._truth(times[first])
+                state, seed = truth.expand(len(members), -1, -1), first + _TRAJECTORIES * self._number
+                for step in range(steps):
+                    time = times[first] + step * model.lead_time
+                    new, then = (
+                        model.advance(state, self._forcing, time, step, members, seed, plan),
+                        self._truth(time + model.lead_time),
+                    )
+                    yield self._errors(seen.pop(), then - truth, state, new, plan, group)
+                    state, truth = new, then
+        finally:
+            hook.remove()
+
+    def _steps(self, times: np.ndarray, first: int, window: np.timedelta64) -> int:
+        """Number of steps of a window: as far as the data have a record at the end of each."""
+        known, lead = set(times.tolist()), self._model.lead_time
+        ends = times[first] + lead * np.arange(1, int(window / lead) + 1)
+        missing = [number for number, end in enumerate(ends.tolist()) if end not in known]
+        return missing[0] if missing else len(ends)
+
+    def _truth(self, time: np.datetime64) -> Float[Tensor, "face state"]:
+        return self._model.first_state(self._data.sel(time=time)).to(self._model.device)
+
+    def _errors(
+        self, seen: Tensor, true_change: Tensor, state: Tensor, new: Tensor, plan: GraphPlan, group: Tensor
+    ) -> TendencyErrors:
+        """Sum a step over groups of cells.
+
+        Args:
+            seen: (member, face, feature) what the last layer saw.
+            true_change: (face, state) of the truth.
+            state, new: (member, face, state) before and after the step.
+            plan: of the mesh.
+            group: (face,) of each cell.
+        """
+        normaliser, columns = self._model.normaliser, self._channels
+        scalars = seen[..., : _last_layer(self._model).spins_in.scalar].float()
+        features = torch.cat([scalars, torch.ones_like(scalars[..., :1])], dim=-1)
+
+        bounds, values = normaliser.bounds, new[..., columns]
+        is_free = (values > bounds.lower[columns]) & (values < bounds.upper[columns])
+        scale = is_free * normaliser.residual_scale[columns]
+        change = torch.einsum("mfv,mfh->vfh", scale, features) / len(new)
+        error = (true_change - (new - state).mean(dim=0))[:, columns].T
+
+        share = plan.graph.area / plan.graph.area.sum()
+        count = int(group.max()) + 1
+        return TendencyErrors(*(_summed(one, share, group, count) for one in (change, error)))
+
+
+def _last_layer(model: Surrogate) -> SpinLinear:
+    assert isinstance(model.operator, VelocityOperator)
+    return model.operator.project
+
+
+def _starts(times: np.ndarray, window: np.timedelta64) -> list[int]:
+    """Records at which the windows of a trajectory begin; the first window may be longer than the trajectory."""
+    begins = np.arange(times[0], times[-1] - window + np.timedelta64(1, "ns"), window // 2)
+    return np.unique([0, *np.searchsorted(times, begins[1:])]).tolist()
+
+
+def _summed(values: Tensor, share: Tensor, group: Tensor, count: int) -> Tensor:
+    """Weighted sum over the cells (the second dimension) of each group, in double precision on the processor."""
+    shares = share.reshape(1, -1, *([1] * (values.dim() - 2)))
+    total = values.new_zeros(values.shape[0], count, *values.shape[2:])
+    return total.index_add(1, group, values * shares).double().cpu()
