@@ -37,12 +37,15 @@ def main() -> None:
 
     plan = read_plan("shipped")
     sets = [one for one in (plan.sets[key] for key in plan.trainings[TRAINING]) if not one.simulate]
-    data = [[after_spin_up(one) for one in chosen.sources("train", options.data, options.out)] for chosen in sets]
+    data = {
+        chosen.name: [after_spin_up(one) for one in chosen.sources("train", options.data, options.out)]
+        for chosen in sets
+    }
     _, rows = gg.calibrate(
         options.model, data, window=options.window, variables=options.variables, out=options.out / "model"
     )
 
-    found = [asdict(row) | {"name": sets[number // len(options.variables)].name} for number, row in enumerate(rows)]
+    found = [asdict(row) for row in rows]
     write_json(options.out / "calibration.json", found)
     print("| set | variable | steps | mean error, mm a day | after | rms of groups, after / before |")
     print("|---|---|---|---|---|---|")

@@ -59,7 +59,6 @@ def calibrate_command(
     ],
     window: Annotated[str, typer.Option(help="Length of the free runs, such as 30d.")] = "120d",
     variables: Annotated[str, typer.Option(help="Scalars that are calibrated, such as sit,snt.")] = "sit",
-    members: Annotated[int, typer.Option(help="Members of which the mean is taken.")] = 1,
     out: Annotated[Path, typer.Option(help="New folder of the calibrated model.")] = Path("calibrated"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
@@ -77,9 +76,7 @@ def calibrate_command(
     if not names:
         raise InputError("--variables: expected names such as sit,snt; came none")
     student = Surrogate.load(model).to(choose_device(device))
-    calibrated, rows = calibrate(
-        student, data, window=window, variables=names, members=members, out=out, progress=not console.quiet
-    )
+    calibrated, rows = calibrate(student, data, window=window, variables=names, out=out, progress=not console.quiet)
 
     table = Table("set", "variable", "unit a day", "steps", "mean error", "after", "rms of groups, after / before")
     days = calibrated.lead_time.astype("timedelta64[s]").astype(float) / SECONDS_PER_DAY

@@ -12,6 +12,7 @@ def describe(model: StepModel) -> str:
     """Return the lines that say what a model forecasts, what it needs, and where it comes from."""
     table, information = model.normaliser.table, model.information
     network = model.operator.config.network
+    calibrated = f", calibrated: {information['calibrated']}" if "calibrated" in information else ""
     kind = "deterministic twin, one member" if model.deterministic else "generative, any number of members"
     rows = {
         "name": f"{model.name}, {kind}",
@@ -21,7 +22,8 @@ def describe(model: StepModel) -> str:
         "sampler": _sampler(model),
         "network": f"{network}, {model.operator.n_parameters:,} weights, hash {model_hash(model)}",
         "trained on": shorten(str(information.get("trained_on", "not recorded")), 100, placeholder=" ..."),
-        "training": f"{information.get('steps', 'unknown')} steps of {information.get('batch', 'unknown')} samples",
+        "training": f"{information.get('steps', 'unknown')} steps of {information.get('batch', 'unknown')} samples"
+        + calibrated,
         "hemisphere": _hemisphere(model),
         "computes on": f"{model.device} in {model.precision}",
     }

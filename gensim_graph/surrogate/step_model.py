@@ -316,7 +316,7 @@ class StepModel:
 
         Args:
             state: of these members at ``time``, as in :meth:`step`, on the device of the model.
-            forcing: read at ``time`` and one lead time later.
+            forcing: of ``Surrogate.drivers``; read at ``time`` and one lead time later.
             time: valid time of ``state``.
             step: number of steps that are done.
             members: numbers of the members.

@@ -121,10 +121,25 @@ def test_files_that_continue_each_other_are_one_run(truth, tmp_path):
 def test_a_student_is_calibrated_with_its_noise(truth, tmp_path):
     """The saved model is the one that is returned, and says what was done."""
     student = replace(twin(), deterministic=False, sampler=SamplerConfig(steps=1, method="euler"))
-    found, _ = calibrate(student, [truth], window="12h", members=3, out=tmp_path / "new", progress=False)
+    sets = {"storms": [truth]}
+    found, (row,) = calibrate(student, sets, window="12h", out=tmp_path / "new", progress=False)
     saved = Surrogate.load(tmp_path / "new")
+    assert row.name == "storms"
     assert torch.equal(saved.operator.project.scalar.bias, found.operator.project.scalar.bias)
-    assert saved.information["calibrated"] == "sit on set 1; windows of 12h"
+    assert "calibrated: sit on storms; windows of 12h" in str(saved)
+
+
+def test_the_spread_stays(monkeypatch):
+    """The truth is another member of the same student: plain least squares would find less noise better."""
+    monkeypatch.setattr(free_windows, "_GROUP", 1)
+    student = replace(random_surrogate(size=0.1), sampler=SamplerConfig(steps=1, method="euler"))
+    given = {"steps": 1, "progress": False}
+    calibrated, _ = calibrate(student, [run_of(student)], window="6h", progress=False)
+    before, after = (
+        model.forecast(DATA.isel(time=0), DATA, members=32, **given)["sit"].isel(lead_time=1).std("member").mean()
+        for model in (student, calibrated)
+    )
+    assert float(after / before) == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +149,6 @@ def test_a_student_is_calibrated_with_its_noise(truth, tmp_path):
         ({"variables": []}, "variables none"),
         ({"window": "3h"}, "window '3h': expected 21600 seconds"),
         ({"window": "soon"}, "such as 120d"),
-        ({"members": 0}, "members"),
     ],
 )
 def test_wrong_settings(truth, change, message):

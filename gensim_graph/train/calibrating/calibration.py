@@ -10,13 +10,14 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from os import PathLike
 from pathlib import Path as FilePath
 
 import numpy as np
 import torch
 import xarray as xr
 
-from gensim_graph.errors import InputError, check_count
+from gensim_graph.errors import InputError
 from gensim_graph.io import Source, mesh_from_dataset, open_stores
 from gensim_graph.nn import VelocityOperator
 from gensim_graph.surrogate import Surrogate
@@ -31,28 +32,28 @@ _Set = Source | Sequence[Source]
 
 def calibrate(
     model: Path | Surrogate,
-    data: Source | Sequence[Source | Sequence[Source]],
+    data: Source | Sequence[_Set] | Mapping[str, _Set],
     *,
     window: str = "120d",
     variables: Sequence[str] = ("sit",),
-    members: int = 1,
     out: Path | None = None,
     progress: bool = True,
 ) -> tuple[Surrogate, list[SetErrors]]:
     """Fit the last layer of a model so that the tendencies of its free runs are right in the mean.
 
-    The model runs freely in windows of the data, each from the true state; then the weights with which its last layer
-    makes the given variables are changed by least squares (:mod:`gensim_graph.train.calibrating.last_layer`).
+    The model runs freely in windows of the data, each from the true state and half a window after the one before; then
+    the weights with which its last layer makes the given variables are changed by least squares
+    (:mod:`gensim_graph.train.calibrating.last_layer`). The spread of the members stays.
 
     Args:
         model: a student or a deterministic twin, which has one evaluation of the network in a step: a folder, the name
             of a model that ships, or the surrogate. It is left as it is.
         data: files, patterns or datasets with state and forcing. Each element, which may be a list, is a set; all sets
-            count alike. Files of a set on the same mesh that continue each other in time are joined.
+            count alike. A dictionary gives them names. Files of a set on the same mesh that continue each other in
+            time are joined.
         window: length of the free runs, such as ``30d``. A bias shows in runs of months; in longer ones the model has
             other ice than the data, which rightly grows and melts at other rates.
         variables: scalar state variables that are calibrated.
-        members: of which the mean is taken; more of them count where there are few data.
         out: folder of the calibrated model; None does not save it.
         progress: show a progress bar.
 
@@ -68,11 +69,10 @@ def calibrate(
         >>> from gensim_graph.data import cyclone_trajectories
         >>> path = str(cyclone_trajectories("train")[0])
         >>> calibrated, rows = gg.calibrate("small-1", [path], window="12h", progress=False)
-        >>> [(row.variable, abs(row.mean_after) < abs(row.mean)) for row in rows]
+        >>> [(row.variable, row.groups_after < 1) for row in rows]
         [('sit', True)]
     """
     start = model if isinstance(model, Surrogate) else Surrogate.load(model)
-    check_count("calibrate.members", members, least=1)
     length = parse_duration(window).to_timedelta64() if is_duration(window) else np.timedelta64(0, "ns")
     if length < start.lead_time:
         raise InputError(f"window '{window}': expected {start.lead_time} (a step of the model) or longer, such as 120d")
@@ -82,13 +82,12 @@ def calibrate(
     # A step that is compiled or replayed does not show what its last layer saw.
     running = replace(start, _velocity=None).record(False)
 
-    sets = data if isinstance(data, Sequence) and not isinstance(data, str) else [data]
     runs = {
         name: [
-            FreeWindows(running, one, channels, length, members, number)
+            FreeWindows(running, one, channels, length, number)
             for number, one in enumerate(_trajectories(source, running))
         ]
-        for name, source in _named(sets)
+        for name, source in _named(data)
     }
     for name, windows in runs.items():
         if not any(map(len, windows)):
@@ -152,9 +151,13 @@ def _chosen(model: Surrogate, variables: Sequence[str]) -> tuple[VelocityOperato
     return model.operator, [known[name] for name in variables]
 
 
-def _named(sets: Sequence[_Set]) -> list[tuple[str, _Set]]:
+def _named(data: Source | Sequence[_Set] | Mapping[str, _Set]) -> list[tuple[str, _Set]]:
     """A name for each set, and its source."""
-    names = [str(one) if isinstance(one, str | FilePath) else f"set {number}" for number, one in enumerate(sets, 1)]
+    if isinstance(data, Mapping) and not isinstance(data, xr.Dataset):
+        return list(data.items())
+
+    sets: Sequence[_Set] = [data] if isinstance(data, str | PathLike | xr.Dataset) else list(data)
+    names = [str(one) if isinstance(one, str | PathLike) else f"set {number}" for number, one in enumerate(sets, 1)]
     double = {name for name in names if names.count(name) > 1}
     if double:
         raise InputError(f"data: {', '.join(sorted(double))} given twice")

@@ -2,13 +2,15 @@ r"""Free runs of a model in windows of a trajectory: the errors of its tendencie
 
 A network with one evaluation in a step ends with a linear map, :math:`x = W h(s, z) + b`, and the residual is x. In a
 cell where the new value v is not at a bound, a change of the weights of one variable by :math:`\delta` changes v by
-:math:`\sigma\, \delta \cdot (h, 1)`, where :math:`\sigma` is the deviation of the residual of that variable. Its
-tendency should change by the error
+:math:`\delta \cdot f`, with :math:`f = \sigma\, (h, 1)` and the deviation :math:`\sigma` of the residual of that
+variable. Its tendency should change by the error
 
 .. math:: e = (y_{k+1} - y_k) - (v_{k+1} - v_k)
 
 of the step, in which y is the truth. Single cells are mostly error of the weather: means over groups of 64 cells that
-lie together are kept.
+lie together are kept. Each step is made twice from the same state, with different noise z; the run goes on with the
+first. The two share nothing but what the state decides, so products of f of the one with f and e of the other have no
+part that the noise has made. Least squares with one of them would find that less noise means less error.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ import xarray as xr
 
 from gensim_graph.graph import TOKEN_CELLS
 from gensim_graph.io import mesh_from_dataset
-from gensim_graph.nn import GraphPlan, SpinLinear, VelocityOperator
+from gensim_graph.nn import SpinLinear, VelocityOperator
 from gensim_graph.surrogate import Surrogate
 from gensim_graph.typing import Float, Tensor
 
@@ -30,15 +32,20 @@ _TRAJECTORIES = 100_000
 
 
 class TendencyErrors(NamedTuple):
-    """One step of a free run, summed over groups of cells with their share of the area of the mesh.
+    """One step of a free run, made twice: means over groups of cells.
 
     Attributes:
-        change: change of the new value for a change of each weight of the last layer by one; the bias comes last.
-        error: of the tendency.
+        change: f, the change of the new value for a change of each weight of the last layer by one; the bias comes
+            last.
+        error: e, of the tendency.
+        noise: mean over the cells of half the squared difference of f between the two: its variance by the noise.
+        share: of the area of the mesh in each group.
     """
 
-    change: Float[Tensor, "variable group feature"]
-    error: Float[Tensor, "variable group"]
+    change: Float[Tensor, "two variable group feature"]
+    error: Float[Tensor, "two variable group"]
+    noise: Float[Tensor, "variable feature feature"]
+    share: Float[Tensor, " group"]
 
 
 class FreeWindows:
@@ -49,7 +56,6 @@ class FreeWindows:
         data: one trajectory.
         channels: of the state variables that are looked at.
         window: length of a window; a shorter trajectory is one window.
-        members: of which the mean is taken.
         number: of the trajectory, for the noise.
     """
 
@@ -59,14 +65,13 @@ class FreeWindows:
         data: xr.Dataset,
         channels: Sequence[int],
         window: np.timedelta64,
-        members: int = 1,
         number: int = 0,
     ) -> None:
         self._mesh = mesh_from_dataset(data)
         times = data["time"].values
         forcing = model.drivers(data, self._mesh, times[:1], 0)
         self._model, self._forcing, self._data = model.driven_by(forcing), forcing, data
-        self._channels, self._members, self._number = list(channels), members, number
+        self._channels, self._number = list(channels), number
         self._windows = [
             (first, steps) for first in _starts(times, window) if (steps := self._steps(times, first, window))
         ]
@@ -77,8 +82,7 @@ class FreeWindows:
 
     def __iter__(self) -> Iterator[TendencyErrors]:
         """Run freely, and yield every step."""
-        model, members = self._model, range(self._members)
-        plan, layer = model.plan(self._mesh), _last_layer(model)
+        model, plan, layer = self._model, self._model.plan(self._mesh), _last_layer(self._model)
         group, times = plan.graph.slot // _GROUP, self._data["time"].values
         seen: list[Tensor] = []
         hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -86,15 +90,14 @@ class FreeWindows:
         try:
             for first, steps in self._windows:
                 truth = self._truth(times[first])
-                state, seed = truth.expand(len(members), -1, -1), first + _TRAJECTORIES * self._number
+                state, seed = truth, first + _TRAJECTORIES * self._number
                 for step in range(steps):
                     time = times[first] + step * model.lead_time
-                    new, then = (
-                        model.advance(state, self._forcing, time, step, members, seed, plan),
-                        self._truth(time + model.lead_time),
-                    )
-                    yield self._errors(seen.pop(), then - truth, state, new, plan, group)
-                    state, truth = new, then
+                    twice = state.expand(2, -1, -1)
+                    new = model.advance(twice, self._forcing, time, step, range(2), seed, plan)
+                    then = self._truth(time + model.lead_time)
+                    yield self._errors(seen.pop(), then - truth, new - state, new, plan.graph.area, group)
+                    state, truth = new[0], then
         finally:
             hook.remove()
 
@@ -109,15 +112,16 @@ class FreeWindows:
         return self._model.first_state(self._data.sel(time=time)).to(self._model.device)
 
     def _errors(
-        self, seen: Tensor, true_change: Tensor, state: Tensor, new: Tensor, plan: GraphPlan, group: Tensor
+        self, seen: Tensor, true_change: Tensor, change: Tensor, new: Tensor, area: Tensor, group: Tensor
     ) -> TendencyErrors:
-        """Sum a step over groups of cells.
+        """Take the means of a step over groups of cells.
 
         Args:
-            seen: (member, face, feature) what the last layer saw.
+            seen: (two, face, feature) what the last layer saw.
             true_change: (face, state) of the truth.
-            state, new: (member, face, state) before and after the step.
-            plan: of the mesh.
+            change: (two, face, state) of the run.
+            new: (two, face, state) after the step.
+            area: (face,) of the cells.
             group: (face,) of each cell.
         """
         normaliser, columns = self._model.normaliser, self._channels
@@ -127,12 +131,15 @@ class FreeWindows:
         bounds, values = normaliser.bounds, new[..., columns]
         is_free = (values > bounds.lower[columns]) & (values < bounds.upper[columns])
         scale = is_free * normaliser.residual_scale[columns]
-        change = torch.einsum("mfv,mfh->vfh", scale, features) / len(new)
-        error = (true_change - (new - state).mean(dim=0))[:, columns].T
+        changes = torch.einsum("mfv,mfh->mvfh", scale, features)
+        errors = (true_change - change)[..., columns].transpose(1, 2)
 
-        share = plan.graph.area / plan.graph.area.sum()
-        count = int(group.max()) + 1
-        return TendencyErrors(*(_summed(one, share, group, count) for one in (change, error)))
+        share = area / area.sum()
+        shares = share.new_zeros(int(group.max()) + 1).index_add(0, group, share)
+        difference = changes[1] - changes[0]
+        noise = 0.5 * torch.einsum("vfh,vfg,f->vhg", difference, difference, share)
+        means = (_means(one, share, group, shares) for one in (changes, errors))
+        return TendencyErrors(*(one.double().cpu() for one in (*means, noise, shares)))
 
 
 def _last_layer(model: Surrogate) -> SpinLinear:
@@ -146,8 +153,8 @@ def _starts(times: np.ndarray, window: np.timedelta64) -> list[int]:
     return np.unique([0, *np.searchsorted(times, begins[1:])]).tolist()
 
 
-def _summed(values: Tensor, share: Tensor, group: Tensor, count: int) -> Tensor:
-    """Weighted sum over the cells (the second dimension) of each group, in double precision on the processor."""
-    shares = share.reshape(1, -1, *([1] * (values.dim() - 2)))
-    total = values.new_zeros(values.shape[0], count, *values.shape[2:])
-    return total.index_add(1, group, values * shares).double().cpu()
+def _means(values: Tensor, share: Tensor, group: Tensor, shares: Tensor) -> Tensor:
+    """Means over the cells (the third dimension) of each group, weighted by area."""
+    rest = [1] * (values.dim() - 3)
+    total = values.new_zeros(*values.shape[:2], len(shares), *values.shape[3:])
+    return total.index_add(2, group, values * share.reshape(-1, *rest)) / shares.reshape(-1, *rest)

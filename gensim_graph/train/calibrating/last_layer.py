@@ -2,11 +2,14 @@ r"""Least squares for the weights of the last layer: the tendencies of all sets 
 
 For each variable, the change :math:`\delta` of its weights makes
 
-.. math:: \sum_{sets} \frac{1}{c} \sum_{steps} \Big[ \sum_{groups} (e - \delta \cdot f)^2
-    + \Big( \sum_{groups} e - \delta \cdot f \Big)^2 \Big] + \lambda |D \delta|^2
+.. math:: \sum_{sets} \frac{1}{c} \Big\langle \sum_{groups} a\, (e - \delta \cdot f)^2
+    + \Big( \sum_{groups} a\, (e - \delta \cdot f) \Big)^2 + \kappa\, \delta^T N \delta \Big\rangle
+    + \lambda |D \delta|^2
 
-smallest. The error e and the features f are those of :mod:`~gensim_graph.train.calibrating.free_windows`; the second
-term is the error of the whole mesh. The sizes c and D of the features give each set and each feature the same weight.
+smallest, where the mean is over the steps. The error e, the features f and their variance N by the noise are those of
+:mod:`~gensim_graph.train.calibrating.free_windows`, a is the share of the area. The second term is the error of the
+whole mesh; the third keeps the spread of the members as it is. The sizes c and D of the features give each set and each
+feature the same weight.
 """
 
 from collections.abc import Sequence
@@ -20,6 +23,9 @@ from gensim_graph.typing import Array, Float
 
 _RIDGE = 1e-3
 """lambda: how much less than its size in the data a combination of features must vary to be left alone."""
+
+_NOISE = 1.0
+"""kappa: weight of a change of the noise in single cells beside the errors of the groups."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class SetErrors:
 
 
 class _Products(NamedTuple):
-    """Sums over steps and groups.
+    """Sums over steps and groups of products between the two of each step.
 
     Attributes:
         matrix: features by features.
@@ -57,12 +63,12 @@ class _Products(NamedTuple):
     squared: Float[Array, " variable"]
 
     @classmethod
-    def of(cls, change: Array, error: Array) -> "_Products":
-        """Products of one step: (variable, group, feature) and (variable, group)."""
+    def of(cls, change: Array, error: Array, share: Array) -> "_Products":
+        """Products of one step, as in :class:`~gensim_graph.train.calibrating.free_windows.TendencyErrors`."""
+        matrix = np.einsum("vgf,vgh,g->vfh", change[0], change[1], share)
+        vectors = (np.einsum("vgf,vg,g->vf", change[one], error[1 - one], share) for one in (0, 1))
         return cls(
-            np.einsum("vgf,vgh->vfh", change, change),
-            np.einsum("vgf,vg->vf", change, error),
-            np.einsum("vg,vg->v", error, error),
+            (matrix + matrix.swapaxes(1, 2)) / 2, sum(vectors) / 2, np.einsum("vg,vg,g->v", error[0], error[1], share)
         )
 
     def plus(self, other: "_Products") -> "_Products":
@@ -80,27 +86,29 @@ class SetSums:
     """
 
     def __init__(self, name: str, variables: int, features: int) -> None:
-        none = _Products.of(np.zeros((variables, 0, features)), np.zeros((variables, 0)))
+        none = _Products(*(np.zeros((variables, *[features] * rank)) for rank in (2, 1, 0)))
         self.name, self._steps = name, 0
-        self._groups, self._mesh = none, none
-        self._change, self._error = np.zeros((variables, features)), np.zeros(variables)
+        self._groups, self._mesh, self._noise = none, none, none.matrix
+        self._change, self._error = none.vector, none.squared
 
     def add(self, step: TendencyErrors) -> None:
         """Add one step."""
-        change, error = (one.numpy() for one in step)
-        whole, total = change.sum(axis=1), error.sum(axis=1)
+        change, error, noise, share = (one.numpy() for one in step)
+        whole, total = np.einsum("mvgf,g->mvf", change, share), np.einsum("mvg,g->mv", error, share)
         self._steps += 1
-        self._groups = self._groups.plus(_Products.of(change, error))
-        self._mesh = self._mesh.plus(_Products.of(whole[:, None], total[:, None]))
-        self._change, self._error = self._change + whole, self._error + total
+        self._groups = self._groups.plus(_Products.of(change, error, share))
+        self._mesh = self._mesh.plus(_Products.of(whole[:, :, None], total[:, :, None], np.ones(1)))
+        self._noise = self._noise + noise
+        self._change, self._error = self._change + whole.mean(axis=0), self._error + total.mean(axis=0)
 
     @property
     def equations(self) -> tuple[Float[Array, "variable feature feature"], Float[Array, "variable feature"]]:
-        """Matrices and right-hand sides of the variables, each divided by the trace of its matrix."""
+        """Matrices and right-hand sides of the variables, each divided by the trace of its matrix without noise."""
         products = self._groups.plus(self._mesh)
         size = np.trace(products.matrix, axis1=1, axis2=2)
         inverse = np.divide(1, size, out=np.zeros_like(size), where=size > 0)
-        return products.matrix * inverse[:, None, None], products.vector * inverse[:, None]
+        matrix = np.stack([_without_negative(one) for one in products.matrix]) + _NOISE * self._noise
+        return matrix * inverse[:, None, None], products.vector * inverse[:, None]
 
     def errors(self, delta: Float[Array, "variable feature"], variables: Sequence[str]) -> list[SetErrors]:
         """Return the errors before and after a change of the weights.
@@ -119,6 +127,12 @@ class SetSums:
             SetErrors(self.name, variable, self._steps, float(mean[row]), float(left[row]), float(ratio[row]))
             for row, variable in enumerate(variables)
         ]
+
+
+def _without_negative(matrix: Float[Array, "feature feature"]) -> Float[Array, "feature feature"]:
+    """The nearest matrix without negative eigenvalues, which chance makes where features are noise alone."""
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * values.clip(0)) @ vectors.T
 
 
 def fitted_change(sets: Sequence[SetSums]) -> Float[Array, "variable feature"]:
