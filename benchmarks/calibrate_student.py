@@ -1,4 +1,4 @@
-"""Calibrate a student on the sets of configs/benchmark/shipped.yaml: the biases of its summers are removed.
+"""Calibrate a student on the sets of configs/benchmark/shipped.yaml, so that its summers lose less ice.
 
 Usage: python benchmarks/calibrate_student.py --data DATA --model small-1 --out bench/calibrated
 

@@ -62,7 +62,7 @@ def calibrate_command(
     out: Annotated[Path, typer.Option(help="New folder of the calibrated model.")] = Path("calibrated"),
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Remove the biases with which long runs of a student drift away.
+    """Reduce the biases with which long runs of a student drift away.
 
     Its last layer is fitted to the tendencies of free runs: what each step adds to the ice shall be right in the mean.
 
@@ -78,14 +78,13 @@ def calibrate_command(
     student = Surrogate.load(model).to(choose_device(device))
     calibrated, rows = calibrate(student, data, window=window, variables=names, out=out, progress=not console.quiet)
 
-    table = Table("set", "variable", "unit a day", "steps", "mean error", "after", "rms of groups, after / before")
+    table = Table("set", "variable", "steps", "error a day", "after", "groups")
     days = calibrated.lead_time.astype("timedelta64[s]").astype(float) / SECONDS_PER_DAY
     units = {variable.name: variable.units for _, variable in calibrated.forecast_variables}
     for row in rows:
-        errors = [f"{value / days:+.2g}" for value in (row.mean, row.mean_after)]
-        table.add_row(
-            Path(row.name).name, row.variable, units[row.variable], str(row.steps), *errors, f"{row.groups_after:.3f}"
-        )
+        errors = [f"{value / days:+.2g} {units[row.variable]}" for value in (row.mean, row.mean_after)]
+        table.add_row(Path(row.name).name, row.variable, str(row.steps), *errors, f"{row.groups_after:.3f}")
     results.print(table)
     command = command_line("gensim-graph", "forecast", "--model", out, "--initial", "FILE@TIME")
-    say(f"errors of what a day adds, over the mesh; the model is in {place(out)}; forecast with:{command}")
+    say("error of what a day adds, truth less model, over the mesh; groups: error of 64 cells, after / before")
+    say(f"the model is in {place(out)}; forecast with:{command}")

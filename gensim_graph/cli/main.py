@@ -56,7 +56,7 @@ COMMANDS = {
     ),
     "calibrate": (
         "distilling:calibrate_command",
-        "Remove the biases with which long runs of a student drift away.",
+        "Reduce the biases with which long runs of a student drift away.",
     ),
     "forecast": (
         "forecasts.forecasting:forecast_command",

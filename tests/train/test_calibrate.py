@@ -161,6 +161,10 @@ def test_wrong_models_data_and_folders(truth, tmp_path):
         calibrate(random_surrogate(), [truth])
     with pytest.raises(InputError, match="no two records are a step of the model"):
         calibrate(twin(), [truth.isel(time=[0])], window="6h")
+    gaps = truth.assign(sit=truth["sit"].where(np.arange(truth.sizes["face"]) > 0))
+    with pytest.raises(InputError):
+        calibrate(twin(), [gaps], window="6h", out=tmp_path / "new", progress=False)
+    assert not (tmp_path / "new").exists()
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="expected a new or empty folder"):
         calibrate(twin(), [truth], window="6h", out=tmp_path)

@@ -1,4 +1,4 @@
-"""Calibrate a model: remove the biases with which its free runs drift away, as a climate model is tuned.
+"""Calibrate a model: reduce the biases with which its free runs drift away, as a climate model is tuned.
 
 What a step adds to the ice may be wrong by a millimetre without any score of steps noticing; after a summer, a fifth of
 the ice is missing. Such a bias is the rest that a training with noisy steps leaves in the weights. The last layer is
@@ -95,6 +95,8 @@ def calibrate(
 
     sums = _sums(runs, len(channels), operator.project.spins_in.scalar + 1, progress)
     delta = fitted_change(sums)
+    if not np.isfinite(delta).all():
+        raise InputError("data: values are missing in cells of the mesh, so nothing can be fitted; leave them out")
     notes = {"calibrated": f"{', '.join(variables)} on {', '.join(runs)}; windows of {window}"}
     rows = [operator.state.scalars.index(channel) for channel in channels]
     calibrated = replace(start, operator=_changed(operator, rows, delta), information=start.information | notes)

@@ -103,10 +103,10 @@ class FreeWindows:
 
     def _steps(self, times: np.ndarray, first: int, window: np.timedelta64) -> int:
         """Number of steps of a window: as far as the data have a record at the end of each."""
-        known, lead = set(times.tolist()), self._model.lead_time
+        lead = self._model.lead_time
         ends = times[first] + lead * np.arange(1, int(window / lead) + 1)
-        missing = [number for number, end in enumerate(ends.tolist()) if end not in known]
-        return missing[0] if missing else len(ends)
+        is_known = np.isin(ends, times)
+        return len(ends) if is_known.all() else int(is_known.argmin())
 
     def _truth(self, time: np.datetime64) -> Float[Tensor, "face state"]:
         return self._model.first_state(self._data.sel(time=time)).to(self._model.device)
